@@ -1,0 +1,145 @@
+"""What the project knows of a Dataverse table: frozen facts, no behaviour beyond look-ups.
+
+Source of the facts: see docs/catalogue.md. Column types use the platform's own words without the "Type" suffix
+("String", "Memo", "Picklist", "MultiSelectPicklist", "State", "Status", "Boolean", "Integer", "BigInt", "Decimal",
+"Double", "Money", "DateTime", "Lookup", "Customer", "Owner", "PartyList", "Uniqueidentifier", "EntityName",
+"ManagedProperty", "Image", "File", "Virtual").
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One value of a choice column. `state` is set on options of a Status column: the statecode it belongs to."""
+
+    value: int
+    label: str
+    state: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One statecode with its status reasons."""
+
+    value: int
+    label: str
+    default_status: int
+    statuses: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    `navigation` maps a lookup's target table to the single-valued navigation property used with `@odata.bind`.
+    `max_length` counts UTF-16 code units, as SQL Server's nvarchar does. `date_behaviour` is UserLocal, DateOnly or
+    TimeZoneIndependent; `format` is the platform's Format/FormatName (DateOnly, DateAndTime, Email, Url, TextArea ...).
+    """
+
+    name: str
+    schema_name: str
+    type: str
+    label: str = ""
+    required: str = "None"  # None | Recommended | ApplicationRequired | SystemRequired
+    creatable: bool = False
+    readable: bool = True
+    updatable: bool = False
+    max_length: int | None = None
+    min_value: float | None = None
+    max_value: float | None = None
+    precision: int | None = None
+    precision_source: int | None = None  # money: 0 precision, 1 organization pricing decimals, 2 currency precision
+    format: str | None = None
+    date_behaviour: str | None = None
+    default: int | bool | None = None
+    options: tuple[Option, ...] = ()
+    option_set: str | None = None  # name of the option set
+    is_global_choice: bool = False
+    targets: tuple[str, ...] = ()
+    navigation: dict[str, str] = field(default_factory=dict)
+    base_of: str | None = None  # money column mirrored in base currency
+    is_calculated: bool = False
+    autonumber: str | None = None
+    is_inherited: bool = False  # property lives on activitypointer in $metadata
+    is_web_api: bool = True  # False: exists in metadata, is no Web API property
+    is_logical: bool = False  # not stored
+    max_kb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OneToMany:
+    """`referencing.referencing_column` is a lookup to `referenced`; cascade maps action (assign, delete, merge,
+    reparent, share, unshare) to NoCascade, Cascade, Active, UserOwned, RemoveLink or Restrict."""
+
+    name: str
+    referenced: str
+    referenced_column: str
+    referencing: str
+    referencing_column: str
+    navigation: str | None
+    collection: str | None
+    cascade: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ManyToMany:
+    """Two tables joined by an intersect table that is not a table of its own for clients."""
+
+    name: str
+    table1: str
+    column1: str
+    navigation1: str
+    table2: str
+    column2: str
+    navigation2: str
+    intersect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An alternate key."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A standard table. `columns` and `one_to_many` (as referenced side) are keyed by logical name."""
+
+    name: str
+    schema_name: str
+    entity_set: str
+    id_column: str
+    name_column: str | None
+    label: str
+    label_plural: str
+    ownership: str  # UserOwned | OrganizationOwned | BusinessOwned | TeamOwned | None
+    object_type_code: int
+    is_activity: bool
+    is_activity_party: bool
+    has_notes: bool
+    has_activities: bool
+    has_connections: bool
+    is_customizable: bool  # False: refuses custom columns and keys (annotation, activitymimeattachment, activityparty ...)
+    change_tracking: bool
+    duplicate_detection: bool
+    optimistic_concurrency: bool
+    messages: frozenset[str]  # Create, Update, Delete, Assign, CreateMultiple, UpdateMultiple, UpsertMultiple ...
+    columns: dict[str, Column]
+    states: tuple[State, ...]  # first is the default state
+    keys: tuple[Key, ...] = ()
+
+    def column(self, name: str) -> Column | None:
+        """The column with this logical name, or None."""
+        return self.columns.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All tables and their relationships."""
+
+    tables: dict[str, Table]
+    one_to_many: tuple[OneToMany, ...]
+    many_to_many: tuple[ManyToMany, ...]
