@@ -1,0 +1,67 @@
+"""What staging hands on: which files became which staged tables, what was not recognised, what was refused.
+
+A staged table is a Parquet file `<folder>/<object>.parquet`. Columns:
+
+    _file VARCHAR     path inside the export (posix); a sheet is `book.xlsx#Sheet`
+    _record BIGINT    1-based number of the record in its file
+    _line BIGINT      1-based physical line (sheet row) where the record begins; NULL where the format has none
+    _id VARCHAR       the source's own id (the pack's key field, trimmed), else the record number as text
+    <field> VARCHAR   one column a recognised field, named as the pack names it, then unknown columns under their own
+                      header. Values are the source's text as it stood; an empty value is NULL. Dates of Excel cells are
+                      ISO text, numbers of Excel cells plain decimal text; nested JSON is JSON text.
+
+Values are never changed here: what a text means is decided by the map.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A file (or sheet) of the export and how it was read."""
+
+    path: str
+    object: str  # "" = matched no object
+    format: str  # csv | xlsx | json | jsonl | folder
+    encoding: str
+    delimiter: str
+    size_bytes: int
+    sha256: str
+    records: int
+    rejects: int
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StagedField:
+    """A column of a staged table: the header it came from and the pack's field, if one was recognised."""
+
+    name: str  # column name in the staged table
+    header: str  # as the file spells it (first file that has it)
+    known: bool  # False: no field of the pack; a custom column will be proposed
+    how: str  # "name" | "header" | "values" | "unknown": what made it recognised
+
+
+@dataclass(frozen=True, slots=True)
+class StagedTable:
+    """One staged object."""
+
+    object: str
+    parquet: str  # path relative to the staging folder
+    records: int
+    fields: tuple[StagedField, ...]
+    missing: tuple[str, ...]  # fields of the pack that no file has
+
+
+@dataclass(frozen=True, slots=True)
+class StagingDocument:
+    """The snapshot of one export. `fingerprint` is a sha256 over the files' hashes and the pack's version of the fields."""
+
+    pack: str
+    export: str
+    fingerprint: str
+    at: str  # ISO time, UTC
+    tables: dict[str, StagedTable]
+    files: tuple[StagedFile, ...]
+    attachments: dict[str, int] = field(default_factory=dict)  # path inside the export -> size in bytes
+    partial: bool = False
