@@ -29,7 +29,7 @@ class MappedColumn:
     """A column a route fills. `kind` is value | lookup | owner | id_text; `create` describes a custom column.
 
     `create`: type, label, length, min, max, precision, format, options [[value, label], ...], targets.
-    `field` is the source field (or fields, comma-separated) shown in findings and diffs; `sql` what was run.
+    `targets` lets planning order the tables. `field` is the source field (or fields, comma-separated) shown in findings and diffs; `sql` what was run.
     """
 
     name: str
@@ -39,6 +39,7 @@ class MappedColumn:
     sql: str
     create: dict[str, Any] | None = None
     verify: bool = True
+    targets: tuple[str, ...] = ()  # tables a lookup (or id_text) column may point to; () for other kinds
 
 
 @dataclass(frozen=True, slots=True)

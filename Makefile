@@ -1,0 +1,31 @@
+# make demo   the main job, end to end, in a virtual environment of its own
+# make test   everything CI runs: format, lint, types, all tests
+PYTHON ?= python3
+VENV ?= .venv-make
+BIN := $(VENV)/bin
+
+.PHONY: demo test check tests fast clean
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/flitstack demo
+
+test: check tests
+
+check: $(VENV)/.installed
+	$(BIN)/ruff format --check src tests benchmarks tools
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/mypy
+
+tests: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2
+
+fast: $(VENV)/.installed
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+clean:
+	rm -rf $(VENV) dist build

@@ -1,0 +1,141 @@
+"""Puts a plan together: schema, rows with ids, steps in order, one document with its hash."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flitstack.catalogue.types import Table
+from flitstack.documents import fingerprint, to_json
+from flitstack.journal.journal import Journal
+from flitstack.mapping.document import MappingDocument
+from flitstack.planning.document import Plan, SendTable, Step
+from flitstack.planning.order import order_groups
+from flitstack.planning.owners import OwnerMap
+from flitstack.planning.rows import RowContext, allocate_ids, load_keys, load_owners, write_send_table
+from flitstack.planning.sample import choose_sample
+from flitstack.planning.schema import Operation, schema_operations
+from flitstack.staging.engine.engine import Engine, literal
+
+ROWS_PER_REQUEST = 500  # forecast only; the loader adapts
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """What a full plan is made from. `accounts` as in `Plan.accounts`, without `planned`."""
+
+    environment: str
+    url: str
+    system: str
+    prefix: str
+    phases: tuple[str, ...]
+    staged: str
+    deduped: str
+    export: Path
+    mapped: Path
+    mapping: MappingDocument
+    live: Mapping[str, Table | None]
+    owners: OwnerMap
+    owners_sha256: str
+    accounts: Mapping[str, Mapping[str, int]]
+    at: str
+
+
+def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInputs) -> Plan:
+    """Write the send tables below `folder` and return the plan (not saved)."""
+    operations = schema_operations(inputs.mapping, inputs.live, inputs.prefix)
+    groups = order_groups(inputs.mapping.routes, inputs.phases)
+    context = RowContext(inputs.system, inputs.prefix, inputs.mapped, inputs.live, inputs.owners)
+    allocate_ids(engine, journal, groups, context)
+    tables_named = {g.table for g in groups} | {t for r in inputs.mapping.routes for t in r.depends_on}
+    load_keys(engine, journal, tables_named)
+    load_owners(engine, inputs.owners)
+    tables = tuple(write_send_table(engine, group, n, folder, context) for n, group in enumerate(groups, start=1))
+    tables = tuple(table for table in tables if table.rows)
+    steps = plan_steps(operations, tables, inputs.phases)
+    plan = Plan(
+        format=1,
+        kind="full",
+        environment=inputs.environment,
+        url=inputs.url,
+        system=inputs.system,
+        prefix=inputs.prefix,
+        staged=inputs.staged,
+        deduped=inputs.deduped,
+        maps=dict(inputs.mapping.map_sha256),
+        owners=inputs.owners_sha256,
+        steps=steps,
+        tables=tables,
+        phases=inputs.phases,
+        accounts={name: dict(account) for name, account in inputs.accounts.items()},
+        export=str(inputs.export),
+        requests=forecast_requests(steps),
+        at=inputs.at,
+    )
+    return sealed(plan)
+
+
+def sample_plan(engine: Engine, folder: Path, plan: Plan, per_group: int) -> Plan:
+    """The plan cut down to a sample closed over parents; its send tables go to `folder`/sample."""
+    choose_sample(engine, folder, plan.tables, per_group)
+    tables = []
+    for table in plan.tables:
+        name = f"sample/{table.parquet}"
+        rows = engine.write_parquet(
+            f'SELECT t.* FROM read_parquet({literal(str(folder / table.parquet))}) t SEMI JOIN sample s '
+            f'ON s."table" = {literal(table.table)} AND s."row" = t._row ORDER BY t._ord',
+            folder / name,
+        )
+        source = literal(str(folder / name))
+        total = engine.one(f"SELECT coalesce(sum(hash(t))::VARCHAR, '0') FROM read_parquet({source}) t")[0]
+        if rows:
+            tables.append(replace(table, parquet=name, rows=rows, content_hash=f"{rows}:{total}"))
+    operations = [step for step in plan.steps if step.kind == "schema"]
+    steps = plan_steps((), tables, plan.phases, existing=operations)
+    return sealed(replace(plan, kind="sample", tables=tuple(tables), steps=steps, requests=forecast_requests(steps)))
+
+
+def plan_steps(
+    operations: Sequence[Operation], tables: Sequence[SendTable], phases: Iterable[str], existing: Sequence[Step] = ()
+) -> tuple[Step, ...]:
+    """Schema first; then, phase by phase: rows, held-back lookups, links, states."""
+    drafts: list[dict[str, Any]] = [
+        {"kind": s.kind, "phase": s.phase, "table": "", "title": s.title, "operations": s.operations} for s in existing
+    ]
+    if operations:
+        title = f"{len(operations)} schema operations"
+        plain = tuple(operation.to_dict() for operation in operations)
+        drafts.append({"kind": "schema", "phase": "schema", "table": "", "title": title, "operations": plain})
+    for phase in phases:
+        mine = [table for table in tables if table.phase == phase]
+        drafts += [_rows_step(table) for table in mine]
+        drafts += [_more(table, "lookups", "held-back lookups") for table in mine if _second_pass(table)]
+        drafts += [_more(table, "associate", "links") for table in mine if table.has_links]
+        drafts += [_more(table, "state", "states") for table in mine if table.has_states]
+    return tuple(Step(index=index, **draft) for index, draft in enumerate(drafts))
+
+
+def forecast_requests(steps: Sequence[Step]) -> dict[str, int]:
+    """Rows written and HTTP requests they take; each row counts against the daily entitlement."""
+    rows = sum(step.rows for step in steps)
+    requests = sum(-(-step.rows // ROWS_PER_REQUEST) for step in steps) + sum(len(s.operations) for s in steps)
+    return {"rows": rows, "requests": requests}
+
+
+def sealed(plan: Plan) -> Plan:
+    """The plan with the hash of everything but itself and its time of making."""
+    return replace(plan, sha256=fingerprint(to_json(replace(plan, at="", sha256=""))))
+
+
+def _rows_step(table: SendTable) -> dict[str, Any]:
+    kind = "files" if table.has_files else "create"
+    return _more(table, kind, "rows")
+
+
+def _more(table: SendTable, kind: str, what: str) -> dict[str, Any]:
+    title = f"{what} of {table.table}"
+    return {"kind": kind, "phase": table.phase, "table": table.table, "title": title, "send": table.name, "rows": table.rows}
+
+
+def _second_pass(table: SendTable) -> bool:
+    return any(column.second_pass for column in table.columns)

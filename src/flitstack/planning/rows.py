@@ -1,0 +1,251 @@
+"""Mapped tables become send tables: every row gets its id, every lookup and owner the id it points to.
+
+All of it is set-wise SQL in the engine. Ids come from the journal (allocated once a source key, durable before use),
+ascending in load order.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flitstack.catalogue.types import Table
+from flitstack.errors import StepFailed, Problem
+from flitstack.journal.journal import Journal
+from flitstack.mapping.document import MappedColumn, MappedRoute
+from flitstack.planning.document import SendColumn, SendTable
+from flitstack.planning.order import Group
+from flitstack.planning.owners import OwnerMap
+from flitstack.planning.schema import source_id_column, source_key_column, takes_source_key
+from flitstack.staging.engine.engine import Engine, literal, quoted
+
+# Columns every send table starts with (planning/document.py).
+_WHERE_FROM = ("_digest", "_object", "_file", "_record", "_line")
+_STATE = ("_action", "_state", "_status", "_state_at", "_state_value")
+_CONTENT = ("_content", "_content_size")
+
+
+@dataclass(frozen=True, slots=True)
+class RowContext:
+    """What turning mapped tables into send tables needs to know."""
+
+    system: str
+    prefix: str
+    mapped: Path
+    live: Mapping[str, Table | None]
+    owners: OwnerMap
+
+
+def allocate_ids(engine: Engine, journal: Journal, groups: Sequence[Group], context: RowContext) -> dict[str, int]:
+    """Give every mapped row without an id one, in load order; returns how many were new by table."""
+    fresh: dict[str, int] = {}
+    for table in dict.fromkeys(group.table for group in groups):
+        routes = [route for group in groups if group.table == table for route in group.routes]
+        fresh[table] = _allocate_table(engine, journal, table, routes, context)
+    return fresh
+
+
+def load_keys(engine: Engine, journal: Journal, tables: Iterable[str]) -> None:
+    """Make the key maps of these tables readable as the temporary view `row_keys` ("table", digest, row)."""
+    selects = [
+        f"SELECT {literal(table)} AS \"table\", digest, \"row\" FROM read_parquet({literal(str(path))})"
+        for table in sorted(set(tables))
+        if (path := journal.keymap_path(table)) is not None and path.exists()
+    ]
+    empty = "SELECT NULL::VARCHAR AS \"table\", NULL::VARCHAR AS digest, NULL::UUID AS \"row\" WHERE FALSE"
+    engine.run(f"CREATE OR REPLACE TEMP VIEW row_keys AS {' UNION ALL '.join(selects) or empty}")
+
+
+def load_owners(engine: Engine, owners: OwnerMap) -> None:
+    """Temporary table `owner_rows` (email, owner UUID, owner_table, is_matched); the e-mail "" is a record without owner."""
+    columns = "email VARCHAR, owner UUID, owner_table VARCHAR, is_matched BOOLEAN"
+    engine.run(f"CREATE OR REPLACE TEMP TABLE owner_rows ({columns})")
+    for owner in owners.owners:
+        if owner.user is not None:
+            values = [owner.email, str(owner.user.id), owner.user.table, owner.status == "matched"]
+            engine.run("INSERT INTO owner_rows VALUES (?, ?, ?, ?)", values)
+
+
+def write_send_table(engine: Engine, group: Group, number: int, folder: Path, context: RowContext) -> SendTable:
+    """Resolve one group into `<folder>/rows/<nn>_<table>.parquet`."""
+    columns = merge_columns(group.routes)
+    name = f"{number:02d}_{group.table}"
+    path = folder / "rows" / f"{name}.parquet"
+    rows = engine.write_parquet(_send_sql(engine, group, columns, context), path)
+    source = f"read_parquet({literal(str(path))})"
+    _refuse_dangling(engine, source, columns, group)
+    filled = _filled(engine, source, columns, context, group)
+    content_hash = engine.one(f"SELECT coalesce(sum(hash(t))::VARCHAR, '0') FROM {source} t")[0]
+    return SendTable(
+        name=name,
+        table=group.table,
+        phase=group.phase,
+        parquet=f"rows/{name}.parquet",
+        rows=rows,
+        content_hash=f"{rows}:{content_hash}",
+        columns=filled,
+        objects=tuple(sorted({route.object for route in group.routes})),
+        has_parties=any(route.has_parties for route in group.routes),
+        has_states=any(route.has_states for route in group.routes),
+        has_files=any(route.has_files for route in group.routes),
+        has_links=any(route.has_links for route in group.routes),
+    )
+
+
+def merge_columns(routes: Sequence[MappedRoute]) -> tuple[MappedColumn, ...]:
+    """The columns of several routes to one table, each once, in the order first met."""
+    found: dict[str, MappedColumn] = {}
+    for route in routes:
+        for column in route.columns:
+            found.setdefault(column.name, column)
+    return tuple(found.values())
+
+
+def _allocate_table(
+    engine: Engine, journal: Journal, table: str, routes: Sequence[MappedRoute], context: RowContext
+) -> int:
+    known = journal.keymap_path(table)
+    unless = f"ANTI JOIN read_parquet({literal(str(known))}) k ON k.digest = m._digest" if known and known.exists() else ""
+    selects = " UNION ALL ".join(
+        f"SELECT {place} AS place, _digest, _object, _key, _file, _record, _line FROM {_mapped(route, context)}"
+        for place, route in enumerate(routes)
+    )
+    engine.run(
+        f"""
+        CREATE OR REPLACE TEMP TABLE fresh AS
+        SELECT m._digest AS digest, m._object AS object, {literal(context.system + "/")} || m._object || '/' || m._key AS plain,
+               row_number() OVER (ORDER BY m.place, m._file, m._line, m._record) - 1 AS ordinal
+        FROM ({selects}) m {unless}
+        """
+    )
+    count = int(engine.one("SELECT count(*) FROM fresh")[0])
+    if count:
+        allocation = journal.allocate(table, count)
+        head = str(allocation.at(0))[:24]
+        journal.store_keys(
+            table,
+            engine.table(
+                f"""
+                SELECT digest, plain, object,
+                       CAST({literal(head)} || lpad(lower(to_hex({allocation.first} + ordinal)), 12, '0') AS UUID) AS "row"
+                FROM fresh ORDER BY ordinal
+                """
+            ),
+        )
+    engine.run("DROP TABLE fresh")
+    return count
+
+
+def _send_sql(engine: Engine, group: Group, columns: Sequence[MappedColumn], context: RowContext) -> str:
+    files = ", ".join(literal(str(context.mapped / route.parquet)) for route in group.routes)
+    present = {row[0] for row in engine.rows(f"DESCRIBE SELECT * FROM read_parquet([{files}], union_by_name = true)")}
+    selected, joins = ["k.\"row\" AS _row", *(f"m.{name}" for name in _WHERE_FROM)], []
+    for place, column in enumerate(columns):
+        if column.kind == "owner":
+            joins.append(f"LEFT JOIN owner_rows o ON o.email = coalesce(m.{quoted(column.name + '__email')}, '')")
+            selected += [f"o.owner AS {quoted(column.name)}", f"o.owner_table AS {quoted(column.name + '__table')}"]
+        elif column.kind in {"lookup", "id_text"}:
+            joins.append(_key_join(column.name, place))
+            selected += _resolved(column, place, present)
+        else:
+            selected.append(f"m.{quoted(column.name)}")
+    if takes_source_key(group.table, context.live.get(group.table)):
+        selected.append(f"m._digest AS {quoted(source_key_column(context.prefix))}")
+        plain = f"{literal(context.system + '/')} || m._object || '/' || m._key"
+        selected.append(f"left({plain}, 400) AS {quoted(source_id_column(context.prefix))}")
+    selected += [f"m.{name}" for name in (*_STATE, *_CONTENT) if name in present]
+    selected += [_list_of_ids(name) for name in ("_parties", "_links") if name in present]
+    # The ordinal sits in the id's last 12 hex digits, so ordering by them is load order.
+    return f"""
+        SELECT row_number() OVER (ORDER BY right(CAST(k."row" AS VARCHAR), 12)) AS _ord, {", ".join(selected)}
+        FROM read_parquet([{files}], union_by_name = true) m
+        JOIN row_keys k ON k."table" = {literal(group.table)} AND k.digest = m._digest
+        {" ".join(joins)}
+        ORDER BY _ord
+    """
+
+
+def _key_join(column: str, place: int) -> str:
+    return (
+        f'LEFT JOIN row_keys k{place} ON k{place}."table" = m.{quoted(column + "__table")} '
+        f"AND k{place}.digest = m.{quoted(column)}"
+    )
+
+
+def _resolved(column: MappedColumn, place: int, present: set[str]) -> list[str]:
+    target = f'k{place}."row"'
+    if f"{column.name}__live" in present:
+        live = f"m.{quoted(column.name + '__live')}"
+        target = f"CASE WHEN {live} THEN TRY_CAST(m.{quoted(column.name)} AS UUID) ELSE {target} END"
+    if column.kind == "id_text":
+        return [f"CAST({target} AS VARCHAR) AS {quoted(column.name)}"]
+    # A digest that found no row leaves the table name standing: `_refuse_dangling` sees it.
+    return [f"{target} AS {quoted(column.name)}", f"m.{quoted(column.name + '__table')}"]
+
+
+def _list_of_ids(name: str) -> str:
+    """Resolve the digests inside a list column; order is kept.
+
+    A party that is an owner becomes that user only when the owner was matched; otherwise the address the source names
+    stands unresolved, so that the history never shows the fallback owner as a sender. A party with neither is dropped.
+    """
+    found = 'CASE WHEN p."table" = \'owner\' THEN ow.owner ELSE pk."row" END'
+    table = 'CASE WHEN p."table" = \'owner\' THEN ow.owner_table ELSE p."table" END'
+    if name == "_links":
+        fields = f"{{'relationship': p.relationship, 'table': {table}, 'id': {found}}}"
+        keep = f"{found} IS NOT NULL"
+    else:
+        address = f"CASE WHEN {found} IS NULL THEN nullif(p.address, '') END"
+        fields = f"{{'mask': p.mask, 'table': CASE WHEN {found} IS NULL THEN NULL ELSE {table} END, 'id': {found}, 'address': {address}}}"
+        keep = f"({found} IS NOT NULL OR nullif(p.address, '') IS NOT NULL)"
+    return f"""(
+        SELECT list({fields} ORDER BY p.place) FILTER (WHERE {keep})
+        FROM (SELECT unnest(m.{name}, recursive := true), generate_subscripts(m.{name}, 1) AS place) p
+        LEFT JOIN row_keys pk ON pk."table" = p."table" AND pk.digest = p.digest
+        LEFT JOIN owner_rows ow ON p."table" = 'owner' AND ow.is_matched AND ow.email = p.address
+    ) AS {name}"""
+
+
+def _refuse_dangling(engine: Engine, source: str, columns: Sequence[MappedColumn], group: Group) -> None:
+    for column in columns:
+        if column.kind != "lookup":
+            continue
+        name, table = quoted(column.name), quoted(column.name + "__table")
+        count, example = engine.one(f"SELECT count(*), any_value(_record) FROM {source} WHERE {name} IS NULL AND {table} IS NOT NULL")
+        if count:
+            raise StepFailed(
+                Problem(
+                    "lookup-without-row",
+                    f"{count} rows of {group.table} point by {column.name} to records that have no row",
+                    where=f"field {column.field}, for example record {example}",
+                    do="run `flitstack map` and `flitstack plan` again; if it stays, the mapped tables are damaged",
+                )
+            )
+
+
+def _filled(
+    engine: Engine, source: str, columns: Sequence[MappedColumn], context: RowContext, group: Group
+) -> tuple[SendColumn, ...]:
+    """Columns that have a value somewhere, as the loader sends and the reconciliation reads them."""
+    send = [
+        SendColumn(
+            name=column.name,
+            type="Owner" if column.kind == "owner" else column.type,
+            field=column.field,
+            read_back="createdon" if column.name == "overriddencreatedon" else column.name,
+            is_lookup=column.kind in {"lookup", "owner"},
+            second_pass=column.name in group.held_back,
+            verify=column.verify,
+        )
+        for column in columns
+    ]
+    if takes_source_key(group.table, context.live.get(group.table)):
+        for name in (source_key_column(context.prefix), source_id_column(context.prefix)):
+            send.append(SendColumn(name, "String", "(source key)", name))
+    if not send:
+        return ()
+    counts = engine.one(f"SELECT {', '.join(f'count({quoted(column.name)})' for column in send)} FROM {source}")
+    return tuple(column for column, count in zip(send, counts, strict=True) if count)
+
+
+def _mapped(route: MappedRoute, context: RowContext) -> str:
+    return f"read_parquet({literal(str(context.mapped / route.parquet))})"
