@@ -65,6 +65,7 @@ class Column:
     is_web_api: bool = True  # False: exists in metadata, is no Web API property
     is_logical: bool = False  # not stored
     max_kb: int | None = None
+    doubts: tuple[str, ...] = ()  # what the sources leave open: ops, required, default, presence (docs/catalogue.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class OneToMany:
     navigation: str | None
     collection: str | None
     cascade: dict[str, str] = field(default_factory=dict)
+    is_hierarchical: bool = False
+    doubts: tuple[str, ...] = ()  # "nav": the navigation property name is inferred
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,9 @@ class Table:
     has_notes: bool
     has_activities: bool
     has_connections: bool
-    is_customizable: bool  # False: refuses custom columns and keys (annotation, activitymimeattachment, activityparty ...)
+    is_customizable: (
+        bool  # False: refuses custom columns and keys (annotation, activitymimeattachment, activityparty ...)
+    )
     change_tracking: bool
     duplicate_detection: bool
     optimistic_concurrency: bool
@@ -130,6 +135,15 @@ class Table:
     columns: dict[str, Column]
     states: tuple[State, ...]  # first is the default state
     keys: tuple[Key, ...] = ()
+    collection_schema_name: str = ""
+    image_column: str | None = None
+    can_queue: bool = False
+    has_document_locations: bool = False
+    is_child: bool = False  # lives below another row and takes its owner from there
+    is_process: bool = False  # the table of a business process flow
+    is_where_present: bool = False  # True: not created by a new Sales environment
+    assumed: frozenset[str] = frozenset()  # traits no source states: change_tracking, duplicate_detection ...
+    source: str = ""  # see docs/catalogue.md
 
     def column(self, name: str) -> Column | None:
         """The column with this logical name, or None."""
@@ -143,3 +157,19 @@ class Catalogue:
     tables: dict[str, Table]
     one_to_many: tuple[OneToMany, ...]
     many_to_many: tuple[ManyToMany, ...]
+
+    def lookups_from(self, table: str) -> tuple[OneToMany, ...]:
+        """Relationships in which rows of `table` point at others."""
+        return tuple(relationship for relationship in self.one_to_many if relationship.referencing == table)
+
+    def referencing(self, table: str) -> tuple[OneToMany, ...]:
+        """Relationships in which rows of other tables (or of this one) point at rows of `table`."""
+        return tuple(relationship for relationship in self.one_to_many if relationship.referenced == table)
+
+    def links_of(self, table: str) -> tuple[ManyToMany, ...]:
+        """Many-to-many relationships with `table` on either side."""
+        return tuple(link for link in self.many_to_many if table in (link.table1, link.table2))
+
+    def by_entity_set(self) -> dict[str, Table]:
+        """Tables by entity set name, which is case-sensitive."""
+        return {table.entity_set: table for table in self.tables.values()}
