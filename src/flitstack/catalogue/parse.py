@@ -28,7 +28,7 @@ def parse_table(name: str, content: Line) -> Table:
         id_column=facts["id"],
         name_column=facts.get("name"),
         label=facts.get("label", facts["schema"]),
-        label_plural=facts.get("plural", facts["collection"]),
+        label_plural=facts.get("plural", ""),
         ownership=facts["ownership"],
         object_type_code=facts["code"],
         is_activity="activity" in traits,
@@ -40,14 +40,14 @@ def parse_table(name: str, content: Line) -> Table:
         change_tracking="change_tracking" in traits,
         duplicate_detection="duplicate_detection" in traits,
         optimistic_concurrency="optimistic_concurrency" in traits,
-        messages=frozenset(content["messages"]),
+        messages=frozenset(content.get("messages", ())),
         columns={
             column: _column(name, column, line, states, navigation[column])
             for column, line in content["columns"].items()
         },
         states=states,
         keys=tuple(Key(key, tuple(columns)) for key, columns in content.get("keys", {}).items()),
-        collection_schema_name=facts["collection"],
+        collection_schema_name=facts.get("collection", ""),
         image_column=facts.get("image"),
         can_queue="queue" in traits,
         has_document_locations="document_locations" in traits,
@@ -112,8 +112,11 @@ def _navigation(lookups: Iterable[Line]) -> defaultdict[str, dict[str, str]]:
 
 def _cascade(acting: Line) -> dict[str, str]:
     """Every action with its kind; `owner` in a file stands for the four actions that follow ownership."""
-    spread = dict.fromkeys(_OWNER_ACTIONS, acting["owner"]) if "owner" in acting else {}
-    return dict.fromkeys(CASCADE_ACTIONS, "NoCascade") | spread | {a: k for a, k in acting.items() if a != "owner"}
+    found: dict[str, str] = dict.fromkeys(CASCADE_ACTIONS, "NoCascade")
+    for action, kind in acting.items():
+        for single in _OWNER_ACTIONS if action == "owner" else (action,):
+            found[single] = kind
+    return found
 
 
 def _column(table: str, name: str, line: Line, states: tuple[State, ...], navigation: dict[str, str]) -> Column:
