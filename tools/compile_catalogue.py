@@ -52,7 +52,7 @@ def main() -> None:
             ("table", _table(properties)),
             ("traits", _traits(name, properties)),
             ("assumed", _assumed(properties)),
-            ("messages", messages(name, properties["ownership"] or "None", properties["messages"])),
+            ("messages", messages(name, properties["messages"])),
             ("keys", {key["name"]: key["columns"] for key in properties["keys"]}),
             ("states", {int(value): _state(state) for value, state in states.get(name, {}).items()}),
             ("columns", {column: _column(name, column, fact, lookups[name]) for column, fact in columns.items()}),
