@@ -70,21 +70,33 @@ class Encoder:
 class Call:
     """One write inside a batch. `row` names the row it is about (for outcomes); `body` is JSON text or empty.
 
-    kind: create | update | delete | win | lose | associate | parties ...: see `Destination.batch`.
+    kind          body
+    create        a row's text from `encoder(..., with_id=True)`
+    update        a row's text from `encoder(..., with_id=False, nulls=True)`; refused when the row is missing
+    delete        empty
+    parties       a row's text from `encoder(table, [], with_id=False, nulls=False, parties=True)`: replaces the list
+    state         {"state": 1, "status": 2}
+    win, lose     {"status": 3, "at": "2026-01-31T10:00:00Z", "value": 12.5, "subject": "..."}; all but status optional.
+                  Tables: opportunity, quote. Makes the closing activity, as the platform's own messages do
+    fulfil, cancel   as win; table salesorder
+    associate, disassociate   empty; `relationship` and `target` say what
     """
 
     kind: str
     table: str
     row: UUID
     body: bytes = b""
-    relationship: str = ""  # associate: collection-valued navigation property
+    relationship: str = ""  # associate: collection-valued navigation property of `table`
     target: UUID | None = None  # associate: the other row
     target_table: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Outcome of one call of a batch: refusal is None when it was done."""
+    """Outcome of one call of a batch: refusal is None when it was done.
+
+    A refusal with status 429 or 503 is no verdict on the row: it was not executed and may be sent again.
+    """
 
     refusal: Refusal | None
 
@@ -99,7 +111,7 @@ class Destination(Protocol):
         """Live metadata of a table with its custom columns, or None when the environment has no such table."""
 
     async def apply(self, operation: Mapping[str, Any]) -> None:
-        """Make one schema operation (see planning/schema.py: kind, table, ...). Making what exists already is no error."""
+        """Make one schema operation (kind, table, name, ...: docs/destination.md). What exists already is no error."""
 
     async def revert(self, operation: Mapping[str, Any]) -> None:
         """Remove what the operation made. Removing what is not there is no error."""
@@ -115,17 +127,32 @@ class Destination(Protocol):
         """Bulk create, all or nothing: `body` is head + rows + tail of `encoder`. Refused means no row landed."""
 
     async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
-        """Up to 1,000 writes in one request, executed in order, one outcome a call (as far as they got)."""
+        """Up to 1,000 writes in one request, executed in order, one outcome a call (as far as they got).
+
+        Each call commits alone. Without `continue_on_error` the first refusal ends the batch and is the last outcome.
+        """
+
+    async def attach(self, table: Table, row: UUID, file_name: str, mime_type: str, content: bytes) -> None:
+        """Give an existing note (annotation) or mail attachment (activitymimeattachment) its file, in blocks if large.
+
+        Sending the same file again replaces it. Read back with `rows(table, ["documentbody"])`, `body` of attachments.
+        """
 
     async def existing(self, table: Table, ids: Sequence[UUID]) -> set[UUID]:
         """Which of these rows exist now."""
 
     def rows(
-        self, table: Table, columns: Sequence[str], *, ids: Sequence[UUID] | None = None, source_keyed: str | None = None
+        self,
+        table: Table,
+        columns: Sequence[str],
+        *,
+        ids: Sequence[UUID] | None = None,
+        source_keyed: str | None = None,
     ) -> AsyncIterator[pa.RecordBatch]:
-        """Read rows back, typed: `_row` (fixed_size_binary 16), then columns as string, int64, bool, double/decimal text,
-        timestamp[us, UTC], date32; lookups as `<column>` (16 bytes) and `<column>__table`. Only the rows in `ids`, or
-        those whose `source_keyed` column is not null, or all."""
+        """Read rows back, typed: `_row` (fixed_size_binary 16), then the columns as string, int64, bool, float64,
+        decimal text (Money, Decimal), timestamp[us, UTC], date32 (DateOnly); lookups as `<column>` (16 bytes) and
+        `<column>__table`; `_parties` as LIST(STRUCT(mask, table, id, address)). Only the rows in `ids`, or those whose
+        `source_keyed` column is not null, or all. Every row once; no order is promised."""
 
     async def related(self, table: Table, row: UUID, relationship: str) -> set[UUID]:
         """Ids associated through a many-to-many relationship."""

@@ -1,0 +1,1 @@
+"""Where rows go: the port, its faults, wrappers that change behaviour, and the implementations."""

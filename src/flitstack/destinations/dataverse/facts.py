@@ -1,0 +1,96 @@
+"""What the environment says about itself: organisation, users, teams, currencies."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from flitstack.destinations.dataverse.client import Client, query_url
+from flitstack.destinations.faults import Refused
+from flitstack.destinations.port import Currency, Facts, User
+
+# Where the local emulator says that it is one; no Microsoft host answers there.
+HANDSHAKE = "/emulator"
+# Source: Microsoft Learn, "Organization table" (default of maxuploadfilesize) and its default of blockedattachments.
+_UPLOAD_DEFAULT_BYTES = 5_242_880
+_MICROSOFT_HOSTS = (".dynamics.com", ".microsoftdynamics.us", ".dynamics.cn", ".appsplatform.us")
+
+
+async def read_facts(client: Client) -> Facts:
+    """Asks five questions at once; see `Facts`."""
+    who = await client.get("WhoAmI")
+    me = who.json()
+    organization_id = UUID(me["OrganizationId"])
+    organization, users, teams, currencies, is_emulator = await asyncio.gather(
+        _all(client, "organizations", "name,languagecode,maxuploadfilesize,blockedattachments,_basecurrencyid_value"),
+        _all(client, "systemusers", "fullname,internalemailaddress,domainname,isdisabled,applicationid"),
+        _all(client, "teams", "name"),
+        _all(client, "transactioncurrencies", "isocurrencycode,exchangerate"),
+        _is_emulator(client),
+    )
+    own = organization[0]
+    known = tuple(
+        Currency(UUID(c["transactioncurrencyid"]), c["isocurrencycode"], float(c.get("exchangerate") or 1))
+        for c in currencies
+    )
+    base = own.get("_basecurrencyid_value")
+    return Facts(
+        url=client.url,
+        is_emulator=is_emulator,
+        organization_id=organization_id,
+        organization_name=own.get("name") or "",
+        user_id=UUID(me["UserId"]),
+        language=int(own.get("languagecode") or 1033),
+        base_currency=next((c.iso_code for c in known if base and c.id == UUID(base)), ""),
+        max_upload_bytes=int(own.get("maxuploadfilesize") or _UPLOAD_DEFAULT_BYTES),
+        blocked_extensions=frozenset(
+            extension.strip().lower().lstrip(".")
+            for extension in (own.get("blockedattachments") or "").split(";")
+            if extension.strip()
+        ),
+        users=(*map(_user, users), *map(_team, teams)),
+        currencies=known,
+        parallelism_hint=_hint(who.headers.get("x-ms-dop-hint")),
+    )
+
+
+async def _all(client: Client, entity_set: str, columns: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    link: str | None = query_url(entity_set, select=columns)
+    while link is not None:
+        page = (await client.get(link, {"Prefer": "odata.maxpagesize=5000"})).json()
+        found += page["value"]
+        link = page.get("@odata.nextLink")
+    return found
+
+
+async def _is_emulator(client: Client) -> bool:
+    """Whether the admin handshake is answered; Microsoft's hosts are not even asked."""
+    host = client.url.partition("://")[2].partition(":")[0].lower()
+    if host.endswith(_MICROSOFT_HOSTS):
+        return False
+    try:
+        answer = await client.get(f"{client.url}{HANDSHAKE}")
+        return answer.json().get("emulator") == "flitstack"
+    except Refused:
+        return False
+
+
+def _user(row: dict[str, Any]) -> User:
+    email = row.get("internalemailaddress") or row.get("domainname") or ""
+    return User(
+        id=UUID(row["systemuserid"]),
+        table="systemuser",
+        name=row.get("fullname") or "",
+        email=email.strip().lower(),
+        is_disabled=bool(row.get("isdisabled")),
+        is_application=bool(row.get("applicationid")),
+    )
+
+
+def _team(row: dict[str, Any]) -> User:
+    return User(id=UUID(row["teamid"]), table="team", name=row.get("name") or "", email="", is_disabled=False)
+
+
+def _hint(header: str | None) -> int:
+    """The server's recommended parallelism; 4 requests at once is what its time limit allows on average."""
+    return int(header) if header and header.isdigit() and int(header) > 0 else 4
