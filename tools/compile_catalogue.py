@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from catalogue_rules import NOT_CUSTOMIZABLE, WHERE_PRESENT, messages
+from catalogue_rules import NOT_CUSTOMIZABLE, STANDARD_AFTER_ALL, WHERE_PRESENT, messages
 from catalogue_yaml import document
 
 TARGET = Path("src/flitstack/catalogue/tables")
@@ -47,7 +47,8 @@ def main() -> None:
         links[link["entity1"] if link["entity1"] in index else link["entity2"]].append(link)
     target.mkdir(parents=True, exist_ok=True)
     for name, properties in index.items():
-        columns = _read(facts / "tables" / f"{name}.json")["columns"]
+        columns = _columns(name, _read(facts / "tables" / f"{name}.json"))
+        own_lookups = [fact for fact in lookups[name] if fact["referencing_attr"] in columns]
         sections = (
             ("table", _table(properties)),
             ("traits", _traits(name, properties)),
@@ -55,8 +56,8 @@ def main() -> None:
             ("messages", messages(name, properties["messages"])),
             ("keys", {key["name"]: key["columns"] for key in properties["keys"]}),
             ("states", {int(value): _state(state) for value, state in states.get(name, {}).items()}),
-            ("columns", {column: _column(name, column, fact, lookups[name]) for column, fact in columns.items()}),
-            ("lookups", {fact["name"]: _lookup(fact) for fact in lookups[name]}),
+            ("columns", {column: _column(name, column, fact, own_lookups) for column, fact in columns.items()}),
+            ("lookups", {fact["name"]: _lookup(fact) for fact in own_lookups}),
             ("many_to_many", {fact["name"]: _link(fact) for fact in links[name]}),
         )
         (target / f"{name}.yaml").write_text(document(name, sections), encoding="utf-8")
@@ -64,6 +65,14 @@ def main() -> None:
 
 def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _columns(name: str, facts: Facts) -> dict[str, Facts]:
+    """Columns of a plain Sales environment, by name; what other apps add is left out."""
+    reclaimed = {
+        column: fact for column, fact in facts["addon_columns"].items() if (name, column) in STANDARD_AFTER_ALL
+    }
+    return dict(sorted((facts["columns"] | reclaimed).items()))
 
 
 def _table(facts: Facts) -> Facts:
