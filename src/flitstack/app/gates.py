@@ -63,20 +63,35 @@ def gate_states(approvals: Path, environment: str, subjects: Mapping[str, Subjec
 
 
 def approve(
-    approvals: Path, environment: str, gate: str, subject: Subject | None, by: str, note: str = "", *, operator_of_step: str = ""
+    approvals: Path,
+    environment: str,
+    gate: str,
+    subject: Subject | None,
+    by: str,
+    note: str = "",
+    *,
+    operator_of_step: str = "",
 ) -> Gate:
     """Record an approval. Raises UsageError for an unknown gate, GateClosed when there is nothing to approve yet.
 
     `operator_of_step` is given when the project asks for four eyes: the approver must be somebody else.
     """
     if gate not in GATES:
-        raise UsageError(Problem("gate-unknown", f"there is no gate {gate!r}", known=", ".join(GATES), do="name one of these"))
+        raise UsageError(
+            Problem("gate-unknown", f"there is no gate {gate!r}", known=", ".join(GATES), do="name one of these")
+        )
     if subject is None or not subject.sha256 or subject.blocked:
         why = subject.blocked if subject and subject.blocked else "the step before it has not been done"
-        raise GateClosed(Problem("gate-not-ready", f"gate {gate} cannot be approved yet: {why}", do=f"see {LOOK_AT[gate]}"))
+        raise GateClosed(
+            Problem("gate-not-ready", f"gate {gate} cannot be approved yet: {why}", do=f"see {LOOK_AT[gate]}")
+        )
     if operator_of_step and operator_of_step == by:
         raise GateClosed(
-            Problem("four-eyes", f"gate {gate} needs somebody other than {by}, who made it", do=f"another person runs: flitstack approve {gate} --as NAME")
+            Problem(
+                "four-eyes",
+                f"gate {gate} needs somebody other than {by}, who made it",
+                do=f"another person runs: flitstack approve {gate} --as NAME",
+            )
         )
     entry = {"gate": gate, "env": environment, "sha256": subject.sha256, "by": by, "at": now(), "note": note}
     data = _read(approvals)
@@ -100,7 +115,11 @@ def closed_problem(gate: Gate) -> Problem:
         "fallen": "was approved, but what it approved has changed",
         "waiting": f"has nothing to approve yet: {gate.why}",
     }[gate.state]
-    return Problem("gate-closed", f"gate {gate.name} {what}", do=f"look at {LOOK_AT[gate.name]}, then: flitstack approve {gate.name}")
+    return Problem(
+        "gate-closed",
+        f"gate {gate.name} {what}",
+        do=f"look at {LOOK_AT[gate.name]}, then: flitstack approve {gate.name}",
+    )
 
 
 def now() -> str:

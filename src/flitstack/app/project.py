@@ -114,7 +114,9 @@ class Project:
             raise UsageError(
                 Problem(
                     "no-environment",
-                    f"no environment {self.environment!r} in {PROJECT_FILE}" if self.environment else "no environment is configured",
+                    f"no environment {self.environment!r} in {PROJECT_FILE}"
+                    if self.environment
+                    else "no environment is configured",
                     where=str(self.folder / PROJECT_FILE),
                     known=known,
                     do="add it under environments: (url, licence), or make the project with --to URL",
@@ -146,7 +148,12 @@ def _settings(path: Path) -> ProjectSettings:
             place = tuple(str(part) for part in found["loc"])
             line = lines.get(place, lines.get(place[:1], 1))
             problems.append(
-                Problem("setting-wrong", f"{'.'.join(place)}: {found['msg']}", where=f"{path.name}:{line}", do="correct this setting")
+                Problem(
+                    "setting-wrong",
+                    f"{'.'.join(place)}: {found['msg']}",
+                    where=f"{path.name}:{line}",
+                    do="correct this setting",
+                )
             )
         raise UsageError(*problems) from error
 

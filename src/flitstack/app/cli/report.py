@@ -1,0 +1,18 @@
+"""`flitstack report`."""
+
+import typer
+
+from flitstack.app.cli.face import HERE, EnvOption, JsonOption, ProjectOption, with_project
+from flitstack.app.steps.report import report
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(
+        "report",
+        help="Write the documents for people (HTML and Excel) from what the steps know now.",
+        epilog="Example: flitstack report",
+    )
+    def command(project: ProjectOption = HERE, env: EnvOption = "", as_json: JsonOption = False) -> None:
+        with_project(report, project, as_json=as_json, env=env)
