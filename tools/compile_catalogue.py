@@ -55,7 +55,7 @@ def main() -> None:
             ("assumed", _assumed(properties)),
             ("messages", messages(name, properties["messages"])),
             ("keys", {key["name"]: key["columns"] for key in properties["keys"]}),
-            ("states", {int(value): _state(state) for value, state in states.get(name, {}).items()}),
+            ("states", _states(states.get(name, {}), columns.get("statuscode", {}))),
             ("columns", {column: _column(name, column, fact, own_lookups) for column, fact in columns.items()}),
             ("lookups", {fact["name"]: _lookup(fact) for fact in own_lookups}),
             ("many_to_many", {fact["name"]: _link(fact) for fact in links[name]}),
@@ -113,11 +113,16 @@ def _assumed(facts: Facts) -> list[str]:
     return [TRAITS[key] for key in ("change_tracking", "dup_detection", "optimistic") if facts.get(key) is None]
 
 
-def _state(facts: Facts) -> Facts:
+def _states(states: Facts, status: Facts) -> Facts:
+    """Statecode to its facts. A state listed without status reasons takes those the status column assigns to it."""
     return {
-        "label": facts["label"],
-        "default": facts["default_status"],
-        "statuses": {int(value): label for value, label in facts["statuses"].items()},
+        int(value): {
+            "label": facts["label"],
+            "default": facts["default_status"],
+            "statuses": {int(reason): label for reason, label in facts["statuses"].items()}
+            or {reason: label for reason, label, state in status["opts"] if state == int(value)},
+        }
+        for value, facts in states.items()
     }
 
 
