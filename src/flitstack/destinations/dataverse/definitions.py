@@ -64,7 +64,7 @@ def column_body(operation: Operation, language: int) -> Body:
 
 def lookup_body(operation: Operation, language: int) -> Body:
     """OneToManyRelationshipMetadata with its lookup. Fatal unless the lookup has one target."""
-    targets = operation.get("targets") or ()
+    targets: tuple[str, ...] = tuple(operation.get("targets", ()))
     if len(targets) != 1:
         raise Fatal(f"lookup {operation['table']}.{operation['name']} needs exactly one target, not {len(targets)}")
     target, table, name = targets[0], operation["table"], operation["name"]

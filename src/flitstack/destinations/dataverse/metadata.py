@@ -101,11 +101,11 @@ def _table(
     columns: dict[str, Column],
     states: tuple[State, ...],
     keys: tuple[Key, ...],
-    messages: frozenset[str],
+    bulk: frozenset[str] | None,
     known: Table | None,
 ) -> Table:
     name = definition["LogicalName"]
-    basic = (known.messages if known else frozenset({"Create", "Update", "Delete"})) - set(_BULK)
+    messages = known.messages if known else frozenset({"Create", "Update", "Delete", *_BULK})
     return Table(
         name=name,
         schema_name=definition.get("SchemaName") or name,
@@ -129,7 +129,7 @@ def _table(
         optimistic_concurrency=_told(
             definition, "IsOptimisticConcurrencyEnabled", known, "optimistic_concurrency", False
         ),
-        messages=basic | messages,
+        messages=messages if bulk is None else messages - set(_BULK) | bulk,
         columns=columns,
         states=states,
         keys=keys,
@@ -146,8 +146,11 @@ def _choice_url(base: str, kind: str) -> str:
     return query_url(f"{base}/Attributes/Microsoft.Dynamics.CRM.{kind}AttributeMetadata", expand=expand)
 
 
-async def _bulk_messages(client: Client, table: str) -> frozenset[str]:
-    """Which bulk messages the table takes. Documented way of asking: Microsoft Learn, "Use bulk operation messages"."""
+async def _bulk_messages(client: Client, table: str) -> frozenset[str] | None:
+    """Which bulk messages the table takes, None when the environment cannot say.
+
+    Source of the question: Microsoft Learn, "Use bulk operation messages".
+    """
     filters = " or ".join(f"sdkmessageid/name eq '{message}'" for message in _BULK)
     path = query_url(
         "sdkmessagefilters",
@@ -158,7 +161,7 @@ async def _bulk_messages(client: Client, table: str) -> frozenset[str]:
     try:
         found = (await client.get(path)).json()["value"]
     except Refused:
-        return frozenset()  # a service that cannot say gets single creates
+        return None
     return frozenset(item["sdkmessageid"]["name"] for item in found if item.get("sdkmessageid"))
 
 
