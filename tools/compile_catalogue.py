@@ -55,7 +55,7 @@ def main() -> None:
             ("assumed", _assumed(properties)),
             ("messages", messages(name, properties["messages"])),
             ("keys", {key["name"]: key["columns"] for key in properties["keys"]}),
-            ("states", _states(states.get(name, {}), columns.get("statuscode", {}))),
+            ("states", _states(states.get(name, {}), columns)),
             ("columns", {column: _column(name, column, fact, own_lookups) for column, fact in columns.items()}),
             ("lookups", {fact["name"]: _lookup(fact) for fact in own_lookups}),
             ("many_to_many", {fact["name"]: _link(fact) for fact in links[name]}),
@@ -113,17 +113,18 @@ def _assumed(facts: Facts) -> list[str]:
     return [TRAITS[key] for key in ("change_tracking", "dup_detection", "optimistic") if facts.get(key) is None]
 
 
-def _states(states: Facts, status: Facts) -> Facts:
-    """Statecode to its facts. A state listed without status reasons takes those the status column assigns to it."""
-    return {
-        int(value): {
-            "label": facts["label"],
-            "default": facts["default_status"],
-            "statuses": {int(reason): label for reason, label in facts["statuses"].items()}
-            or {reason: label for reason, label, state in status["opts"] if state == int(value)},
-        }
-        for value, facts in states.items()
-    }
+def _states(states: Facts, columns: dict[str, Facts]) -> dict[int, Facts]:
+    """Statecode to its facts, the default state first.
+
+    A state listed without status reasons takes those the status column assigns to it.
+    """
+    found: dict[int, Facts] = {}
+    for value in sorted(map(int, states), key=lambda value: (value != columns["statecode"]["default"], value)):
+        facts = states[str(value)]
+        reasons = {int(reason): label for reason, label in facts["statuses"].items()}
+        reasons = reasons or {reason: label for reason, label, state in columns["statuscode"]["opts"] if state == value}
+        found[value] = {"label": facts["label"], "default": facts["default_status"], "statuses": reasons}
+    return found
 
 
 def _column(table: str, name: str, facts: Facts, lookups: list[Facts]) -> Facts:
