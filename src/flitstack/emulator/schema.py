@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from flitstack.catalogue.types import Catalogue, Column, Key, ManyToMany, OneToMany, Table
+from flitstack.catalogue.types import Column, Key, ManyToMany, OneToMany, Table
 from flitstack.emulator.messages import Refusal
 
 UNBOUND_LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})

@@ -1,0 +1,111 @@
+"""CreateMultiple, UpdateMultiple, UpsertMultiple: all rows of one request or none.
+
+Source: Microsoft Learn, "Use bulk operation messages".
+"""
+
+from collections.abc import Callable
+
+from flitstack.emulator.answers import json_answer, no_content
+from flitstack.emulator.messages import Answer, Refusal, Request, not_implemented
+from flitstack.emulator.paths import parse_segment
+from flitstack.emulator.payload import read_object
+from flitstack.emulator.references import Target, require
+from flitstack.emulator.row_answers import context
+from flitstack.emulator.rows import create_rows, update_row
+from flitstack.emulator.schema import EntityModel
+from flitstack.emulator.single import locate, upsert
+from flitstack.emulator.values import guid_blob, guid_text
+from flitstack.emulator.work import Work
+
+Body = dict[str, object]
+_TYPE = "Microsoft.Dynamics.CRM."
+
+
+def create_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
+    """200 with the ids in order."""
+    targets = _targets(work, request, model)
+    if not work.store.switches.nested_parties_in_bulk:
+        parties = f"{model.name}_activity_parties"
+        if any(parties in target for target in targets):
+            raise not_implemented(f"'{parties}' inside CreateMultiple (see the switch nested_parties_in_bulk)")
+    ids = create_rows(work, model, targets)
+    body = {
+        "@odata.context": context(request, f"{_TYPE}CreateMultipleResponse"),
+        "Ids": [guid_text(id_) for id_ in ids],
+    }
+    return json_answer(body)
+
+
+def update_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
+    """204; each target names its row by primary key."""
+    rows = []
+    for target in _targets(work, request, model):
+        id_ = _own_id(model, target)
+        if id_ is None:
+            raise Refusal(400, "0x80040203", f"'{model.table.id_column}' is missing in a target of UpdateMultiple.")
+        rows.append((id_, target))
+    _require_rows(work, model, [id_ for id_, _ in rows])
+    for id_, target in rows:
+        update_row(work, model, id_, target)
+    return no_content()
+
+
+def upsert_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
+    """204; each target names its row by primary key or by `@odata.id` with an alternate key."""
+    for target in _targets(work, request, model):
+        reference = target.pop("@odata.id", None)
+        id_ = _own_id(model, target)
+        if isinstance(reference, str):
+            segment = parse_segment(reference.strip("/"))
+        elif id_ is not None:
+            segment = parse_segment(f"{model.table.entity_set}({guid_text(id_)})")
+        else:
+            raise Refusal(400, "0x80040203", "A target of UpsertMultiple names no row.")
+        if segment.name != model.table.entity_set or not segment.is_row:
+            raise Refusal(400, "0x80048d19", f"'{reference}' does not name a row of '{model.table.entity_set}'.")
+        upsert(work, model, segment, locate(work, model, segment), target)
+    return no_content()
+
+
+def _targets(work: Work, request: Request, model: EntityModel) -> list[Body]:
+    if model.name in work.store.switches.without_bulk:
+        raise Refusal(400, "0x80040800", f"The bulk messages do not support entities of type '{model.name}'.")
+    targets = read_object(request.body).get("Targets")
+    if not isinstance(targets, list) or not all(isinstance(target, dict) for target in targets):
+        raise Refusal(
+            400, "0x80048d19", "Error identified in Payload provided by the user: 'Targets' is a list of rows."
+        )
+    if not targets:
+        raise Refusal(400, "0x80040203", "The parameter 'Targets' holds no rows.")
+    expected = _TYPE + model.name
+    for target in targets:
+        kind = target.get("@odata.type")
+        if not isinstance(kind, str) or kind.lstrip("#") != expected:
+            raise Refusal(
+                400,
+                "0x80048d19",
+                "Error identified in Payload provided by the user for Entity :'' ---->  InnerException : "
+                f"each target needs '@odata.type': '{expected}'.",
+            )
+    return targets
+
+
+def _own_id(model: EntityModel, target: Body) -> bytes | None:
+    value = target.get(model.table.id_column)
+    return guid_blob(value) if isinstance(value, str) else None
+
+
+def _require_rows(work: Work, model: EntityModel, ids: list[bytes]) -> None:
+    try:
+        require(work.store, (Target(model, id_) for id_ in ids))
+    except Refusal as error:
+        missing = next(id_ for id_ in sorted(ids) if work.find(model, id_) is None)
+        label = f"{model.table.schema_name} With Ids = {guid_text(missing)} Do Not Exist"
+        raise Refusal(error.status, error.code, label) from error
+
+
+OPERATIONS: dict[str, Callable[[Work, Request, EntityModel], Answer]] = {
+    "CreateMultiple": create_multiple,
+    "UpdateMultiple": update_multiple,
+    "UpsertMultiple": upsert_multiple,
+}

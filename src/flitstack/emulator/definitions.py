@@ -1,0 +1,156 @@
+"""Changing the metadata of an open environment: documents, SQLite tables and the live schema together."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flitstack.catalogue.types import Catalogue, Column, Key, ManyToMany, OneToMany, Table
+from flitstack.emulator import ddl
+from flitstack.emulator.alternate_keys import key_text
+from flitstack.emulator.ddl import quoted
+from flitstack.emulator.documents import (
+    Document,
+    delete_document,
+    read_additions,
+    read_documents,
+    write_definition,
+)
+from flitstack.emulator.rows import duplicate
+from flitstack.emulator.schema import EntityModel, is_stored
+from flitstack.emulator.schema_build import build_schema
+from flitstack.emulator.store import Store
+
+
+class Definitions:
+    """The metadata side of an environment; each change is one transaction and shows at once."""
+
+    def __init__(self, store: Store, catalogue: Catalogue) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self.reload()
+
+    def reload(self) -> None:
+        """Build the live schema from catalogue and documents."""
+        self._store.forget(build_schema(self._catalogue, read_additions(self._store)))
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        try:
+            with self._store.transaction():
+                yield
+                self.reload()
+        except BaseException:
+            self.reload()
+            raise
+
+    def _model(self, table: str) -> EntityModel:
+        return self._store.schema.tables[table]
+
+    def _run(self, sql: str) -> None:
+        self._store.connection.execute(sql)
+
+    def define_table(self, table: Table, extra: Document | None) -> None:
+        """Store a table; its SQLite side is made on first use."""
+        with self._change():
+            write_definition(self._store, "table", table.name, table, extra)
+
+    def drop_table(self, name: str) -> None:
+        """Remove a custom table with rows, columns, keys, relationships."""
+        schema = self._store.schema
+        with self._change():
+            if self._store.exists(name):
+                self._run(f"DROP TABLE {quoted(name)}")
+            delete_document(self._store, "table", name)
+            for kind in ("column", "key"):
+                for full in read_documents(self._store, kind):
+                    if full.partition(".")[0] == name:
+                        delete_document(self._store, kind, full)
+            for one in schema.one_to_many.values():
+                if name in (one.referenced, one.referencing):
+                    delete_document(self._store, "one_to_many", one.name)
+            for many in schema.many_to_many.values():
+                if name in (many.table1, many.table2):
+                    self._drop_pairs(many)
+
+    def put_column(self, table: str, column: Column, extra: Document | None) -> None:
+        """Add or replace a column."""
+        model = self._model(table)
+        known = model.stored.get(column.name)
+        with self._change():
+            write_definition(self._store, "column", f"{table}.{column.name}", column, extra)
+            if self._store.exists(table) and is_stored(column):
+                if known is None:
+                    for part in ddl.column_parts(column):
+                        self._run(f"ALTER TABLE {quoted(table)} ADD COLUMN {part}")
+                elif ddl.is_polymorphic(column) and not ddl.is_polymorphic(known):
+                    # A lookup that gains a second target starts to store which table each value points to.
+                    companion = quoted(ddl.type_column(column.name))
+                    self._run(f"ALTER TABLE {quoted(table)} ADD COLUMN {companion} TEXT")
+                    self._store.connection.execute(
+                        f"UPDATE {quoted(table)} SET {companion} = ? WHERE {quoted(column.name)} IS NOT NULL",
+                        known.targets[:1],
+                    )
+
+    def drop_column(self, table: str, name: str) -> None:
+        """Remove a custom column with its values."""
+        column = self._model(table).columns[name]
+        with self._change():
+            delete_document(self._store, "column", f"{table}.{name}")
+            if self._store.exists(table) and is_stored(column):
+                self._run(f"DROP INDEX IF EXISTS {quoted(f'{table}$by${name}')}")
+                self._run(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(name)}")
+                if ddl.is_polymorphic(column):
+                    self._run(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(ddl.type_column(name))}")
+
+    def put_relationship(self, relationship: OneToMany | ManyToMany, extra: Document | None) -> None:
+        """Add or replace a relationship."""
+        kind = "one_to_many" if isinstance(relationship, OneToMany) else "many_to_many"
+        with self._change():
+            write_definition(self._store, kind, relationship.name, relationship, extra)
+
+    def drop_relationship(self, name: str) -> None:
+        """Remove a relationship; pairs of a N:N one go with it."""
+        many = self._store.schema.many_to_many.get(name)
+        with self._change():
+            delete_document(self._store, "one_to_many", name)
+            if many is not None:
+                self._drop_pairs(many)
+
+    def _drop_pairs(self, many: ManyToMany) -> None:
+        delete_document(self._store, "many_to_many", many.name)
+        if self._store.exists(ddl.pair_table(many)):
+            self._run(f"DROP TABLE {quoted(ddl.pair_table(many))}")
+
+    def put_key(self, table: str, key: Key, extra: Document | None) -> None:
+        """Add an alternate key over the rows there are; Refusal 412 when two collide."""
+        model = self._model(table)
+        with self._change():
+            write_definition(self._store, "key", f"{table}.{key.name}", key, extra)
+            if not self._store.exists(table) or key in model.keys:
+                return
+            self._run(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(ddl.key_column(key.name))} TEXT")
+            self._fill_key(model, key)
+            self.reload()
+            try:
+                self._run(ddl.key_index(table, key))
+            except sqlite3.IntegrityError as error:
+                suffix = f".{ddl.key_column(key.name)}"
+                raise duplicate(self._model(table), str(error) + suffix) from error
+
+    def _fill_key(self, model: EntityModel, key: Key) -> None:
+        id_column = quoted(model.table.id_column)
+        names = ", ".join(map(quoted, key.columns))
+        rows = self._store.connection.execute(f"SELECT {id_column}, {names} FROM {quoted(model.name)}").fetchall()
+        texts = [(key_text(key, dict(zip(key.columns, row[1:], strict=True))), row[0]) for row in rows]
+        self._store.connection.executemany(
+            f"UPDATE {quoted(model.name)} SET {quoted(ddl.key_column(key.name))} = ? WHERE {id_column} = ?", texts
+        )
+
+    def drop_key(self, table: str, name: str) -> None:
+        """Remove an alternate key with its index."""
+        with self._change():
+            delete_document(self._store, "key", f"{table}.{name}")
+            if self._store.exists(table):
+                column = ddl.key_column(name)
+                self._run(f"DROP INDEX IF EXISTS {quoted(f'{table}${column}')}")
+                self._run(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(column)}")

@@ -1,0 +1,66 @@
+"""Which request does what: the table of routes of the data API."""
+
+from flitstack.emulator import bulk, closing, entity_sets, properties, single, unbound
+from flitstack.emulator.messages import Answer, Caller, Refusal, Request
+from flitstack.emulator.paths import Segment, parse_path
+from flitstack.emulator.store import Store
+from flitstack.emulator.work import Work
+
+_PREFIX = "Microsoft.Dynamics.CRM."
+
+
+def answer(store: Store, request: Request, caller: Caller) -> Answer:
+    """Answer one request inside a transaction when it may write."""
+    work = Work(store, caller, request.content_ids)
+    segments = parse_path(_resolve_content_id(request))
+    if not segments:
+        raise Refusal(404, "", f"No HTTP resource was found that matches the request URI '{request.base_url}'.")
+    if request.method == "GET":
+        return _route(work, request, segments)
+    with store.transaction():
+        return _route(work, request, segments)
+
+
+def _resolve_content_id(request: Request) -> str:
+    """`$1/name` becomes `accounts(guid)/name`."""
+    path = request.path.strip("/")
+    if not path.startswith("$") or path.startswith(("$metadata", "$batch")):
+        return path
+    name, slash, rest = path[1:].partition("/")
+    known = request.content_ids.get(name)
+    if known is None:
+        raise Refusal(400, "0x0", f"Content-ID Reference: '${name}' does not exist in the batch context.")
+    return known.strip("/") + slash + rest
+
+
+def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
+    first = segments[0]
+    handler = unbound.FUNCTIONS.get(first.name) or closing.ACTIONS.get(first.name)
+    if handler is not None and first.name not in work.store.schema.entity_sets:
+        return handler(work, request, first)
+    model = work.store.schema.by_entity_set(first.name)
+    if first.arguments is not None and not first.is_row:
+        raise Refusal(400, "0x80060888", f"'{first.arguments}' is no key of '{first.name}'.")
+    rest = segments[1:]
+    if first.is_row:
+        if not rest:
+            return single.answer(work, request, model, first)
+        if rest[0].name.startswith(_PREFIX):
+            raise _unknown_operation(rest[0].name)
+        return properties.answer(work, request, model, first, rest)
+    if not rest:
+        return entity_sets.answer(work, request, model)
+    if len(rest) == 1 and rest[0].name == "$count":
+        return entity_sets.count(work, request, model)
+    if len(rest) == 1 and rest[0].name.startswith(_PREFIX):
+        operation = bulk.OPERATIONS.get(rest[0].name.removeprefix(_PREFIX))
+        if operation is None:
+            raise _unknown_operation(rest[0].name)
+        if request.method != "POST":
+            raise Refusal(404, "", "No HTTP resource was found that matches the request URI.")
+        return operation(work, request, model)
+    raise Refusal(404, "0x8006088a", f"Resource not found for the segment '{rest[0].name}'.")
+
+
+def _unknown_operation(name: str) -> Refusal:
+    return Refusal(501, "0x80040000", f"flitstack emulator: the operation {name} is not implemented")

@@ -1,0 +1,89 @@
+"""What tables do to a row before it is written, in order; `RULES` is the list a widening adds to."""
+
+from collections.abc import Callable
+
+from flitstack.emulator import attachments, money, numbering, states
+from flitstack.emulator.messages import Refusal
+from flitstack.emulator.schema import EntityModel
+from flitstack.emulator.store import Store
+from flitstack.emulator.work import Change
+
+Rule = Callable[[Change], None]
+
+# Required by the platform, yet filled by it when a request leaves them out.
+_FILLED = frozenset(
+    {
+        "messageiddupcheck", "attachmentnumber", "quotenumber", "ordernumber", "invoicenumber", "ticketnumber",
+        "correlationupdatedtime", "depth", "administratorid", "domainname", "internalemailaddress",
+    }
+)  # fmt: skip
+_ENFORCED_TYPES = frozenset({"String", "Memo", "Lookup", "Customer", "DateTime", "Decimal", "Double", "Money"})
+_NAMED = frozenset({"contact", "lead", "systemuser"})
+_SHADOWS = {"parentcustomerid": ("accountid", "parentcontactid"), "customerid": ("accountid", "contactid")}
+
+
+def rules_for(store: Store, model: EntityModel) -> tuple[Rule, ...]:
+    """The rules that apply to a table, chosen once."""
+    slot = ("rules", model.name)
+    found = store.compiled.get(slot)
+    if not isinstance(found, tuple):
+        found = tuple(rule for applies, rule in _candidates(model) if applies)
+        store.compiled[slot] = found
+    return found
+
+
+def _candidates(model: EntityModel) -> list[tuple[bool, Rule]]:
+    names = model.stored
+    required = tuple(c.name for c in names.values() if _is_enforced(model, c.name))
+    return [
+        (model.name in numbering.NUMBERED, numbering.fill_number),
+        (bool(required), _required_rule(required)),
+        (model.name in _NAMED, fill_fullname),
+        (any(s in names for s in _SHADOWS), copy_customer),
+        (bool(money.base_columns(model)), money.fill_base),
+        (bool(model.table.states), states.apply_state),
+        (model.name in attachments.BODIES, attachments.check_file),
+        (model.name == "annotation" or model.name == "activitymimeattachment", attachments.follow_object),
+    ]
+
+
+def _is_enforced(model: EntityModel, name: str) -> bool:
+    column = model.columns[name]
+    return (
+        column.required == "SystemRequired"
+        and column.creatable
+        and column.default is None
+        and column.type in _ENFORCED_TYPES
+        and not column.autonumber
+        and name not in _FILLED
+        and name != model.table.id_column
+    )
+
+
+def _required_rule(required: tuple[str, ...]) -> Rule:
+    def check(change: Change) -> None:
+        for name in required:
+            if change.after(name) is None and (change.before is None or name in change.values):
+                raise Refusal(400, "0x80040200", f"The required field '{name}' of '{change.model.name}' is missing.")
+
+    return check
+
+
+def fill_fullname(change: Change) -> None:
+    """`fullname` is first name, blank, last name (the organization's default name format)."""
+    values = change.values
+    if change.before is None or "firstname" in values or "lastname" in values:
+        parts = (change.after("firstname"), change.after("lastname"))
+        values["fullname"] = " ".join(str(part) for part in parts if part) or None
+
+
+def copy_customer(change: Change) -> None:
+    """The read-only account and contact columns that follow a customer column."""
+    for customer, shadows in _SHADOWS.items():
+        if customer not in change.values:
+            continue
+        kind = change.values.get(f"{customer}$type")
+        for shadow, target in zip(shadows, ("account", "contact"), strict=True):
+            column = change.model.stored.get(shadow)
+            if column is not None and not column.creatable:
+                change.values[shadow] = change.values[customer] if kind == target else None

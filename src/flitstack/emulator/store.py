@@ -1,0 +1,142 @@
+"""The SQLite file of an environment: opening, transactions, row versions, lazily made tables and indexes."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from flitstack.catalogue.types import ManyToMany
+from flitstack.emulator import ddl
+from flitstack.emulator.messages import Switches
+from flitstack.emulator.schema import EntityModel, Schema
+from flitstack.emulator.values import fold, instant_text
+
+FORMAT = 1
+FILE_NAME = "environment.sqlite"
+
+_BASE = (
+    "CREATE TABLE IF NOT EXISTS environment$counter (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    (
+        "CREATE TABLE IF NOT EXISTS environment$document "
+        "(kind TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID"
+    ),
+)
+
+
+class Store:
+    """Connection, schema, clock and switches: what every operation on rows needs.
+
+    `root_unit`, `organization` and `base_currency` are stored ids of the seeded rows.
+    """
+
+    root_unit: bytes
+    organization: bytes
+    base_currency: bytes
+
+    def __init__(self, path: Path, switches: Switches, clock: Callable[[], datetime]) -> None:
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=1024)
+        self.switches = switches
+        self.clock = clock
+        self.schema = Schema({}, {}, {})
+        self.compiled: dict[object, object] = {}  # what modules derive from the schema; emptied with each change
+        self._depth = 0
+        self._made: set[str] = set()
+        # Before any other process opens the file: switching to WAL ignores the busy handler.
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute(f"PRAGMA synchronous={'FULL' if switches.sync_full else 'NORMAL'}")
+        self.connection.execute("PRAGMA cache_size=-65536")
+        self.connection.create_function("fold", 1, fold, deterministic=True)
+        for statement in _BASE:
+            self.connection.execute(statement)
+        self._read_made()
+        self.version: int = int(str(self.counter("version") or 1_000_000))
+
+    def _read_made(self) -> None:
+        found = self.connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')")
+        self._made = {name for (name,) in found}
+
+    @property
+    def now(self) -> str:
+        """The clock as a stored date-time."""
+        return instant_text(self.clock())
+
+    def next_version(self) -> int:
+        """A fresh row version; ascending over the whole environment."""
+        self.version += 1
+        return self.version
+
+    def counter(self, name: str) -> object:
+        """A small persistent value, None when never set."""
+        row = self.connection.execute("SELECT value FROM environment$counter WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def set_counter(self, name: str, value: object) -> None:
+        """Store a small persistent value."""
+        self.connection.execute("INSERT OR REPLACE INTO environment$counter VALUES (?, ?)", (name, value))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end, roll back on any exception; an inner block joins the outer one."""
+        if self._depth:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        self._depth = 1
+        before = self.version
+        try:
+            yield
+            if self.version != before:
+                self.set_counter("version", self.version)
+            self.connection.execute("COMMIT")
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            self._read_made()
+            raise
+        finally:
+            self._depth = 0
+
+    def exists(self, name: str) -> bool:
+        """Whether a SQLite table or index of this name has been made."""
+        return name in self._made
+
+    def ensure(self, model: EntityModel) -> str:
+        """The quoted SQLite name of a table, made on first use."""
+        if model.name not in self._made:
+            with self.transaction():
+                for statement in ddl.create_table(model):
+                    self.connection.execute(statement)
+            self._made.add(model.name)
+        return ddl.quoted(model.name)
+
+    def ensure_pairs(self, relationship: ManyToMany) -> str:
+        """The quoted SQLite name of a N:N relationship's table, made on first use."""
+        name = ddl.pair_table(relationship)
+        if name not in self._made:
+            with self.transaction():
+                for statement in ddl.create_pairs(relationship):
+                    self.connection.execute(statement)
+            self._made.add(name)
+        return ddl.quoted(name)
+
+    def ensure_index(self, table: str, column: str) -> None:
+        """An index on a lookup, made when it is first searched, so that a load before pays nothing for it."""
+        name = f"{table}$by${column}"
+        if name in self._made or table not in self._made:
+            return
+        with self.transaction():
+            self.connection.execute(
+                f"CREATE INDEX {ddl.quoted(name)} ON {ddl.quoted(table)} ({ddl.quoted(column)}) "
+                f"WHERE {ddl.quoted(column)} IS NOT NULL"
+            )
+        self._made.add(name)
+
+    def forget(self, schema: Schema) -> None:
+        """Take a changed schema; everything derived from the old one is dropped."""
+        self.schema = schema
+        self.compiled.clear()
+        self._read_made()

@@ -1,0 +1,80 @@
+"""Functions without a table: who asks, which version, how many rows."""
+
+from collections.abc import Callable
+
+import orjson
+
+from flitstack.emulator.answers import json_answer
+from flitstack.emulator.messages import Answer, Refusal, Request
+from flitstack.emulator.paths import Segment
+from flitstack.emulator.row_answers import context
+from flitstack.emulator.stamps import owner_of
+from flitstack.emulator.values import guid_text
+from flitstack.emulator.work import Work
+
+VERSION = "9.2.25091.00140"
+
+
+def _who_am_i(work: Work, request: Request, segment: Segment) -> Answer:
+    owner = owner_of(work, work.user, "systemuser")
+    body = {
+        "@odata.context": context(request, "Microsoft.Dynamics.CRM.WhoAmIResponse"),
+        "BusinessUnitId": guid_text(owner.unit),
+        "UserId": guid_text(work.user),
+        "OrganizationId": guid_text(work.store.organization),
+    }
+    return json_answer(body)
+
+
+def _version(work: Work, request: Request, segment: Segment) -> Answer:
+    body = {"@odata.context": context(request, "Microsoft.Dynamics.CRM.RetrieveVersionResponse"), "Version": VERSION}
+    return json_answer(body)
+
+
+def _organization(work: Work, request: Request, segment: Segment) -> Answer:
+    detail = {
+        "OrganizationId": guid_text(work.store.organization),
+        "FriendlyName": "flitstack emulator",
+        "OrganizationVersion": VERSION,
+        "UrlName": "emulator",
+        "UniqueName": "emulator",
+        "State": "Enabled",
+    }
+    body = {
+        "@odata.context": context(request, "Microsoft.Dynamics.CRM.RetrieveCurrentOrganizationResponse"),
+        "Detail": detail,
+    }
+    return json_answer(body)
+
+
+def _total_record_count(work: Work, request: Request, segment: Segment) -> Answer:
+    text = (segment.arguments or "").partition("=")[2].strip()
+    text = request.query.get(text, "") if text.startswith("@") else text
+    try:
+        names = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(400, "0x80060888", "EntityNames must be a list of logical names.") from error
+    if not isinstance(names, list):
+        raise Refusal(400, "0x80060888", "EntityNames must be a list of logical names.")
+    counts = [_count(work, str(name)) for name in names]
+    body = {
+        "@odata.context": context(request, "Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse"),
+        "EntityRecordCountCollection": {"Count": len(names), "IsReadOnly": False, "Keys": names, "Values": counts},
+    }
+    return json_answer(body)
+
+
+def _count(work: Work, name: str) -> int:
+    model = work.store.schema.tables.get(name)
+    if model is None:
+        raise Refusal(404, "0x8004024A", f"Could not find an entity with name {name}.")
+    row = work.store.connection.execute(f"SELECT count(*) FROM {work.store.ensure(model)}").fetchone()
+    return int(row[0])
+
+
+FUNCTIONS: dict[str, Callable[[Work, Request, Segment], Answer]] = {
+    "WhoAmI": _who_am_i,
+    "RetrieveVersion": _version,
+    "RetrieveCurrentOrganization": _organization,
+    "RetrieveTotalRecordCount": _total_record_count,
+}

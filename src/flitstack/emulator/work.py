@@ -1,0 +1,80 @@
+"""One request at work: who, when, and what was looked up on the way."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flitstack.emulator.checkers import Stored
+from flitstack.emulator.ddl import quoted
+from flitstack.emulator.messages import Caller
+from flitstack.emulator.references import missing_row
+from flitstack.emulator.schema import EntityModel
+from flitstack.emulator.store import Store
+from flitstack.emulator.values import uuid_blob
+
+Values = dict[str, Stored]
+
+
+@dataclass(slots=True)
+class Owner:
+    """What a row takes from its owner."""
+
+    kind: str  # systemuser | team
+    unit: bytes
+    is_disabled: bool
+
+
+@dataclass(slots=True)
+class Work:
+    """`now` is one moment for the whole request; `owners` and `rates` are read once per request."""
+
+    store: Store
+    caller: Caller
+    content_ids: Mapping[str, str] = field(default_factory=dict)
+    now: str = ""
+    user: bytes = b""
+    owners: dict[bytes, Owner] = field(default_factory=dict)
+    rates: dict[bytes, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.now = self.store.now
+        self.user = uuid_blob(self.caller.user_id)
+
+    def new_id(self) -> bytes:
+        """A fresh id; ascending in SQL Server's order, as the platform's own sequential GUIDs."""
+        tail = bytearray(os.urandom(10))
+        tail[0] = tail[0] & 0x3F | 0x80  # RFC 9562 variant and version, at their places of the stored order
+        tail[3] = tail[3] & 0x0F | 0x40
+        return self.store.next_version().to_bytes(6, "big") + bytes(tail)
+
+    def read(self, model: EntityModel, id_: bytes) -> Values:
+        """All stored values of a row; 404 when it does not exist."""
+        row = self.find(model, id_)
+        if row is None:
+            raise missing_row(model, id_)
+        return row
+
+    def find(self, model: EntityModel, id_: bytes) -> Values | None:
+        """All stored values of a row, None when it does not exist."""
+        cursor = self.store.connection.execute(
+            f"SELECT * FROM {self.store.ensure(model)} WHERE {quoted(model.table.id_column)} = ?", (id_,)
+        )
+        row = cursor.fetchone()
+        return None if row is None else {d[0]: value for d, value in zip(cursor.description, row, strict=True)}
+
+
+@dataclass(slots=True)
+class Change:
+    """A row about to be written: `values` are the new ones, `before` the stored row (None on create)."""
+
+    work: Work
+    model: EntityModel
+    id: bytes
+    values: Values
+    before: Values | None = None
+
+    def after(self, column: str) -> Stored:
+        """The value once written."""
+        if column in self.values or self.before is None:
+            return self.values.get(column)
+        return self.before.get(column)
