@@ -50,6 +50,8 @@ def follow_object(change: Change) -> None:
     kind = change.values.get("objectid$type")
     if kind is not None:
         change.values["objecttypecode"] = kind
+        if change.model.name == "activitymimeattachment":
+            change.values["activityid"] = change.values["objectid"] if kind != "template" else None
     if change.before is None and "attachmentnumber" in change.model.stored and "attachmentnumber" not in change.values:
         row = change.work.store.connection.execute(
             f"SELECT max(attachmentnumber) FROM {change.work.store.ensure(change.model)} WHERE objectid = ?",

@@ -16,6 +16,7 @@ def delete_rows(work: Work, model: EntityModel, ids: Sequence[bytes]) -> None:
 
     Restrict is judged after the cascades of the same delete, so that a child that goes anyway does not hold its parent.
     """
+    model.require_message("Delete")
     doomed: dict[str, dict[bytes, None]] = {}
     _collect(work, model, list(ids), doomed)
     for name, rows in doomed.items():

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flitstack.emulator.answers import no_content
 from flitstack.emulator.ddl import quoted
 from flitstack.emulator.messages import Answer, Refusal, Request
-from flitstack.emulator.money import fill_base
+from flitstack.emulator.money import base_rule
 from flitstack.emulator.paths import Segment
 from flitstack.emulator.payload import parser, read_object
 from flitstack.emulator.rows import insert_drafts, write_change
@@ -61,7 +61,7 @@ def _close(work: Work, request: Request, state: int, default_status: int) -> Ans
     if draft.values.get("actualrevenue") is not None:
         values["actualvalue"] = draft.values["actualrevenue"]
     change = Change(work, opportunity, id_, values, before)
-    fill_base(change)
+    base_rule(opportunity)(change)
     write_change(change)
     return no_content()
 

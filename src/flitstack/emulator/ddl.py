@@ -1,6 +1,6 @@
 """SQLite statements for a Dataverse table: one column per attribute, the GUID as clustered key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flitstack.catalogue.types import Column, Key, ManyToMany
 from flitstack.emulator.schema import UNBOUND_LOOKUPS, EntityModel
@@ -52,7 +52,7 @@ def column_parts(column: Column) -> Iterator[str]:
     """Column definitions (one, or two for a polymorphic lookup)."""
     kind = _SQL_TYPES.get(column.type, "BLOB")
     default = ""
-    if column.default is not None and kind == "INTEGER":
+    if column.default is not None:
         default = f" DEFAULT {int(column.default)}"
     yield f"{quoted(column.name)} {kind}{default}"
     if is_polymorphic(column):
@@ -86,3 +86,28 @@ def create_pairs(relationship: ManyToMany) -> Iterator[str]:
         "(first BLOB NOT NULL, second BLOB NOT NULL, PRIMARY KEY (first, second)) WITHOUT ROWID"
     )
     yield f"CREATE INDEX IF NOT EXISTS {quoted(name + '$second')} ON {quoted(name)} (second)"
+
+
+def union_of(pointer: EntityModel, activities: Iterable[EntityModel]) -> str:
+    """A subquery that shows the rows of all activity tables as those of activitypointer."""
+    parts = [f"SELECT {', '.join(_shown(pointer, activity))} FROM {quoted(activity.name)}" for activity in activities]
+    empty = ", ".join(f"NULL AS {quoted(name)}" for name in _names(pointer))
+    return "(" + " UNION ALL ".join([f"SELECT {empty} WHERE 0", *parts]) + ")"
+
+
+def _names(model: EntityModel) -> Iterator[str]:
+    for column in model.stored.values():
+        yield column.name
+        if is_polymorphic(column):
+            yield type_column(column.name)
+
+
+def _shown(pointer: EntityModel, activity: EntityModel) -> Iterator[str]:
+    for name in _names(pointer):
+        own = activity.stored.get(name.removesuffix("$type"))
+        if own is None:
+            yield "NULL"
+        elif name.endswith("$type") and not is_polymorphic(own):
+            yield f"'{own.targets[0]}'" if own.targets else "NULL"
+        else:
+            yield quoted(name)

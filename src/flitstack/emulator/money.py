@@ -1,5 +1,7 @@
 """Money: the base-currency columns and the exchange rate that follow a row's currency."""
 
+from collections.abc import Callable, Iterable
+
 from flitstack.emulator.ddl import quoted
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.schema import EntityModel
@@ -11,37 +13,46 @@ def base_columns(model: EntityModel) -> dict[str, str]:
     return {c.base_of: c.name for c in model.stored.values() if c.base_of and c.base_of in model.stored}
 
 
-def fill_base(change: Change) -> None:
-    """`{column}_base = {column} / exchangerate`; the rate is copied when money or currency changes.
+def base_rule(model: EntityModel) -> Callable[[Change], None]:
+    """The rule that fills `{column}_base = {column} / exchangerate`.
 
-    Money without a currency takes the organization's base currency.
+    The rate is copied when money or currency changes. Money without a currency takes the organization's base currency.
     """
-    store, values = change.work.store, change.values
-    pairs = store.compiled.setdefault(("base", change.model.name), base_columns(change.model))
-    assert isinstance(pairs, dict)
-    touched = [column for column in pairs if column in values]
-    if not touched and "transactioncurrencyid" not in values:
-        return
-    if "transactioncurrencyid" not in change.model.stored:
-        return
-    currency = change.after("transactioncurrencyid")
-    if currency is None:
-        if not any(change.after(column) is not None for column in pairs):
+    pairs = base_columns(model)
+    watched = frozenset(pairs) | {"transactioncurrencyid"}
+    has_rate = "exchangerate" in model.stored
+
+    def fill(change: Change) -> None:
+        values = change.values
+        if watched.isdisjoint(values):
             return
-        currency = store.base_currency
-        values["transactioncurrencyid"] = currency
-    if not isinstance(currency, bytes):
-        raise TypeError("a currency is stored as 16 bytes")
-    rate = _rate(change.work, currency)
-    if "exchangerate" in change.model.stored:
-        values["exchangerate"] = rate
-    old_rate = change.before.get("exchangerate") if change.before else None
-    for column in touched if rate == old_rate else pairs:
-        amount = change.after(column)
-        if isinstance(amount, (int, float)):
-            values[pairs[column]] = round(amount / rate, 4)
-        elif column in values:
-            values[pairs[column]] = None
+        currency = _currency(change, pairs)
+        if currency is None:
+            return
+        rate = _rate(change.work, currency)
+        is_new_rate = change.before is None or rate != change.before.get("exchangerate")
+        if has_rate:
+            values["exchangerate"] = rate
+        for column, base in pairs.items():
+            if column in values or (is_new_rate and change.before is not None):
+                amount = change.after(column)
+                values[base] = round(amount / rate, 4) if isinstance(amount, (int, float)) else None
+
+    return fill
+
+
+def _currency(change: Change, pairs: Iterable[str]) -> bytes | None:
+    """The row's currency, filled in when it has none but holds money; None when there is nothing to convert."""
+    if "transactioncurrencyid" not in change.model.stored:
+        return None
+    currency = change.after("transactioncurrencyid")
+    if isinstance(currency, bytes):
+        return currency
+    if all(change.after(column) is None for column in pairs):
+        return None
+    default = change.work.store.base_currency
+    change.values["transactioncurrencyid"] = default
+    return default
 
 
 def _rate(work: Work, currency: bytes) -> float:

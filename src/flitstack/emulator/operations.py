@@ -38,6 +38,8 @@ def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
     handler = unbound.FUNCTIONS.get(first.name) or closing.ACTIONS.get(first.name)
     if handler is not None and first.name not in work.store.schema.entity_sets:
         return handler(work, request, first)
+    if first.name not in work.store.schema.entity_sets and first.name[:1].isupper():
+        raise _unknown_operation(first.name)  # entity sets begin with a lower-case letter, messages do not
     model = work.store.schema.by_entity_set(first.name)
     if first.arguments is not None and not first.is_row:
         raise Refusal(400, "0x80060888", f"'{first.arguments}' is no key of '{first.name}'.")

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
+from flitstack.catalogue.types import Column
 from flitstack.emulator import parties
 from flitstack.emulator.alternate_keys import key_text
 from flitstack.emulator.ddl import key_column, pair_table, quoted
@@ -20,10 +21,7 @@ Body = Mapping[str, object]
 
 def create_rows(work: Work, model: EntityModel, bodies: Sequence[Body]) -> list[bytes]:
     """Insert rows with all that hangs on them; ids in the order of the bodies."""
-    if model.name == "activitypointer":
-        raise Refusal(400, "0x80040800", "The 'Create' method does not support entities of type 'activitypointer'.")
-    if model.name == "activityparty":
-        raise Refusal(400, "0x80040800", "The 'Create' method does not support entities of type 'activityparty'.")
+    model.require_message("Create")
     parse = parser(work.store, model, is_create=True).parse
     return insert_drafts(work, model, [parse(body, work.content_ids) for body in bodies])
 
@@ -124,6 +122,7 @@ def unlink(work: Work, nav: CollectionNav, id_: bytes, other: bytes) -> bool:
 
 def update_row(work: Work, model: EntityModel, id_: bytes, body: Body) -> None:
     """Change the columns a body names; 404 when the row does not exist."""
+    model.require_message("Update")
     draft = parser(work.store, model, is_create=False).parse(body, work.content_ids)
     update_draft(work, model, id_, draft)
 
@@ -164,23 +163,25 @@ def write_change(change: Change) -> None:
 
 
 def _insert(work: Work, model: EntityModel, rows: Sequence[Values]) -> None:
-    """One executemany per set of columns."""
-    groups: dict[tuple[str, ...], list[list[object]]] = {}
-    for values in rows:
-        groups.setdefault(tuple(values), []).append(list(values.values()))
-    store = work.store
-    table = store.ensure(model)
-    for columns, tuples in groups.items():
-        slot = ("insert", model.name, columns)
-        sql = store.compiled.get(slot)
-        if sql is None:
-            names = ", ".join(map(quoted, columns))
-            sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))})"
-            store.compiled[slot] = sql
-        try:
-            store.connection.executemany(str(sql), tuples)
-        except sqlite3.IntegrityError as error:
-            raise duplicate(model, str(error)) from error
+    """One executemany over the columns that any of the rows has; columns a row lacks take their default.
+
+    Grouping rows by their own columns instead would make a statement per row where clients leave out nulls.
+    """
+    columns = tuple(dict.fromkeys(column for values in rows for column in values))
+    stored = model.stored
+    defaults = [_default(stored.get(column)) for column in columns]
+    pairs = list(zip(columns, defaults, strict=True))
+    names, marks = ", ".join(map(quoted, columns)), ", ".join("?" * len(columns))
+    sql = f"INSERT INTO {work.store.ensure(model)} ({names}) VALUES ({marks})"
+    tuples = ([values.get(column, default) for column, default in pairs] for values in rows)
+    try:
+        work.store.connection.executemany(sql, tuples)
+    except sqlite3.IntegrityError as error:
+        raise duplicate(model, str(error)) from error
+
+
+def _default(column: Column | None) -> int | None:
+    return None if column is None or column.default is None else int(column.default)
 
 
 def duplicate(model: EntityModel, text: str) -> Refusal:

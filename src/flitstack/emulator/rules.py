@@ -40,7 +40,7 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule]]:
         (bool(required), _required_rule(required)),
         (model.name in _NAMED, fill_fullname),
         (any(s in names for s in _SHADOWS), copy_customer),
-        (bool(money.base_columns(model)), money.fill_base),
+        (bool(money.base_columns(model)), money.base_rule(model)),
         (bool(model.table.states), states.apply_state),
         (model.name in attachments.BODIES, attachments.check_file),
         (model.name == "annotation" or model.name == "activitymimeattachment", attachments.follow_object),

@@ -55,6 +55,11 @@ class EntityModel:
         """Alternate keys."""
         return self.table.keys
 
+    def require_message(self, message: str) -> None:
+        """405 unless the table knows Create, Update or Delete."""
+        if self.table.messages and message not in self.table.messages:
+            raise Refusal(405, "0x80040800", f"The '{message}' method does not support entities of type '{self.name}'.")
+
     @cached_property
     def stored(self) -> Mapping[str, Column]:
         """Columns that have a place in SQLite: Web API properties that are not party lists or files."""

@@ -16,6 +16,8 @@ def stamp_created(change: Change) -> None:
         # The supplied time becomes createdon and the column keeps the insertion time (reference 2.6).
         values["overriddencreatedon"] = work.now
         created = str(supplied)
+    if change.model.table.is_activity:
+        values["activitytypecode"] = change.model.name
     for column, value in (("createdon", created), ("createdby", work.user)):
         if column in stored:
             values[column] = value

@@ -105,7 +105,10 @@ class Store:
         return name in self._made
 
     def ensure(self, model: EntityModel) -> str:
-        """The quoted SQLite name of a table, made on first use."""
+        """The quoted SQLite name of a table, made on first use; for activitypointer a subquery over all activities."""
+        if model.name == "activitypointer":
+            activities = [m for m in self.schema.tables.values() if m.table.is_activity and self.exists(m.name)]
+            return ddl.union_of(model, activities)
         if model.name not in self._made:
             with self.transaction():
                 for statement in ddl.create_table(model):

@@ -20,6 +20,7 @@ _TOKEN = re.compile(
 )
 COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
 MAX_DEPTH = 100
+MAX_CONDITIONS = 500  # SQLite refuses expressions nested deeper than 1,000, and a chain of `or` nests
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ class _Reader:
             self._tokens.append((kind, match[kind]))
             at = match.end()
         self._at = 0
+        if sum(token in {("name", "and"), ("name", "or")} for token in self._tokens) >= MAX_CONDITIONS:
+            raise Refusal(400, "0x8004430D", "Number of conditions in query exceeded maximum limit.")
 
     def _peek(self, ahead: int = 0) -> tuple[str, str]:
         at = self._at + ahead
