@@ -154,8 +154,8 @@ class Destination(Protocol):
         `<column>__table`; `_parties` as LIST(STRUCT(mask, table, id, address)). Only the rows in `ids`, or those whose
         `source_keyed` column is not null, or all. Every row once; no order is promised."""
 
-    async def related(self, table: Table, row: UUID, relationship: str) -> set[UUID]:
-        """Ids associated through a many-to-many relationship."""
+    async def related(self, table: Table, row: UUID, relationship: str, other: Table) -> set[UUID]:
+        """Ids of rows of `other` associated through a many-to-many relationship."""
 
     async def close(self) -> None:
         """Release connections."""

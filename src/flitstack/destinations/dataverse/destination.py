@@ -15,7 +15,7 @@ from flitstack.destinations.dataverse.facts import read_facts
 from flitstack.destinations.dataverse.files import attach_file
 from flitstack.destinations.dataverse.metadata import read_entity_sets, read_table
 from flitstack.destinations.dataverse.multipart import read_batch, write_batch
-from flitstack.destinations.dataverse.reading import read_existing, read_related, read_rows
+from flitstack.destinations.dataverse.reading import read_existing, read_ids, read_rows
 from flitstack.destinations.dataverse.schema import SchemaWriter
 from flitstack.destinations.faults import Fatal, Unanswered
 from flitstack.destinations.port import Call, Done, Encoder, Facts
@@ -115,9 +115,9 @@ class DataverseDestination:
         """See the port."""
         return read_rows(self._client, table, columns, ids, source_keyed)
 
-    async def related(self, table: Table, row: UUID, relationship: str) -> set[UUID]:
+    async def related(self, table: Table, row: UUID, relationship: str, other: Table) -> set[UUID]:
         """See the port."""
-        return await read_related(self._client, table, row, relationship)
+        return await read_ids(self._client, f"{table.entity_set}({row})/{relationship}", other.id_column)
 
     async def close(self) -> None:
         """See the port."""

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
-import orjson
 import pyarrow as pa
 
 from flitstack.catalogue.types import Table
@@ -83,20 +82,16 @@ async def read_existing(client: Client, table: Table, ids: Sequence[UUID]) -> se
     """See `Destination.existing`."""
     found: set[UUID] = set()
     for condition in _conditions(table, ids, None, IDS_PER_READ):
-        link: str | None = query_url(table.entity_set, select=table.id_column, filter=condition)
-        while link is not None:
-            page = orjson.loads((await client.get(link)).body)
-            found.update(UUID(row[table.id_column]) for row in page["value"])
-            link = page.get("@odata.nextLink")
+        found |= await read_ids(client, table.entity_set, table.id_column, condition)
     return found
 
 
-async def read_related(client: Client, table: Table, row: UUID, relationship: str) -> set[UUID]:
-    """See `Destination.related`. Asks for links only; an id is what stands in the last parentheses of each."""
+async def read_ids(client: Client, path: str, id_column: str, condition: str = "") -> set[UUID]:
+    """Ids of all rows at a path: an entity set, or a collection below a row."""
     found: set[UUID] = set()
-    link: str | None = f"{table.entity_set}({row})/{relationship}/$ref"
+    link: str | None = query_url(path, select=id_column, filter=condition)
     while link is not None:
         page = (await client.get(link)).json()
-        found.update(UUID(item["@odata.id"].rpartition("(")[2].rstrip(")")) for item in page["value"])
+        found.update(UUID(row[id_column]) for row in page["value"])
         link = page.get("@odata.nextLink")
     return found
