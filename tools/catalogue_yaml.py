@@ -18,7 +18,7 @@ HEADER = """\
 
 
 def scalar(value: object) -> str:
-    """One YAML scalar, quoted only where a reader would otherwise see another type."""
+    """One YAML scalar, quoted only where a reader would otherwise see another type. Text has to be printable."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:

@@ -39,15 +39,14 @@ CHOICES = {"Picklist", "MultiSelectPicklist", "Boolean", "EntityName"}
 def main() -> None:
     facts, target = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else TARGET
     index, states = _read(facts / "index.json"), _read(facts / "states.json")
-    relationships = _read(facts / "relationships.json")
-    lookups, links = defaultdict(list), defaultdict(list)
-    for relationship in relationships["one_to_many"]:
-        lookups[relationship["referencing"]].append(relationship)
-    for link in relationships["many_to_many"]:
-        links[link["entity1"] if link["entity1"] in index else link["entity2"]].append(link)
+    lookups, links = _relationships(facts / "relationships.json", index)
+    activity_base = _read(facts / "tables" / "activitypointer.json")["columns"].keys()
     target.mkdir(parents=True, exist_ok=True)
     for name, properties in index.items():
         columns = _columns(name, _read(facts / "tables" / f"{name}.json"))
+        if properties["is_activity"]:
+            # So it is in every activity whose own metadata was published (docs/catalogue.md).
+            columns |= {column: columns[column] | {"inherited": True} for column in columns.keys() & activity_base}
         own_lookups = [fact for fact in lookups[name] if fact["referencing_attr"] in columns]
         sections = (
             ("table", _table(properties)),
@@ -61,6 +60,18 @@ def main() -> None:
             ("many_to_many", {fact["name"]: _link(fact) for fact in links[name]}),
         )
         (target / f"{name}.yaml").write_text(document(name, sections), encoding="utf-8")
+
+
+def _relationships(path: Path, index: Facts) -> tuple[dict[str, list[Facts]], dict[str, list[Facts]]]:
+    """Lookups by referencing table, and many-to-many links by the first of their tables that is catalogued."""
+    facts = _read(path)
+    lookups: dict[str, list[Facts]] = defaultdict(list)
+    links: dict[str, list[Facts]] = defaultdict(list)
+    for lookup in facts["one_to_many"]:
+        lookups[lookup["referencing"]].append(lookup)
+    for link in facts["many_to_many"]:
+        links[link["entity1"] if link["entity1"] in index else link["entity2"]].append(link)
+    return lookups, links
 
 
 def _read(path: Path) -> Any:

@@ -14,6 +14,7 @@ from flitstack.catalogue.parse import parse_links, parse_lookups, parse_table
 from flitstack.catalogue.types import Catalogue, Table
 
 TABLES = Path(__file__).with_name("tables")
+OUTSIDE = Path(__file__).with_name("outside.yaml")
 
 # libyaml's loader is ten times faster; the pure Python one reads the same where PyYAML was built without it.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -41,6 +42,13 @@ def load_table(name: str) -> Table:
     if name not in table_names():
         raise UnknownTable(name)
     return parse_table(name, _content(name))
+
+
+@cache
+def outside_tables() -> frozenset[str]:
+    """Tables that relationships of the catalogue lead to without being described here."""
+    groups: dict[str, list[str]] = yaml.load(OUTSIDE.read_text(encoding="utf-8"), Loader=_Loader)
+    return frozenset(name for names in groups.values() for name in names)
 
 
 @cache
