@@ -58,6 +58,9 @@ BULK = frozenset(
 # Not created by a new Sales environment; older ones, or ones with other apps, have them.
 WHERE_PRESENT = frozenset({"contract"})
 
+# The tables of business process flows.
+PROCESSES = frozenset({"leadtoopportunitysalesprocess", "opportunitysalesprocess"})
+
 # Columns the facts file under an add-on app, because that app changed them, although every Sales environment has them.
 STANDARD_AFTER_ALL = frozenset(
     {("invoice", "salesorderid"), ("pricelevel", "organizationid"), ("salesorder", "statuscode")},

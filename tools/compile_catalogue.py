@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from catalogue_rules import NOT_CUSTOMIZABLE, STANDARD_AFTER_ALL, WHERE_PRESENT, messages
+from catalogue_rules import NOT_CUSTOMIZABLE, PROCESSES, STANDARD_AFTER_ALL, WHERE_PRESENT, messages
 from catalogue_yaml import document
 
 TARGET = Path("src/flitstack/catalogue/tables")
@@ -50,7 +50,7 @@ def main() -> None:
         own_lookups = [fact for fact in lookups[name] if fact["referencing_attr"] in columns]
         sections = (
             ("table", _table(properties)),
-            ("traits", _traits(name, properties)),
+            ("traits", _traits(name, properties, columns)),
             ("assumed", _assumed(properties)),
             ("messages", messages(name, properties["messages"])),
             ("keys", {key["name"]: key["columns"] for key in properties["keys"]}),
@@ -103,20 +103,20 @@ def _table(facts: Facts) -> Facts:
     return {key: value for key, value in line.items() if value is not None}
 
 
-def _traits(name: str, facts: Facts) -> list[str]:
-    """What is true of the table; where no source says, the platform's default for tables of its ownership."""
-    is_owned = facts["ownership"] in {"UserOwned", "OrganizationOwned"}
-    assumed = {"change_tracking": is_owned, "optimistic": True}
-    found = [word for key, word in TRAITS.items() if _known(facts.get(key), assumed.get(key, False))]
+def _traits(name: str, facts: Facts, columns: dict[str, Facts]) -> list[str]:
+    """What is true of the table; where no source says, what follows from its ownership and its columns."""
+    implied = {
+        "change_tracking": facts["ownership"] in {"UserOwned", "OrganizationOwned"},
+        "optimistic": True,
+        "is_child": columns.get("ownerid", {}).get("ops") == "-R-",
+        "is_bpf": name in PROCESSES,
+    }
+    found = [word for key, word in TRAITS.items() if facts.get(key) or (facts.get(key) is None and implied.get(key))]
     if name not in NOT_CUSTOMIZABLE:
         found.append("customizable")
     if name in WHERE_PRESENT:
         found.append("where_present")
     return found
-
-
-def _known(value: bool | None, assumed: bool) -> bool:
-    return assumed if value is None else value
 
 
 def _assumed(facts: Facts) -> list[str]:
