@@ -1,0 +1,59 @@
+"""`flitstack stage`: the export's files become staged tables."""
+
+from pathlib import Path
+
+from flitstack.app.project import Project
+from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
+from flitstack.app.steps.findings import findings_source
+from flitstack.app.store import staged_folder
+from flitstack.app.wiring import open_engine
+from flitstack.staging.document import StagingDocument
+from flitstack.staging.stage import StageOptions, stage as stage_export
+
+
+def stage(project: Project, progress: Progress, export: Path | None = None) -> Result:
+    """Stage the export; exit code 3 when some records could not be read."""
+    progress.phase("staging")
+    with open_engine(project) as engine:
+        options = StageOptions(suppress=project.settings.suppress)
+        staged = stage_export(project.pack, export or project.export, staged_folder(project), options, engine)
+        held = int(engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome = 'held'")[0])
+    return Result(_document(staged), tuple(_lines(staged)), EXIT_REJECTS if held else EXIT_DONE, next="flitstack profile")
+
+
+def _document(staged: StagingDocument) -> dict[str, object]:
+    return {
+        "fingerprint": staged.fingerprint,
+        "objects": {name: {"records": t.records, "unknown": _unknown(staged, name), "missing": list(t.missing)} for name, t in staged.tables.items()},
+        "files": [
+            {"path": f.path, "object": f.object, "encoding": f.encoding, "delimiter": f.delimiter, "records": f.records, "rejects": f.rejects}
+            for f in staged.files
+        ],
+        "unmatched": [f.path for f in staged.files if not f.object],
+    }
+
+
+def _lines(staged: StagingDocument) -> list[str]:
+    lines = []
+    for file in staged.files:
+        if file.object:
+            how = ", ".join(part for part in (file.format, file.encoding, _delimiter(file.delimiter)) if part)
+            rejects = f", {file.rejects} unreadable" if file.rejects else ""
+            lines.append(f"{file.path}: {file.records:,} records of {file.object} ({how}{rejects})")
+    for name, table in staged.tables.items():
+        if unknown := _unknown(staged, name):
+            lines.append(f"{name}: columns the pack does not know, to be proposed as custom columns: {', '.join(unknown)}")
+        if table.missing:
+            lines.append(f"{name}: fields no file has: {', '.join(table.missing)}")
+    unmatched = [file.path for file in staged.files if not file.object]
+    if unmatched:
+        lines.append(f"files that match no object: {', '.join(unmatched)}")
+    return lines
+
+
+def _unknown(staged: StagingDocument, name: str) -> list[str]:
+    return [field.header for field in staged.tables[name].fields if not field.known]
+
+
+def _delimiter(text: str) -> str:
+    return {"\t": "tab", "": ""}.get(text, f"'{text}'" if text else "")

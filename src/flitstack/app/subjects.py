@@ -1,0 +1,138 @@
+"""What each gate would approve now: a hash of exactly that, or why there is nothing to approve yet."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flitstack.app.emulators import is_emulator
+from flitstack.app.gates import Gate, Subject, gate_states
+from flitstack.app.project import Project
+from flitstack.app.store import load_dedupe, load_outcome, load_plan, load_reconciliation, load_staging
+from flitstack.documents import file_sha256, fingerprint, to_json
+from flitstack.errors import Problem
+from flitstack.mapping.maps import open_proposals, read_maps
+
+
+def current_gates(project: Project) -> dict[str, Gate]:
+    """All gates of the chosen environment, in order."""
+    return gate_states(approvals_file(project), project.environment, current_subjects(project))
+
+
+def approvals_file(project: Project) -> Path:
+    """approvals.yaml."""
+    return project.folder / "approvals.yaml"
+
+
+def current_subjects(project: Project) -> dict[str, Subject]:
+    """Subjects by gate; a gate that is not asked is left out."""
+    subjects = {
+        "export": _export(project),
+        "quality": _quality(project),
+        "map": _map(project),
+        "schema": _schema(project),
+        "owners": _owners(project),
+        "sample": _sample(project),
+        "load": _load(project),
+        "cutover": _cutover(project),
+    }
+    if _asks_rehearsal(project):
+        subjects["rehearsal"] = _rehearsal(project)
+    return subjects
+
+
+def _export(project: Project) -> Subject:
+    staged = load_staging(project)
+    if staged is None:
+        return Subject("", "run: flitstack stage")
+    needed = {name for name, source in project.pack.objects.items() if not source.optional}
+    absent = sorted(name for name in needed if name not in staged.tables)
+    if absent:
+        return Subject(staged.fingerprint, f"the export holds no file for {', '.join(absent)}")
+    return Subject(staged.fingerprint)
+
+
+def _quality(project: Project) -> Subject:
+    deduped = load_dedupe(project)
+    if deduped is None:
+        return Subject("", "run: flitstack dedupe")
+    staged = load_staging(project)
+    if staged is not None and deduped.staged != staged.fingerprint:
+        return Subject("", "the export was staged anew: run flitstack dedupe")
+    return Subject(deduped.fingerprint)
+
+
+def _map(project: Project) -> Subject:
+    if not project.maps.exists() or not any(project.maps.glob("*.yaml")):
+        return Subject("", "run: flitstack map")
+    maps = read_maps(project.maps)
+    waiting = open_proposals(maps)
+    sha256 = fingerprint(*(part for name in sorted(maps) for part in (name, file_sha256(project.maps / f"{name}.yaml"))))
+    if waiting:
+        return Subject(sha256, f"{len(waiting)} fields are still proposed: flitstack map --confirm all, or --reject")
+    return Subject(sha256)
+
+
+def _schema(project: Project) -> Subject:
+    plan = load_plan(project)
+    if plan is None:
+        return Subject("", "run: flitstack plan")
+    operations = [list(step.operations) for step in plan.steps if step.kind == "schema"]
+    return Subject(fingerprint(to_json(operations)))
+
+
+def _owners(project: Project) -> Subject:
+    plan = load_plan(project)
+    path = project.folder / "owners.yaml"
+    if plan is None or not path.exists():
+        return Subject("", "run: flitstack plan")
+    if file_sha256(path) != plan.owners:
+        return Subject("", "owners.yaml was changed after the plan: run flitstack plan")
+    blocked = [note for note in plan.notes if note.startswith("owner ")]
+    return Subject(plan.owners, blocked[0] if blocked else "")
+
+
+def _sample(project: Project) -> Subject:
+    plan = load_plan(project, sample=True)
+    if plan is None:
+        return Subject("", "run: flitstack plan")
+    sha256 = fingerprint(to_json([[t.table, [c.name for c in t.columns]] for t in plan.tables]), to_json(plan.maps))
+    outcome = load_reconciliation(project, sample=True)
+    if outcome is None or outcome.plan != plan.sha256:
+        return Subject(sha256, "run: flitstack load --sample")
+    if outcome.differences:
+        return Subject(sha256, f"the sample shows {outcome.differences} differences: see reports/sample.html")
+    return Subject(sha256)
+
+
+def _rehearsal(project: Project) -> Subject:
+    sandbox = Project(
+        project.folder, project.settings, project.pack, project.decisions, project.operator, "sandbox", project.decided
+    )
+    outcome = load_reconciliation(sandbox)
+    if outcome is None:
+        return Subject("", "make the full run in the sandbox: flitstack run --env sandbox")
+    return Subject(fingerprint(outcome.plan), "" if not outcome.differences else "the rehearsal shows differences")
+
+
+def _load(project: Project) -> Subject:
+    plan = load_plan(project)
+    return Subject(plan.sha256) if plan else Subject("", "run: flitstack plan")
+
+
+def _cutover(project: Project) -> Subject:
+    outcome = load_reconciliation(project)
+    if outcome is None or load_outcome(project) is None:
+        return Subject("", "run: flitstack load, flitstack reconcile")
+    return Subject(fingerprint(outcome.plan, to_json(outcome.accounts)))
+
+
+def _asks_rehearsal(project: Project) -> bool:
+    asked: Mapping[str, Any] = project.pack.playbook
+    if project.environment == "sandbox" or not asked.get("rehearsal") or not project.settings.environments:
+        return False
+    return not is_emulator(project.target.url)
+
+
+def plan_missing() -> Problem:
+    """How a missing plan is told."""
+    return Problem("no-plan", "there is no plan for this environment", do="run: flitstack plan")

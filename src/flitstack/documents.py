@@ -1,0 +1,142 @@
+"""Documents on disk: YAML that people edit (with line numbers), JSON that steps hand on, both written atomically."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+from flitstack.errors import Problem, UsageError
+
+Document = TypeVar("Document")
+Lines = dict[tuple[str, ...], int]  # path of keys -> 1-based line
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def to_json(document: object) -> bytes:
+    """Canonical JSON (sorted keys) of a frozen dataclass or plain data."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=_plain)
+
+
+def save_json(path: Path, document: object) -> None:
+    """Write a step's document: beside, synced, renamed."""
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    save_bytes(path, orjson.dumps(document, option=options, default=_plain))
+
+
+def load_json(path: Path, kind: type[Document]) -> Document:
+    """Read a step's document back. Raises FileNotFoundError, or UsageError when it is not such a document."""
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise UsageError(
+            Problem("document-unreadable", f"{path.name} is no {kind.__name__}: {error.errors()[0]['msg']}", where=str(path), do="run the step that writes it again")
+        ) from error
+
+
+def save_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace a file so that a reader sees the old or the new content, never a part, even after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def fingerprint(*parts: bytes | str) -> str:
+    """sha256 over the parts, each with its length, as hex."""
+    digest = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        digest.update(len(raw).to_bytes(8, "big"))
+        digest.update(raw)
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_yaml(path: Path, *, upgrades: Mapping[int, Upgrade] | None = None) -> tuple[dict[str, Any], Lines]:
+    """A YAML mapping that keeps comments when written back, and the line of every key.
+
+    `upgrades[n]` turns format n into n + 1. Raises UsageError with file and line for text that is no YAML mapping.
+    """
+    try:
+        data = YAML().load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(
+            Problem("yaml-unreadable", f"{path.name} is no YAML: {error.problem}", where=f"{path}:{line}", do="correct this line")
+        ) from error
+    if data is None:
+        data = CommentedMap()
+    if not isinstance(data, dict):
+        raise UsageError(Problem("yaml-unreadable", f"{path.name} must hold a mapping", where=f"{path}:1", do="write keys and values"))
+    lines: Lines = {}
+    _collect_lines(data, (), lines)
+    for version in sorted(upgrades or {}):
+        if data.get("format", 1) == version:
+            data = (upgrades or {})[version](data)
+    return data, lines
+
+
+def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
+    """Write YAML for people: block style, comments kept, no line folding."""
+    writer = YAML()
+    writer.width = 4096
+    writer.indent(mapping=2, sequence=4, offset=2)
+    from io import StringIO
+
+    text = StringIO()
+    writer.dump(_yaml_ready(data), text)
+    save_bytes(path, text.getvalue().encode())
+
+
+def _yaml_ready(data: Any) -> Any:
+    if isinstance(data, CommentedMap | CommentedSeq):
+        return data
+    if isinstance(data, Mapping):
+        return {str(key): _yaml_ready(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_yaml_ready(value) for value in data]
+    return data
+
+
+def _collect_lines(node: Any, path: tuple[str, ...], lines: Lines) -> None:
+    if isinstance(node, CommentedMap):
+        for key, value in node.items():
+            place = (*path, str(key))
+            if key in (node.lc.data or {}):
+                lines[place] = node.lc.key(key)[0] + 1
+            _collect_lines(value, place, lines)
+    elif isinstance(node, CommentedSeq):
+        for index, value in enumerate(node):
+            place = (*path, str(index))
+            if index in (node.lc.data or {}):
+                lines[place] = node.lc.item(index)[0] + 1
+            _collect_lines(value, place, lines)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

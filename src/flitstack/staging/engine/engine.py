@@ -1,0 +1,97 @@
+"""The set-wise engine: an in-memory DuckDB with a memory limit, a spill folder and the value functions."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+
+from flitstack.staging.engine.functions import register_functions
+
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+
+class Engine:
+    """One connection. Not shared between threads; a context manager that closes it.
+
+    `memory_mb` bounds what DuckDB keeps in memory, the rest spills to `scratch`. Times are UTC.
+    """
+
+    def __init__(self, scratch: Path, memory_mb: int = 256, threads: int = 2) -> None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        self.scratch = scratch
+        self.connection = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": f"{memory_mb}MB",
+                "threads": threads,
+                "temp_directory": str(scratch),
+                "preserve_insertion_order": True,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+        self.run("SET TimeZone = 'UTC'")
+        register_functions(self.connection)
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; temporary tables go with it."""
+        self.connection.close()
+
+    def run(self, sql: str, parameters: Parameters = None) -> None:
+        """Execute a statement whose result does not matter."""
+        self.connection.execute(sql, parameters)
+
+    def rows(self, sql: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
+        """All rows: for small results only."""
+        return [tuple(row) for row in self.connection.execute(sql, parameters).fetchall()]
+
+    def one(self, sql: str, parameters: Parameters = None) -> tuple[Any, ...]:
+        """The first row of a query that has one."""
+        row = self.connection.execute(sql, parameters).fetchone()
+        if row is None:
+            raise LookupError(f"no row: {sql[:200]}")
+        return tuple(row)
+
+    def batches(self, sql: str, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
+        """A result as Arrow batches, streamed."""
+        yield from self.connection.sql(sql).to_arrow_reader(rows_per_batch)
+
+    def table(self, sql: str) -> pa.Table:
+        """A result as one Arrow table: for results that fit memory."""
+        return self.connection.sql(sql).to_arrow_table()
+
+    def write_parquet(self, sql: str, path: Path) -> int:
+        """Write a query's result beside and rename it into place; returns the number of rows."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{uuid4().hex}")
+        try:
+            target = literal(str(beside))
+            row = self.connection.execute(
+                f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 50000)"
+            ).fetchone()
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        return int(row[0]) if row else 0
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
