@@ -21,13 +21,15 @@ Body = Mapping[str, object]
 
 def create_rows(work: Work, model: EntityModel, bodies: Sequence[Body]) -> list[bytes]:
     """Insert rows with all that hangs on them; ids in the order of the bodies."""
-    model.require_message("Create")
     parse = parser(work.store, model, is_create=True).parse
     return insert_drafts(work, model, [parse(body, work.content_ids) for body in bodies])
 
 
 def insert_drafts(work: Work, model: EntityModel, drafts: Sequence[Draft]) -> list[bytes]:
     """Insert checked drafts: references, rules, stamps, keys, then nested rows and links."""
+    model.require_message("Create")
+    if not drafts:
+        return []
     for draft in drafts:
         _insert_parents(work, model, draft)
     require(work.store, (target for draft in drafts for target in draft.targets))

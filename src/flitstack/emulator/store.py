@@ -11,6 +11,7 @@ from flitstack.emulator import ddl
 from flitstack.emulator.messages import Switches
 from flitstack.emulator.schema import EntityModel, Schema
 from flitstack.emulator.values import fold, instant_text
+from flitstack.emulator.wildcards import matches
 
 FORMAT = 1
 FILE_NAME = "environment.sqlite"
@@ -47,6 +48,7 @@ class Store:
         self.connection.execute(f"PRAGMA synchronous={'FULL' if switches.sync_full else 'NORMAL'}")
         self.connection.execute("PRAGMA cache_size=-65536")
         self.connection.create_function("fold", 1, fold, deterministic=True)
+        self.connection.create_function("matches", 2, matches, deterministic=True)
         for statement in _BASE:
             self.connection.execute(statement)
         self._read_made()

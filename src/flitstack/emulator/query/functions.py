@@ -24,7 +24,7 @@ def compile_function(scope: Scope, name: str, named: Mapping[str, Node]) -> Frag
         raise Refusal(400, "0x80060888", f"'{name}' needs PropertyName.")
     values = named.get("PropertyValues", named.get("PropertyValue"))
     items = values.items if isinstance(values, Listing) else (values,) if isinstance(values, Literal) else ()
-    return compiler(scope, scope.reference(Path(tuple(column.value.split("/")))), items)
+    return compiler(scope, scope.reference(Path(tuple(column.value.split("/"))), by_logical_name=True), items)
 
 
 def _in(scope: Scope, reference: Reference, values: tuple[Literal, ...]) -> Fragment:

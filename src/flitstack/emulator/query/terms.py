@@ -57,13 +57,16 @@ class Scope:
         """The FROM clause."""
         return f"{self.store.ensure(self.model)} {self.alias} {' '.join(self.join_sql)}"
 
-    def reference(self, path: Path) -> Reference:
-        """The column a path means; joins what lies between."""
+    def reference(self, path: Path, *, by_logical_name: bool = False) -> Reference:
+        """The column a path means; joins what lies between. Query functions name lookups by logical name."""
         parts = path.parts[1:] if self.variable and path.parts[0] == self.variable else path.parts
         alias, model = self.alias, self.model
         for depth, part in enumerate(parts[:-1], 1):
             alias, model = self._join(parts[:depth], alias, model, part)
-        found = find_column(model, parts[-1])
+        name = parts[-1]
+        if by_logical_name and name in model.stored and f"_{name}_value" in model.value_properties:
+            name = f"_{name}_value"
+        found = find_column(model, name)
         return Reference(f"{alias}.{quoted(found.name)}", found)
 
     def _join(self, path: tuple[str, ...], alias: str, model: EntityModel, name: str) -> tuple[str, EntityModel]:
