@@ -86,7 +86,7 @@ def new_column(operation: Operation) -> Column:
             date_behaviour=behaviour if kind == "DateTime" else None,
             options=tuple(Option(value, text) for value, text in operation.get("options", ())),
             targets=targets,
-            navigation=dict.fromkeys(targets, operation["name"]),
+            navigation=dict.fromkeys(targets, str(operation["name"])),
         )
     )
 

@@ -1,0 +1,162 @@
+"""A destination that keeps the service protection limits, spread over its application users."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pyarrow as pa
+
+from flitstack.catalogue.types import Table
+from flitstack.destinations.faults import Throttled
+from flitstack.destinations.pacing import Pace
+from flitstack.destinations.port import Call, Destination, Done, Encoder, Facts
+
+T = TypeVar("T")
+# A wait is cut into pieces, so that the end of another request is never overslept for long.
+_NAP_S = 5.0
+
+
+@dataclass(slots=True)
+class Lane:
+    """One application user and its pace."""
+
+    destination: Destination
+    pace: Pace = field(default_factory=Pace)
+
+
+class ThrottledDestination:
+    """Wraps one destination an application user, all to the same environment.
+
+    A call waits until a user's budget allows it; a throttled one (nothing was executed) waits out the pause and is
+    sent again, by whichever user may. `Throttled` therefore leaves this wrapper only out of `rows`.
+    """
+
+    def __init__(
+        self,
+        destinations: Sequence[Destination],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.lanes = [Lane(destination, Pace(now=clock())) for destination in destinations]
+        self._clock, self._sleep = clock, sleep
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
+
+    @property
+    def parallelism(self) -> int:
+        """How many calls at once are worth having under way."""
+        return sum(int(lane.pace.most_concurrent) for lane in self.lanes)
+
+    @property
+    def pauses(self) -> int:
+        """How often the service has made one of the users wait."""
+        return sum(lane.pace.pauses for lane in self.lanes)
+
+    async def facts(self) -> Facts:
+        """See the port."""
+        return await self._call("facts", 5, lambda d: d.facts())
+
+    async def table(self, name: str) -> Table | None:
+        """See the port."""
+        return await self._call("table", 10, lambda d: d.table(name))
+
+    async def apply(self, operation: Mapping[str, Any]) -> None:
+        """See the port."""
+        await self._call("schema", 1, lambda d: d.apply(operation))
+
+    async def revert(self, operation: Mapping[str, Any]) -> None:
+        """See the port."""
+        await self._call("schema", 1, lambda d: d.revert(operation))
+
+    def encoder(self, table: Table, columns: Sequence[str], *, with_id: bool, nulls: bool, parties: bool) -> Encoder:
+        """See the port."""
+        return self.lanes[0].destination.encoder(table, columns, with_id=with_id, nulls=nulls, parties=parties)
+
+    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+        """See the port."""
+        await self._call(("create_rows", table.name), count, lambda d: d.create_rows(table, body, count))
+
+    async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
+        """See the port."""
+        kind = ("batch", calls[0].kind, calls[0].table) if calls else ("batch",)
+        return await self._call(kind, len(calls), lambda d: d.batch(calls, continue_on_error=continue_on_error))
+
+    async def attach(self, table: Table, row: UUID, file_name: str, mime_type: str, content: bytes) -> None:
+        """See the port."""
+        await self._call("attach", 1, lambda d: d.attach(table, row, file_name, mime_type, content))
+
+    async def existing(self, table: Table, ids: Sequence[UUID]) -> set[UUID]:
+        """See the port."""
+        return await self._call("existing", len(ids), lambda d: d.existing(table, ids))
+
+    async def rows(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        *,
+        ids: Sequence[UUID] | None = None,
+        source_keyed: str | None = None,
+    ) -> AsyncIterator[pa.RecordBatch]:
+        """See the port. One user reads all pages; each page takes its turn."""
+        lane = min(self.lanes, key=lambda lane: lane.pace.running)
+        pages = lane.destination.rows(table, columns, ids=ids, source_keyed=source_keyed)
+
+        async def next_page(destination: Destination) -> pa.RecordBatch | None:
+            return await anext(pages, None)
+
+        while (page := await self._send(lane, ("rows", table.name), 1, next_page)) is not None:
+            yield page
+
+    async def related(self, table: Table, row: UUID, relationship: str, other: Table) -> set[UUID]:
+        """See the port."""
+        return await self._call("related", 1, lambda d: d.related(table, row, relationship, other))
+
+    async def close(self) -> None:
+        """See the port."""
+        for lane in self.lanes:
+            await lane.destination.close()
+
+    async def _call(self, kind: Hashable, units: int, work: Callable[[Destination], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await self._send(None, kind, units, work)
+            except Throttled:
+                continue  # the lane is paused: the next turn comes when it, or another one, is free
+
+    async def _send(
+        self, only: Lane | None, kind: Hashable, units: int, work: Callable[[Destination], Awaitable[T]]
+    ) -> T:
+        lane, expected = await self._admit(only, kind, units)
+        started = self._clock()
+        throttled: Throttled | None = None
+        try:
+            return await work(lane.destination)
+        except Throttled as fault:
+            throttled = fault
+            raise
+        finally:
+            now = self._clock()
+            if throttled is not None:
+                lane.pace.refuse(now, expected, throttled.retry_after_s, str(throttled))
+            else:
+                lane.pace.end(expected, kind, units, now - started)
+            self._freed.set()
+
+    async def _admit(self, only: Lane | None, kind: Hashable, units: int) -> tuple[Lane, float]:
+        """First come, first served: whoever holds the turn waits for the earliest lane."""
+        async with self._turn:
+            while True:
+                now = self._clock()
+                self._freed.clear()
+                lanes = self.lanes if only is None else [only]
+                waits = [(lane.pace.wait_s(now), lane.pace.running, at) for at, lane in enumerate(lanes)]
+                wait_s, _, at = min(waits)
+                if wait_s <= 0:
+                    return lanes[at], lanes[at].pace.begin(now, kind, units)
+                if wait_s == float("inf"):
+                    await self._freed.wait()
+                else:
+                    await self._sleep(min(wait_s, _NAP_S))
