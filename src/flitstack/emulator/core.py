@@ -17,8 +17,9 @@ from flitstack.emulator.definitions import Definitions
 from flitstack.emulator.documents import Document, delete_document, read_documents, write_document
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, Switches, not_implemented
 from flitstack.emulator.schema import EntityModel
-from flitstack.emulator.seed import APPLICATION_USER, seed
+from flitstack.emulator.seed import APPLICATION_USER, put_row, seed
 from flitstack.emulator.store import FILE_NAME, Store
+from flitstack.emulator.work import Values
 
 __all__ = [
     "APPLICATION_USER",
@@ -103,6 +104,11 @@ class Environment:
     def reload(self) -> None:
         """Read the metadata anew, after the file was replaced or edited from outside."""
         self._definitions.reload()
+
+    def put_row(self, table: str, id_: UUID, values: Values) -> None:
+        """Insert or replace a row past every rule; `values` in stored form. For seeding."""
+        with self._store.transaction():
+            put_row(self._store, table, id_, values)
 
     # Metadata changes: atomic, persisted, the SQLite table altered with them. `extra` is kept beside the definition
     # (labels in several languages, MetadataId ...) and read back with `documents(kind)`; None keeps what was there.

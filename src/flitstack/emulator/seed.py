@@ -44,7 +44,7 @@ def seed(store: Store) -> None:
 def _seed_organization(store: Store) -> None:
     iso = store.switches.base_currency
     name, symbol = _CURRENCIES.get(iso, (iso, iso))
-    _put(store, "organization", _ORGANIZATION, {
+    put_row(store, "organization", _ORGANIZATION, {
         "name": "flitstack emulator",
         "basecurrencyid": store.base_currency,
         "maxuploadfilesize": 5_242_880,
@@ -54,8 +54,8 @@ def _seed_organization(store: Store) -> None:
         "languagecode": 1033,
         "localeid": 1033,
     })  # fmt: skip
-    _put(store, "businessunit", _UNIT, {"name": "flitstack emulator", "organizationid": store.organization})
-    _put(store, "transactioncurrency", _CURRENCY, {
+    put_row(store, "businessunit", _UNIT, {"name": "flitstack emulator", "organizationid": store.organization})
+    put_row(store, "transactioncurrency", _CURRENCY, {
         "currencyname": name,
         "currencysymbol": symbol,
         "isocurrencycode": iso,
@@ -66,7 +66,7 @@ def _seed_organization(store: Store) -> None:
 
 
 def _seed_people(store: Store) -> None:
-    _put(store, "systemuser", APPLICATION_USER, {
+    put_row(store, "systemuser", APPLICATION_USER, {
         "firstname": "#",
         "lastname": "flitstack",
         "fullname": "# flitstack",
@@ -80,7 +80,7 @@ def _seed_people(store: Store) -> None:
     })  # fmt: skip
     roles = [seed_id(f"role {name}") for name in ("System Administrator", "Salesperson")]
     for id_, name in zip(roles, ("System Administrator", "Salesperson"), strict=True):
-        _put(store, "role", id_, {"name": name, "businessunitid": store.root_unit})
+        put_row(store, "role", id_, {"name": name, "businessunitid": store.root_unit})
     many = store.schema.many_to_many.get("systemuserroles_association")
     if many is not None:
         pair = [uuid_blob(APPLICATION_USER), uuid_blob(roles[0])]
@@ -89,8 +89,8 @@ def _seed_people(store: Store) -> None:
         store.connection.execute(f"INSERT INTO {store.ensure_pairs(many)} (first, second) VALUES (?, ?)", pair)
 
 
-def _put(store: Store, table: str, id_: UUID, values: Values) -> None:
-    """Insert a seed row with the columns the catalogue knows, stamped like any other."""
+def put_row(store: Store, table: str, id_: UUID, values: Values) -> None:
+    """Insert or replace a row past every rule, stamped like any other; unknown columns are left out."""
     model = store.schema.tables[table]
     user = uuid_blob(APPLICATION_USER)
     stamps: Values = {
@@ -104,4 +104,5 @@ def _put(store: Store, table: str, id_: UUID, values: Values) -> None:
     known[model.table.id_column] = uuid_blob(id_)
     names = ", ".join(map(quoted, known))
     marks = ", ".join("?" * len(known))
-    store.connection.execute(f"INSERT INTO {store.ensure(model)} ({names}) VALUES ({marks})", list(known.values()))
+    sql = f"INSERT OR REPLACE INTO {store.ensure(model)} ({names}) VALUES ({marks})"
+    store.connection.execute(sql, list(known.values()))

@@ -1,0 +1,131 @@
+"""Who asks: client-credential tokens, the bearer check, impersonation.
+
+Tokens are signed, not stored, so they outlive a restart. Source: Microsoft Learn, "Use OAuth authentication with
+Dataverse", "Impersonate another user using the Web API"; error texts of Microsoft Entra ID.
+"""
+
+import base64
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+import orjson
+
+from flitstack.emulator.core import Environment
+from flitstack.emulator.messages import Caller, Refusal
+from flitstack.emulator.seed import APPLICATION_USER, seed_id
+from flitstack.emulator.values import guid_text, uuid_blob
+
+DEFAULT_CLIENT = str(seed_id("application"))
+DEFAULT_SECRET = "flitstack"
+TOKEN_LIFETIME_S = 3599
+
+
+class TokenRefused(Exception):
+    """An OAuth error answer: HTTP status, `error`, `error_description`."""
+
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(f"{error}: {description}")
+        self.status = status
+        self.error = error
+        self.description = description
+
+
+class Doorkeeper:
+    """Tokens and callers of one environment. `is_open`: any token, or none, is the application user."""
+
+    def __init__(self, environment: Environment, clock: Callable[[], datetime], *, is_open: bool) -> None:
+        self._environment = environment
+        self._clock = clock
+        self.is_open = is_open
+        self._key = self._signing_key()
+        if DEFAULT_CLIENT not in environment.documents("client"):
+            self.register(DEFAULT_CLIENT, DEFAULT_SECRET, APPLICATION_USER)
+
+    def _signing_key(self) -> bytes:
+        stored = self._environment.documents("token_key").get("key")
+        if stored is None:
+            stored = {"key": secrets.token_hex(32)}
+            self._environment.put_document("token_key", "key", stored)
+        return bytes.fromhex(str(stored["key"]))
+
+    def register(self, client: str, secret: str, user: UUID) -> None:
+        """Let an application sign in as this application user."""
+        self._environment.put_document("client", client, {"secret": secret, "user": str(user)})
+
+    def issue(self, form: Mapping[str, str], lifetime_s: int = TOKEN_LIFETIME_S) -> dict[str, object]:
+        """The token answer to a form-encoded client-credentials request. Raises TokenRefused."""
+        if form.get("grant_type") != "client_credentials":
+            raise TokenRefused(
+                400, "unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type."
+            )
+        if not form.get("scope", "").endswith("/.default"):
+            raise TokenRefused(400, "invalid_scope", "AADSTS1002012: The provided value for scope is not valid.")
+        client = form.get("client_id", "")
+        known = self._environment.documents("client").get(client)
+        if known is None:
+            raise TokenRefused(
+                401, "invalid_client", f"AADSTS700016: Application with identifier '{client}' was not found."
+            )
+        if not hmac.compare_digest(str(known["secret"]).encode(), form.get("client_secret", "").encode()):
+            raise TokenRefused(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
+        claims = {"sub": known["user"], "appid": client, "exp": int(self._clock().timestamp()) + lifetime_s}
+        body = {"token_type": "Bearer", "expires_in": lifetime_s, "ext_expires_in": lifetime_s}
+        return {**body, "access_token": self._sign(claims)}
+
+    def _sign(self, claims: Mapping[str, object]) -> str:
+        head = _encode(orjson.dumps({"alg": "HS256", "typ": "JWT"}))
+        signed = f"{head}.{_encode(orjson.dumps(claims))}"
+        return f"{signed}.{_encode(hmac.digest(self._key, signed.encode(), sha256))}"
+
+    def _user_of(self, token: str) -> UUID | None:
+        signed, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(_encode(hmac.digest(self._key, signed.encode(), sha256)), signature):
+            return None
+        claims = orjson.loads(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="))
+        return UUID(claims["sub"]) if claims["exp"] > self._clock().timestamp() else None
+
+    def caller(self, headers: Mapping[str, str]) -> Caller:
+        """The caller a request's headers name. Raises Refusal 401 without a valid token, 403 for a disabled user."""
+        user = APPLICATION_USER if self.is_open else self._bearer(headers.get("authorization", ""))
+        suppress = headers.get("mscrm.suppressduplicatedetection", "").lower() != "false"
+        impersonated = self._impersonated(headers)
+        if impersonated is None:
+            self._require_enabled("systemuserid", user)
+            return Caller(user, headers, suppress)
+        return Caller(impersonated, headers, suppress, on_behalf_of=user)
+
+    def _bearer(self, header: str) -> UUID:
+        scheme, _, token = header.partition(" ")
+        user = self._user_of(token.strip()) if scheme.lower() == "bearer" and token else None
+        if user is None:
+            raise Refusal(401, "0x80072560", "The bearer token is missing, invalid or expired.")
+        return user
+
+    def _impersonated(self, headers: Mapping[str, str]) -> UUID | None:
+        for header, column in (("callerobjectid", "azureactivedirectoryobjectid"), ("mscrmcallerid", "systemuserid")):
+            text = headers.get(header, "").strip().strip("{}")
+            if text:
+                try:
+                    named = UUID(text)
+                except ValueError as error:
+                    raise Refusal(400, "0x80040203", f"'{text}' in {header} is no GUID.") from error
+                return self._require_enabled(column, named)
+        return None
+
+    def _require_enabled(self, column: str, value: UUID) -> UUID:
+        sql = f"SELECT systemuserid, isdisabled FROM systemuser WHERE {column} = ?"
+        row = self._environment.connection.execute(sql, (uuid_blob(value),)).fetchone()
+        if row is None:
+            raise Refusal(403, "0x80072560", "The user is not a member of the organization.")
+        user = UUID(guid_text(row[0]))
+        if row[1]:
+            raise Refusal(403, "0x80040225", f"The user with SystemUserId={user} in OrganizationContext is disabled.")
+        return user
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,59 @@
+"""One number for what an environment holds, whatever the order of its rows and whoever touched them last."""
+
+import xxhash
+
+from flitstack.emulator.core import EntityModel, Environment
+from flitstack.emulator.ddl import pair_table, quoted, type_column
+
+# They tell when and by whom, not what.
+VOLATILE = frozenset(
+    {
+        "createdon", "modifiedon", "createdby", "modifiedby", "createdonbehalfby", "modifiedonbehalfby",
+        "versionnumber", "overriddencreatedon",
+    }
+)  # fmt: skip
+_MODULUS = 1 << 128
+
+
+def fingerprint(environment: Environment) -> dict[str, object]:
+    """Per table `{"rows", "hash"}`, N:N relationships as `pairs`, and `hash` over all of it. Empty tables are left out.
+
+    A column without a value counts as absent, so that adding and removing columns changes nothing.
+    """
+    present = {
+        name for (name,) in environment.connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    }
+    tables = {name: _table(environment, model) for name, model in sorted(environment.tables.items()) if name in present}
+    pairs = {
+        name: _sum(environment, f"SELECT first, second FROM {quoted(pair_table(many))}")
+        for name, many in sorted(environment.many_to_many.items())
+        if pair_table(many) in present
+    }
+    tables, pairs = _filled(tables), _filled(pairs)
+    overall = xxhash.xxh3_128_hexdigest(repr((tables, pairs)).encode())
+    return {"tables": tables, "pairs": pairs, "hash": overall}
+
+
+def _filled(entries: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+    return {name: entry for name, entry in entries.items() if entry["rows"]}
+
+
+def _table(environment: Environment, model: EntityModel) -> dict[str, object]:
+    there = {row[1] for row in environment.connection.execute(f"PRAGMA table_info({quoted(model.name)})")}
+    names = sorted(
+        name
+        for column in model.stored
+        for name in (column, type_column(column))
+        if column not in VOLATILE and name in there
+    )
+    return _sum(environment, f"SELECT {', '.join(map(quoted, names))} FROM {quoted(model.name)}", names)
+
+
+def _sum(environment: Environment, sql: str, names: list[str] | None = None) -> dict[str, object]:
+    """Row hashes added up: the same for every order, different when a row appears twice."""
+    rows, total = 0, 0
+    for row in environment.connection.execute(sql):
+        content = row if names is None else [pair for pair in zip(names, row, strict=True) if pair[1] is not None]
+        total += xxhash.xxh3_128_intdigest(repr(content).encode())
+        rows += 1
+    return {"rows": rows, "hash": f"{total % _MODULUS:032x}"}

@@ -1,0 +1,1 @@
+"""The metadata API: definitions read, written and described."""

@@ -1,0 +1,63 @@
+"""Where a metadata request goes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flitstack.emulator.core import Environment
+from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
+from flitstack.emulator.metadata import csdl, messages, reading, writing
+from flitstack.emulator.metadata.actions import ACTIONS
+from flitstack.emulator.metadata.keys import activate_due
+from flitstack.emulator.metadata.live import Live
+from flitstack.emulator.paths import parse_path
+
+_DEFINITIONS = frozenset({"EntityDefinitions", "RelationshipDefinitions", "GlobalOptionSetDefinitions"})
+_UNKNOWN = frozenset({"ManagedPropertyDefinitions", "RetrieveMetadataChanges", "sdkmessages"})
+METADATA_ROOTS = _DEFINITIONS | _UNKNOWN | {"$metadata", "sdkmessagefilters"} | ACTIONS.keys()
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataOptions:
+    """`key_delay`: how long a new alternate key stays Pending. `without_bulk`: tables whose bulk messages are off."""
+
+    key_delay: timedelta = timedelta(0)
+    without_bulk: frozenset[str] = frozenset()
+
+
+class Metadata:
+    """The metadata API of one environment."""
+
+    def __init__(self, environment: Environment, clock: Callable[[], datetime], options: MetadataOptions) -> None:
+        self._environment = environment
+        self._clock = clock
+        self._options = options
+        self._has_waiting_keys = True
+
+    def answer(self, request: Request, caller: Caller) -> Answer:
+        """Answer one request; raises Refusal."""
+        live = Live(self._environment)
+        segments = parse_path(request.path)
+        root = segments[0].name
+        if root == "$metadata":
+            return csdl.answer(live, request)
+        if root == "sdkmessagefilters" and request.method == "GET":
+            return messages.message_filters(live, request, self._options.without_bulk)
+        if root in ACTIONS:
+            if request.method != "POST":
+                raise Refusal(404, "", "No HTTP resource was found that matches the request URI.")
+            with self._environment.transaction():
+                return ACTIONS[root](live, request)
+        if root in _UNKNOWN or root not in _DEFINITIONS:
+            raise not_implemented(f"'{request.method} {root}'")
+        if request.method == "GET":
+            return reading.read(live, request, segments)
+        with self._environment.transaction():
+            self._has_waiting_keys = True
+            return writing.write(live, request, segments, self._clock(), self._options.key_delay)
+
+    def activate_keys(self) -> None:
+        """Let keys become active whose time has come; cheap when none waits."""
+        if self._has_waiting_keys:
+            with self._environment.transaction():
+                self._has_waiting_keys = activate_due(self._environment, self._clock())
