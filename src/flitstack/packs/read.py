@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from flitstack.documents import Lines, read_yaml
 from flitstack.errors import Problem, UsageError
@@ -72,11 +72,15 @@ def _playbook(folder: Path) -> tuple[dict[str, Any], Lines]:
         return {}, {}
     _, lines = read_yaml(path)
     # Plain data for the consumers: no comment-keeping node types, anchors and merges resolved.
-    playbook = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    playbook = _plain_yaml(path)
     rules = folder / "dedupe.yaml"
     if rules.exists():
-        playbook["dedupe"] = yaml.safe_load(rules.read_text(encoding="utf-8")) or {}
+        playbook["dedupe"] = _plain_yaml(rules)
     return playbook, lines
+
+
+def _plain_yaml(path: Path) -> dict[str, Any]:
+    return dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {})
 
 
 def _object(name: str, entry: Mapping[str, Any], lines: Lines, problems: list[Problem], folder: Path) -> SourceObject:
