@@ -1,6 +1,7 @@
 """Every implementation of the destination port, opened anew for each test."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 import pytest
 
+import flitstack
 from flitstack.catalogue.read import load_catalogue
 from flitstack.destinations.dataverse.client import Client
 from flitstack.destinations.dataverse.destination import DataverseDestination
@@ -26,7 +28,8 @@ def start_emulator(directory: Path) -> tuple[subprocess.Popen[bytes], str]:
     """A freshly seeded emulator on a free loopback port, and its address."""
     ready = directory / "ready"
     command = [sys.executable, "-m", "flitstack.emulator", "serve", "--data", str(directory / "data"), "--port", "0"]
-    process = subprocess.Popen([*command, "--ready-file", str(ready), "--auth", "off"])
+    source = {**os.environ, "PYTHONPATH": str(Path(flitstack.__file__).parents[1])}
+    process = subprocess.Popen([*command, "--ready-file", str(ready), "--auth", "off"], env=source)
     deadline = time.monotonic() + 60
     while not ready.exists() or not ready.read_text().strip():
         if process.poll() is not None or time.monotonic() > deadline:

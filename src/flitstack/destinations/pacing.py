@@ -2,8 +2,9 @@
 
 The service allows a user 6,000 requests and 1,200 s of execution in 300 s, on each of its web servers, whose number
 nobody tells. So there are two token buckets (execution seconds and requests) at the rate of one web server, and a
-factor on both that grows while nothing is refused and shrinks with each pause (additive increase, multiplicative
-decrease). Just below the factor that was refused last, growth is slow: a probe, not a race.
+factor on both. After each window at full speed without a refusal the factor is tried higher: half as much again while
+nothing was ever refused, then half-way (geometrically) to what was refused, then a little now and then. A refused
+trial goes back to the factor that was good; a refusal of that one lowers it.
 Source of the limits: Microsoft Learn, "Service protection API limits".
 """
 
@@ -19,10 +20,12 @@ _REQUEST_RATE = REQUESTS_PER_WINDOW / WINDOW_S * MARGIN
 _EXECUTION_BURST_S = EXECUTION_S_PER_WINDOW * (1 - MARGIN)
 _REQUEST_BURST = REQUESTS_PER_WINDOW * (1 - MARGIN)
 
-GROWTH_PER_S = 0.01  # of the documented limit, while below what was refused last
-PROBE_PER_S = 0.0005  # of it, near and above what was refused last
-NEAR = 0.96
-SHRINK = 0.85
+_FIRST_TRIAL = 1.5
+_LAST_TRIAL = 1.03  # closer to the refused factor than this, trials wait `_TRIAL_PAUSE` windows
+_TRIAL_PAUSE = 6
+_SHRINK = 0.85
+# Refusals this soon after a pause still belong to what caused it.
+_GRACE_S = 10.0
 FACTOR_MIN, FACTOR_MAX = 0.02, 64.0
 CONCURRENCY_CODE = "0x80072326"
 _MOST_CONCURRENT = CONCURRENT_REQUESTS - 4
@@ -35,18 +38,23 @@ _LEARNING = 0.2
 
 @dataclass(slots=True)
 class Pace:
-    """What one user may do now. All times in seconds of one monotonic clock."""
+    """What one user may do now. All times in seconds of one monotonic clock.
+
+    `good` is the factor that lasted a window without a refusal, `factor` the one in use (a trial when it is higher).
+    """
 
     now: float = 0.0
     factor: float = 1.0
+    good: float = 1.0
     refused_at: float = FACTOR_MAX
-    paused_until: float = 0.0
+    paused_until: float = -_GRACE_S
     running: int = 0
     most_concurrent: float = _MOST_CONCURRENT
     execution_s: float = _EXECUTION_BURST_S
     requests: float = _REQUEST_BURST
-    was_limited: bool = False
     pauses: int = 0
+    _limited_s: float = 0.0  # time at full speed since the factor changed
+    _is_limited: bool = False
     _costs: dict[Hashable, float] = field(default_factory=dict)
 
     def wait_s(self, now: float) -> float:
@@ -59,7 +67,7 @@ class Pace:
         execution = -self.execution_s / (_EXECUTION_RATE * self.factor)
         requests = (1 - self.requests) / (_REQUEST_RATE * self.factor)
         wait_s = max(0.0, execution, requests)
-        self.was_limited = self.was_limited or wait_s > 0
+        self._is_limited = wait_s > 0
         return wait_s
 
     def begin(self, now: float, kind: Hashable, units: int) -> float:
@@ -87,27 +95,45 @@ class Pace:
         self._advance(now)
         self.running -= 1
         self.execution_s += expected
-        is_new = now >= self.paused_until
+        is_new = now >= self.paused_until + _GRACE_S
         self.paused_until = max(self.paused_until, now + retry_after_s)
         if not is_new:
             return
         self.pauses += 1
         if CONCURRENCY_CODE in reason:
-            self.most_concurrent = max(1.0, (self.running + 1) * SHRINK)
+            self.most_concurrent = max(1.0, (self.running + 1) * _SHRINK)
             return
         self.refused_at = self.factor
-        self.factor = max(FACTOR_MIN, self.factor * SHRINK)
-        self.execution_s = min(self.execution_s, 0.0)
-        self.requests = min(self.requests, 0.0)
+        if self.factor <= self.good:
+            self.good = max(FACTOR_MIN, self.factor * _SHRINK)
+        self._take(self.good)
+        # The window is full to the brim: what was too much is paid back before it goes on at a good pace.
+        self.execution_s, self.requests = -_EXECUTION_BURST_S * self.factor, -_REQUEST_BURST * self.factor
+
+    def _take(self, factor: float) -> None:
+        self.factor, self._limited_s = factor, 0.0
 
     def _advance(self, now: float) -> None:
         passed, self.now = max(0.0, now - self.now), max(self.now, now)
         if now < self.paused_until:
             return
-        if self.was_limited:
-            speed = PROBE_PER_S if self.factor >= self.refused_at * NEAR else GROWTH_PER_S
-            self.factor = min(FACTOR_MAX, self.factor + speed * min(1.0, self.refused_at) * passed)
-            self.was_limited = False
+        if self._is_limited:
+            self._limited_s += passed
+            self._try_more()
         self.most_concurrent = min(_MOST_CONCURRENT, self.most_concurrent + _CONCURRENCY_GROWTH_PER_S * passed)
         self.execution_s = min(_EXECUTION_BURST_S, self.execution_s + _EXECUTION_RATE * self.factor * passed)
         self.requests = min(_REQUEST_BURST, self.requests + _REQUEST_RATE * self.factor * passed)
+
+    def _try_more(self) -> None:
+        """After a window at full speed the factor is a good one, and a higher one is tried."""
+        if self._limited_s < WINDOW_S:
+            return
+        self.good = max(self.good, self.factor)
+        if self.refused_at <= self.good:
+            self.refused_at = FACTOR_MAX  # the limit has risen since
+        trial = _FIRST_TRIAL if self.refused_at == FACTOR_MAX else (self.refused_at / self.good) ** 0.5
+        if trial < _LAST_TRIAL:
+            if self._limited_s < WINDOW_S * _TRIAL_PAUSE:
+                return
+            trial = _LAST_TRIAL
+        self._take(min(FACTOR_MAX, self.good * trial))

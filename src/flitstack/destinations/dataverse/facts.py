@@ -5,11 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from flitstack.destinations.dataverse.client import Client, query_url
-from flitstack.destinations.faults import Refused
+from flitstack.destinations.faults import Fatal, Refused
 from flitstack.destinations.port import Currency, Facts, User
 
 # Where the local emulator says that it is one; no Microsoft host answers there.
-HANDSHAKE = "/emulator"
+HANDSHAKE = "/flitstack-admin/"
 # Source: Microsoft Learn, "Organization table" (default of maxuploadfilesize) and its default of blockedattachments.
 _UPLOAD_DEFAULT_BYTES = 5_242_880
 _MICROSOFT_HOSTS = (".dynamics.com", ".microsoftdynamics.us", ".dynamics.cn", ".appsplatform.us")
@@ -70,8 +70,8 @@ async def _is_emulator(client: Client) -> bool:
         return False
     try:
         answer = await client.get(f"{client.url}{HANDSHAKE}")
-        return answer.json().get("emulator") == "flitstack"
-    except Refused:
+        return answer.json().get("product") == "flitstack-emulator"
+    except (Refused, Fatal):  # another server: no such page, or one that is no JSON
         return False
 
 
