@@ -1,0 +1,136 @@
+"""Which object a file holds and which field a column is: by name, by other headers, by what the values look like."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
+
+from flitstack.packs.types import Field, Pack, SourceObject
+
+# Folders beside an export that are not part of it, and documents about it.
+BESIDE = frozenset(("delta", "destination"))
+ABOUT = frozenset(("scoping.json", "expected.json", "truth.json"))
+
+# A file no pattern names still belongs to an object when it has its key and this share of its fields.
+CONTENT_SHARE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Column place -> the field it is; `how` says what made it recognised (name | header | values)."""
+
+    fields: dict[int, Field]
+    how: dict[int, str]
+
+    @property
+    def score(self) -> int:
+        """Number of recognised columns."""
+        return len(self.fields)
+
+
+def header_key(text: str) -> str:
+    """A header without case, accents, blanks and punctuation."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    return "".join(c for c in plain if c.isalnum())
+
+
+def match_columns(header: Sequence[str], source: SourceObject) -> Match:
+    """Meet columns and fields. A field is taken once; the exact name wins over other headers."""
+    fields: dict[int, Field] = {}
+    how: dict[int, str] = {}
+    taken: set[str] = set()
+    for kind, names in (("name", _own_names(source)), ("header", _other_names(source))):
+        for place, column in enumerate(header):
+            field = names.get(header_key(column))
+            if field is not None and place not in fields and field.name not in taken:
+                fields[place], how[place] = field, kind
+                taken.add(field.name)
+    return Match(fields, how)
+
+
+def match_by_values(
+    header: Sequence[str], sample: Sequence[Sequence[str | None]], source: SourceObject, match: Match
+) -> Match:
+    """Recognise a renamed column by its values: an address column when one address field is missing, and so on."""
+    fields, how = dict(match.fields), dict(match.how)
+    for kind, pattern in _VALUE_PATTERNS.items():
+        missing = [f for f in source.fields.values() if f.type == kind and f.name not in {g.name for g in fields.values()}]
+        alike = [p for p in range(len(header)) if p not in fields and _looks_like(pattern, (row[p] for row in sample))]
+        if len(missing) == 1 and len(alike) == 1:
+            fields[alike[0]], how[alike[0]] = missing[0], "values"
+    return Match(fields, how)
+
+
+def object_of(path: str, header: Sequence[str], pack: Pack) -> tuple[SourceObject | None, str]:
+    """The object a file holds and how that was seen ("pattern", "content" or "").
+
+    Where patterns of several objects fit, the one whose fields the header has most of is taken.
+    """
+    named = [source for source in pack.objects.values() if any(_fits(path, pattern) for pattern in source.files)]
+    if named:
+        return max(named, key=lambda source: match_columns(header, source).score), "pattern"
+    best, share = None, 0.0
+    for source in pack.objects.values():
+        match = match_columns(header, source)
+        has_key = any(field.name == source.key for field in match.fields.values())
+        found = match.score / max(1, len(source.fields))
+        if has_key and match.score >= 3 and found > share:
+            best, share = source, found
+    return (best, "content") if share >= CONTENT_SHARE else (None, "")
+
+
+def header_row(rows: Sequence[Sequence[str | None]], pack: Pack, path: str) -> int:
+    """Which of the first rows holds the column names: the one with most recognised ones, else the first with two cells."""
+    best, score = 0, 0
+    for place, row in enumerate(rows[:20]):
+        cells = [cell or "" for cell in row]
+        source, _ = object_of(path, cells, pack)
+        found = match_columns(cells, source).score if source else 0
+        if found > score:
+            best, score = place, found
+    if score:
+        return best
+    return next((place for place, row in enumerate(rows[:20]) if sum(bool(cell and cell.strip()) for cell in row) > 1), 0)
+
+
+def is_beside(path: PurePosixPath) -> bool:
+    """Whether the path is not part of the export at all."""
+    return path.parts[0] in BESIDE or path.name in ABOUT or any(part.startswith(".") for part in path.parts)
+
+
+_VALUE_PATTERNS: Mapping[str, re.Pattern[str]] = {
+    "email": re.compile(r"\s*[^@\s]+@[^@\s]+\.[^@\s]{2,}\s*"),
+    "phone": re.compile(r"\s*\+?[\d\s()./-]{7,20}\s*"),
+    "url": re.compile(r"\s*(?:https?://|www\.)\S+\s*"),
+}
+
+
+def _looks_like(pattern: re.Pattern[str], values: Iterable[str | None]) -> bool:
+    filled = [value for value in values if value and value.strip()]
+    return len(filled) >= 3 and sum(bool(pattern.fullmatch(value)) for value in filled) >= 0.8 * len(filled)
+
+
+def _own_names(source: SourceObject) -> dict[str, Field]:
+    return {header_key(name): field for name, field in source.fields.items()}
+
+
+def _other_names(source: SourceObject) -> dict[str, Field]:
+    names: dict[str, Field] = {}
+    for field in source.fields.values():
+        for other in field.headers:
+            names.setdefault(header_key(other), field)
+    return names
+
+
+def _fits(path: str, pattern: str) -> bool:
+    lowered, wanted = path.lower(), pattern.lower()
+    if "#" not in wanted:
+        # A pattern for the file fits each sheet of it by the sheet's own name as well: contacts.xlsx, book.xlsx#Contacts.
+        file, _, sheet = lowered.partition("#")
+        names = [file, PurePosixPath(file).name]
+        if sheet:
+            names.append(f"{sheet}{PurePosixPath(file).suffix}")
+        return any(fnmatch(name, wanted) for name in names)
+    return fnmatch(lowered, wanted) or fnmatch(PurePosixPath(lowered).name, wanted)
