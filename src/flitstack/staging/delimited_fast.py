@@ -26,7 +26,8 @@ def stage_fast(engine: Engine, path: Path, dialect: Dialect, header: list[str], 
     reading = (
         f"read_csv({literal(str(path))}, delim = {literal(dialect.delimiter)}, quote = '\"', escape = '\"', header = true, "
         f"columns = {{{names}}}, auto_detect = false, strict_mode = true, ignore_errors = false, null_padding = false, "
-        "parallel = true, max_line_size = 67108864, new_line = " + literal(_new_line(path)) + ")"
+        # No `new_line`: with strict mode and CRLF the engine's reader then gives no record at all (DuckDB 2.0).
+        "parallel = true, max_line_size = 67108864)"
     )
     texts = " || ".join(f"coalesce({quoted(name)}, '')" for name in header)
     breaks = f"length({texts}) - length(replace({texts}, chr(10), ''))"
@@ -44,7 +45,7 @@ def stage_fast(engine: Engine, path: Path, dialect: Dialect, header: list[str], 
     except duckdb.Error:
         # Something in the file is malformed: the careful reader names it, record by record.
         return None
-    if records and _lines_taken(engine, target, header) != _physical_lines(path):
+    if _lines_taken(engine, target, header) != _physical_lines(path):
         target.unlink()
         return None
     return records
@@ -53,7 +54,7 @@ def stage_fast(engine: Engine, path: Path, dialect: Dialect, header: list[str], 
 def _lines_taken(engine: Engine, target: Path, header: list[str]) -> int:
     texts = " || ".join(f"coalesce({quoted(name)}, '')" for name in header)
     row = engine.one(
-        f"SELECT max(_line), arg_max(length({texts}) - length(replace({texts}, chr(10), '')), _line) "
+        f"SELECT coalesce(max(_line), 1), coalesce(arg_max(length({texts}) - length(replace({texts}, chr(10), '')), _line), 0) "
         f"FROM read_parquet({literal(str(target))})"
     )
     return int(row[0]) + int(row[1])
@@ -67,8 +68,3 @@ def _physical_lines(path: Path) -> int:
             last = block[-1:]
     return lines + (last != b"\n")
 
-
-def _new_line(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(1 << 16)
-    return "\\r\\n" if b"\r\n" in head else "\\n"
