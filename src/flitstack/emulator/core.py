@@ -116,7 +116,7 @@ class Environment:
     def define_table(self, table: Table, extra: Document | None = None) -> None:
         """A new custom table with all its columns (system columns included); `tables` shows it at once.
 
-        With the name of a known table: changed properties only; its columns, keys and states stay.
+        With the name of a known table: changed properties only; its columns and keys stay.
         """
         self._definitions.define_table(table, extra)
 

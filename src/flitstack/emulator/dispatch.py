@@ -4,6 +4,7 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from flitstack.emulator.answers import json_answer, refused
 from flitstack.emulator.batch import Batch
@@ -11,7 +12,7 @@ from flitstack.emulator.core import Environment
 from flitstack.emulator.counters import Counters, created_rows, kind_of
 from flitstack.emulator.faults import FaultPlan
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request
-from flitstack.emulator.metadata.router import METADATA_ROOTS, Metadata
+from flitstack.emulator.metadata.router import METADATA_ROOTS, Metadata, changing
 
 _PART_FAULTS = {
     "throttle429": Refusal(429, "0x80072326", "Number of concurrent requests exceeded the limit of 52."),
@@ -40,7 +41,7 @@ class Dispatcher:
         path = request.path
         root = path.partition("/")[0].partition("(")[0]
         if root == "$batch":
-            return Batch(request, caller, self._perform_part, self._answer_part, self._environment.transaction).run()
+            return Batch(request, caller, self._perform_part, self._answer_part, self._change_set).run()
         self._metadata.activate_keys()
         if root in METADATA_ROOTS:
             return self._metadata.answer(request, caller)
@@ -49,6 +50,9 @@ class Dispatcher:
         answer = self._environment.handle(request, caller)
         self.counters.rows_created += created_rows(kind_of(request.method, path), answer)
         return answer
+
+    def _change_set(self) -> AbstractContextManager[None]:
+        return changing(self._environment)
 
     def _answer_part(self, request: Request, caller: Caller) -> Answer:
         return self._guarded(request, caller, self._perform_part)

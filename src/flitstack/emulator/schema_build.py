@@ -24,7 +24,7 @@ def build_schema(catalogue: Catalogue, added: Additions) -> Schema:
     tables = {name: _merged(table, added) for name, table in catalogue.tables.items()}
     for name, table in added.tables.items():
         base = tables.get(name)
-        own = replace(table, columns=base.columns, keys=base.keys, states=base.states) if base else table
+        own = replace(table, columns=base.columns, keys=base.keys) if base else table
         tables[name] = _merged(own, added)
     one_to_many = {r.name: r for r in catalogue.one_to_many} | added.one_to_many
     many_to_many = {r.name: r for r in catalogue.many_to_many} | added.many_to_many

@@ -202,9 +202,7 @@ async def serve(
 ) -> None:
     """Serve until `stop` is done. `on_ready` gets the URL once connections are accepted; port 0 takes a free one."""
     # A URL may have 32,768 characters (Microsoft Learn, "Compose HTTP requests"); aiohttp alone stops at 8,190.
-    runner = web.AppRunner(
-        Front(instance).application(), access_log=None, handle_signals=False, max_line_size=33_000
-    )
+    runner = web.AppRunner(Front(instance).application(), access_log=None, handle_signals=False, max_line_size=33_000)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024, shutdown_timeout=2)

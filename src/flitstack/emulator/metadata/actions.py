@@ -2,16 +2,68 @@
 
 from collections.abc import Callable, Mapping
 
-from flitstack.emulator.answers import no_content
-from flitstack.emulator.messages import Answer, Request
+from flitstack.emulator.answers import json_answer, no_content
+from flitstack.emulator.messages import Answer, Request, not_implemented
+from flitstack.emulator.metadata import choices
+from flitstack.emulator.metadata.bodies import read_body
+from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.live import Live
+from flitstack.emulator.metadata.relationship_parse import create_polymorphic
+
+Action = Callable[[Live, Request], Answer]
 
 
 def _publish(live: Live, request: Request) -> Answer:
+    """New definitions work unpublished; forms and views, which would need it, the emulator has none of."""
     return no_content()
 
 
-ACTIONS: Mapping[str, Callable[[Live, Request], Answer]] = {
+def _unknown(live: Live, request: Request) -> Answer:
+    raise not_implemented(request.path)
+
+
+def _insert(insert: Callable[[Live, dict[str, object]], int]) -> Action:
+    def act(live: Live, request: Request) -> Answer:
+        value = insert(live, read_body(request))
+        context = f"{request.base_url}$metadata#Microsoft.Dynamics.CRM.{request.path}Response"
+        return json_answer({"@odata.context": context, "NewOptionValue": value})
+
+    return act
+
+
+def _silent(change: Callable[[Live, dict[str, object]], None]) -> Action:
+    def act(live: Live, request: Request) -> Answer:
+        change(live, read_body(request))
+        return no_content()
+
+    return act
+
+
+def _create_lookup(live: Live, request: Request) -> Answer:
+    """CreateCustomerRelationships and CreatePolymorphicLookupAttribute."""
+    body = read_body(request)
+    names, column = create_polymorphic(live, body.get("OneToManyRelationships"), body.get("Lookup"))
+    context = f"{request.base_url}$metadata#Microsoft.Dynamics.CRM.{request.path}Response"
+    ids = [metadata_id("relationship", name) for name in names]
+    return json_answer({"@odata.context": context, "RelationshipIds": ids, "AttributeId": column})
+
+
+ACTIONS: Mapping[str, Action] = {
     "PublishXml": _publish,
     "PublishAllXml": _publish,
+    "InsertOptionValue": _insert(choices.insert_option),
+    "InsertStatusValue": _insert(choices.insert_status),
+    "UpdateOptionValue": _silent(choices.update_option),
+    "DeleteOptionValue": _silent(choices.delete_option),
+    "OrderOption": _silent(choices.order_options),
+    "UpdateStateValue": _unknown,
+    "CreateCustomerRelationships": _create_lookup,
+    "CreatePolymorphicLookupAttribute": _create_lookup,
+    "ReactivateEntityKey": _unknown,
+    "ImportSolution": _unknown,
+    "ImportSolutionAsync": _unknown,
+    "StageSolution": _unknown,
+    "ExportSolution": _unknown,
+    "ExportSolutionAsync": _unknown,
+    "AddSolutionComponent": _unknown,
 }

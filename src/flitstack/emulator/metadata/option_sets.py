@@ -57,7 +57,7 @@ def global_choices(live: Live) -> dict[str, tuple[tuple[Option, ...], Document, 
             if is_choice and column.is_global_choice and column.option_set and column.option_set not in found:
                 found[column.option_set] = (column.options, {}, column.label)
     for name, document in live.documents("global_choice").items():
-        raw = document["options"]
+        raw = document["values"]
         options = tuple(Option(item["value"], item["label"]) for item in raw) if isinstance(raw, list) else ()
         found[name] = (options, document, str(document.get("label", name)))
     return found

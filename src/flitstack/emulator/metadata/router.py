@@ -1,6 +1,7 @@
 """Where a metadata request goes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,17 @@ from flitstack.emulator.paths import parse_path
 _DEFINITIONS = frozenset({"EntityDefinitions", "RelationshipDefinitions", "GlobalOptionSetDefinitions"})
 _UNKNOWN = frozenset({"ManagedPropertyDefinitions", "RetrieveMetadataChanges", "sdkmessages"})
 METADATA_ROOTS = _DEFINITIONS | _UNKNOWN | {"$metadata", "sdkmessagefilters"} | ACTIONS.keys()
+
+
+@contextmanager
+def changing(environment: Environment) -> Iterator[None]:
+    """A transaction that may change definitions: when it is rolled back, the live metadata is read anew."""
+    try:
+        with environment.transaction():
+            yield
+    except BaseException:
+        environment.reload()
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +58,13 @@ class Metadata:
         if root in ACTIONS:
             if request.method != "POST":
                 raise Refusal(404, "", "No HTTP resource was found that matches the request URI.")
-            with self._environment.transaction():
+            with changing(self._environment):
                 return ACTIONS[root](live, request)
         if root in _UNKNOWN or root not in _DEFINITIONS:
             raise not_implemented(f"'{request.method} {root}'")
         if request.method == "GET":
             return reading.read(live, request, segments)
-        with self._environment.transaction():
+        with changing(self._environment):
             self._has_waiting_keys = True
             return writing.write(live, request, segments, self._clock(), self._options.key_delay)
 
