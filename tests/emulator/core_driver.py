@@ -18,6 +18,7 @@ class Driver:
 
     environment: Environment
     user: UUID | None = None
+    on_behalf_of: UUID | None = None
 
     def send(
         self,
@@ -29,7 +30,8 @@ class Driver:
     ) -> Answer:
         text = b"" if body is None else orjson.dumps(body)
         request = Request(method, path, query or {}, headers or {}, text, BASE)
-        return self.environment.handle(request, Caller(self.user or self.environment.application_user))
+        user = self.user or self.environment.application_user
+        return self.environment.handle(request, Caller(user, on_behalf_of=self.on_behalf_of))
 
     def get(self, path: str, prefer: str = "", **options: str) -> Any:
         """The JSON body; `filter="x"` is sent as `$filter=x`."""

@@ -43,7 +43,10 @@ def test_a_duplicate_in_the_request_sinks_it(driver: Driver) -> None:
 
 
 def test_targets_need_their_type_and_must_exist(driver: Driver) -> None:
-    for body in ({"Targets": [{"name": "x"}]}, {"Targets": []}, {}, {"Targets": [{"@odata.type": "contact"}]}):
+    bodies: list[dict[str, object]] = [
+        {"Targets": [{"name": "x"}]}, {"Targets": []}, {}, {"Targets": [{"@odata.type": "contact"}]},
+    ]  # fmt: skip
+    for body in bodies:
         with pytest.raises(Refusal, match=r"^400"):
             driver.send("POST", "accounts/Microsoft.Dynamics.CRM.CreateMultiple", body)
 

@@ -164,7 +164,7 @@ def test_delete_removes_links_and_respects_restrict(driver: Driver) -> None:
     account = driver.create("accounts", name="A", primarycontactid__bind=f"/contacts({contact})")
     driver.delete(f"contacts({contact})")
     assert driver.get(f"accounts({account})", select="_primarycontactid_value")["_primarycontactid_value"] is None
-    scheduled = driver.create("uomschedules", name="S", baseuomname="Each")
+    scheduled = driver.create("uomschedules", name="S", baseuomname="Box")
     unit = driver.create("uoms", name="Each", quantity=1, uomscheduleid__bind=f"/uomschedules({scheduled})")
     driver.create(
         "products", name="P", productnumber="1",

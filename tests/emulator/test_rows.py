@@ -1,9 +1,11 @@
 """Creating, reading, changing and deleting single rows."""
 
+from uuid import UUID
+
 import pytest
 from core_driver import BASE, Driver
 
-from flitstack.emulator.core import Refusal
+from flitstack.emulator.core import Caller, Refusal, Request
 
 ROW = "00000000-0000-0000-0000-0000000000a1"
 MISSING = "00000000-0000-0000-0000-00000000dead"
@@ -157,3 +159,32 @@ def test_what_the_emulator_does_not_know_is_refused_by_name(driver: Driver) -> N
         driver.send("POST", f"leads({driver.create('leads', subject='s')})/Microsoft.Dynamics.CRM.QualifyLead", {})
     with pytest.raises(Refusal, match=r"501 .*fetchXml"):
         driver.send("GET", "accounts", query={"fetchXml": "<fetch/>"})
+
+
+def test_a_unit_group_comes_with_its_base_unit(driver: Driver) -> None:
+    group = driver.create("uomschedules", name="Weights", baseuomname="kg")
+    (unit,) = driver.rows("uoms", select="name,quantity,isschedulebaseuom,_uomscheduleid_value")
+    assert (unit["name"], unit["quantity"], unit["isschedulebaseuom"]) == ("kg", 1.0, True)
+    assert unit["_uomscheduleid_value"] == group
+
+
+def test_a_value_the_emulator_cannot_keep_is_refused_not_dropped(driver: Driver) -> None:
+    with pytest.raises(Refusal, match=r"^501 .*contact\.entityimage"):
+        driver.create("contacts", entityimage="aGk=")
+    assert driver.create("contacts", entityimage=None)
+
+
+def test_duplicate_detection_is_refused_by_name(driver: Driver) -> None:
+    request = Request("POST", "accounts", body=b"{}")
+    with pytest.raises(Refusal, match=r"^501 .*duplicate detection"):
+        driver.environment.handle(request, Caller(driver.environment.application_user, suppress_duplicates=False))
+
+
+def test_impersonation_shows_in_the_audit_columns(driver: Driver) -> None:
+    unit = driver.rows("businessunits", select="name")[0]["businessunitid"]
+    user = driver.create("systemusers", lastname="V", businessunitid__bind=f"/businessunits({unit})")
+    driver.user, driver.on_behalf_of = UUID(user), driver.environment.application_user
+    row = driver.create("accounts", name="A")
+    read = driver.get(f"accounts({row})", select="_createdby_value,_createdonbehalfby_value,_ownerid_value")
+    assert read["_createdby_value"] == read["_ownerid_value"] == user
+    assert read["_createdonbehalfby_value"] == str(driver.environment.application_user)

@@ -79,7 +79,7 @@ def _targets(work: Work, request: Request, model: EntityModel) -> list[Body]:
         raise Refusal(400, "0x80040203", "The parameter 'Targets' holds no rows.")
     expected = _TYPE + model.name
     for target in targets:
-        kind = target.get("@odata.type")
+        kind = target.pop("@odata.type", None)
         if not isinstance(kind, str) or kind.lstrip("#") != expected:
             raise Refusal(
                 400,

@@ -139,9 +139,16 @@ def _instant(table: str, entity_set: str, column: Column) -> Checker:
 
     def check(value: object) -> Stored:
         expected = "Edm.Date" if is_day else "Edm.DateTimeOffset"
-        if type(value) is not str or len(value) < 10 or value[4] != "-" or (is_day and len(value) != 10):
+        if (
+            type(value) is not str
+            or len(value) < 10
+            or not value[4] == value[7] == "-"
+            or (is_day and len(value) != 10)
+        ):
             raise wrong_type(entity_set, name, value, expected)
         instant = parse_instant(value)
+        if instant is not None and len(value) == 20 and value[19] == "Z" and value[10] == "T":
+            return value  # already in stored form
         if instant is None:
             if value[:4].isdecimal() and value[:4] < "1753":
                 raise Refusal(
@@ -151,7 +158,7 @@ def _instant(table: str, entity_set: str, column: Column) -> Checker:
                     "Minimum value supported: 01/01/1753 00:00:00",
                 )
             raise wrong_type(entity_set, name, value, expected)
-        return instant_text(instant)[:10] if is_day else instant_text(instant)
+        return value if is_day else instant_text(instant)
 
     return check
 

@@ -1,7 +1,7 @@
 """Which request does what: the table of routes of the data API."""
 
 from flitstack.emulator import bulk, closing, entity_sets, properties, single, unbound
-from flitstack.emulator.messages import Answer, Caller, Refusal, Request
+from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.paths import Segment, parse_path
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Work
@@ -17,6 +17,8 @@ def answer(store: Store, request: Request, caller: Caller) -> Answer:
         raise Refusal(404, "", f"No HTTP resource was found that matches the request URI '{request.base_url}'.")
     if request.method == "GET":
         return _route(work, request, segments)
+    if not caller.suppress_duplicates and request.method in {"POST", "PATCH", "PUT"}:
+        raise not_implemented("duplicate detection (MSCRM.SuppressDuplicateDetection: false)")
     with store.transaction():
         return _route(work, request, segments)
 

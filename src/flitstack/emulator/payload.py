@@ -8,7 +8,7 @@ import orjson
 from flitstack.catalogue.types import Column
 from flitstack.emulator.checkers import Checker, Stored, checker_for, wrong_type
 from flitstack.emulator.ddl import is_polymorphic, type_column
-from flitstack.emulator.messages import Refusal
+from flitstack.emulator.messages import Refusal, not_implemented
 from flitstack.emulator.references import Target, parse_target
 from flitstack.emulator.schema import CollectionNav, EntityModel, LookupNav
 from flitstack.emulator.store import Store
@@ -45,6 +45,7 @@ class RowParser:
     model: EntityModel
     checkers: Mapping[str, Checker]
     ignored: frozenset[str]
+    unsupported: Mapping[str, str]
 
     def parse(self, body: Mapping[str, object], content_ids: Mapping[str, str]) -> Draft:
         """Check every property; the first fault is raised, as the platform does."""
@@ -61,8 +62,10 @@ class RowParser:
     def _unusual(self, draft: Draft, name: str, value: object, content_ids: Mapping[str, str]) -> None:
         if name.endswith(_BIND):
             self._bind(draft, name[: -len(_BIND)], value, content_ids)
-        elif "@" in name or name in self.ignored:
+        elif "@" in name or name in self.ignored or (value is None and name in self.unsupported):
             return
+        elif name in self.unsupported:
+            raise not_implemented(f"a value for '{self.model.name}.{name}' ({self.unsupported[name]})")
         elif name in self.model.lookups:
             self._clear_or_nest(draft, self.model.lookups[name], value)
         elif name in self.model.collections:
@@ -135,16 +138,17 @@ def parser(store: Store, model: EntityModel, *, is_create: bool) -> RowParser:
         return found
     entity_set = model.table.entity_set
     checkers: dict[str, Checker] = {}
-    ignored = set()
+    ignored, unsupported = set(), {}
     for column in model.columns.values():
-        if column.name not in model.stored:
+        if not writable(model, column, is_create=is_create):
             if column.is_web_api:
                 ignored.add(column.name)
-        elif not writable(model, column, is_create=is_create):
-            ignored.add(column.name)
+        elif column.name not in model.stored:
+            if column.is_web_api:
+                unsupported[column.name] = column.type
         elif not column.targets or column.type not in {"Lookup", "Customer", "Owner"}:
             checkers[column.name] = checker_for(model.name, entity_set, column)
-    made = RowParser(store, model, checkers, frozenset(ignored))
+    made = RowParser(store, model, checkers, frozenset(ignored), unsupported)
     store.compiled[slot] = made
     return made
 

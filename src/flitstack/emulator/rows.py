@@ -52,9 +52,24 @@ def insert_drafts(work: Work, model: EntityModel, drafts: Sequence[Draft]) -> li
     for change, draft in zip(changes, drafts, strict=True):
         if model.table.is_activity:
             parties.follow_activity(change)
+        elif model.name == "uomschedule":
+            _make_base_unit(change)
         if draft.nested or draft.links:
             _attach(change, draft)
     return [change.id for change in changes]
+
+
+def _make_base_unit(change: Change) -> None:
+    """A unit group comes with its base unit, as on the platform.
+
+    Source: Microsoft Learn, "Product catalog entities" sample: "default unit id that was automatically created".
+    """
+    name, unit = change.values.get("baseuomname"), change.work.store.schema.tables["uom"]
+    if name is None:
+        return
+    draft = Draft({"name": name, "quantity": 1.0, "isschedulebaseuom": 1})
+    draft.point(unit, "uomscheduleid", Target(change.model, change.id))
+    insert_drafts(change.work, unit, [draft])
 
 
 def _insert_parents(work: Work, model: EntityModel, draft: Draft) -> None:

@@ -49,12 +49,14 @@ def stamp_owner(change: Change) -> None:
     if "ownerid" not in model.stored or (change.before is not None and "ownerid" not in values):
         return
     given = values.get("ownerid")
-    if given is None:
-        if change.before is not None:
-            raise Refusal(400, "0x80040200", "The required field 'ownerid' is missing.")
-        owner_id, kind = work.user, "systemuser"
-    else:
-        owner_id, kind = bytes(given), str(values.get(type_column("ownerid")) or "systemuser")  # type: ignore[arg-type]
+    if given is None and change.before is not None:
+        raise Refusal(400, "0x80040200", "The required field 'ownerid' is missing.")
+    owner_id = given if isinstance(given, bytes) else work.user
+    kind = str(values.get(type_column("ownerid")) or "systemuser")
+    known = work.ownership.get((model.name, owner_id))
+    if known is not None:
+        values.update(known)
+        return
     owner = owner_of(work, owner_id, kind)
     if given is not None and owner.is_disabled and work.store.switches.refuse_disabled_owner:
         raise Refusal(
@@ -67,9 +69,11 @@ def stamp_owner(change: Change) -> None:
         "owningteam": None if is_user else owner_id,
         "owningbusinessunit": owner.unit,
     }
-    values.update({column: value for column, value in new.items() if column in model.stored})
+    kept = {column: value for column, value in new.items() if column in model.stored}
     if is_polymorphic(model.columns["ownerid"]):
-        values[type_column("ownerid")] = owner.kind
+        kept[type_column("ownerid")] = owner.kind
+    work.ownership[model.name, owner_id] = kept
+    values.update(kept)
 
 
 def owner_of(work: Work, id_: bytes, kind: str) -> Owner:

@@ -16,7 +16,10 @@ def apply_state(change: Change) -> None:
     must belong to it. An update that names a state without a status takes that state's default status.
     """
     values, model = change.values, change.model
-    if change.before is not None and "statecode" not in values and "statuscode" not in values:
+    if "statecode" not in values and "statuscode" not in values:
+        if change.before is None:
+            first = model.table.states[0]
+            values["statecode"], values["statuscode"] = first.value, first.default_status
         return
     current = change.before.get("statecode") if change.before else model.table.states[0].value
     wanted = values.get("statecode")

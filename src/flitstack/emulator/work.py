@@ -26,7 +26,7 @@ class Owner:
 
 @dataclass(slots=True)
 class Work:
-    """`now` is one moment for the whole request; `owners` and `rates` are read once per request."""
+    """`now` is one moment for the whole request; `owners`, `ownership` and `rates` are read once per request."""
 
     store: Store
     caller: Caller
@@ -34,18 +34,24 @@ class Work:
     now: str = ""
     user: bytes = b""
     owners: dict[bytes, Owner] = field(default_factory=dict)
+    ownership: dict[tuple[str, bytes], Values] = field(default_factory=dict)
     rates: dict[bytes, float] = field(default_factory=dict)
+    _noise: bytes = b""
 
     def __post_init__(self) -> None:
         self.now = self.store.now
+        noise = bytearray(os.urandom(10))
+        noise[0] = noise[0] & 0x3F | 0x80  # RFC 9562 variant and version, at their places of the stored order
+        noise[3] = noise[3] & 0x0F | 0x40
+        self._noise = bytes(noise)
         self.user = uuid_blob(self.caller.user_id)
 
     def new_id(self) -> bytes:
-        """A fresh id; ascending in SQL Server's order, as the platform's own sequential GUIDs."""
-        tail = bytearray(os.urandom(10))
-        tail[0] = tail[0] & 0x3F | 0x80  # RFC 9562 variant and version, at their places of the stored order
-        tail[3] = tail[3] & 0x0F | 0x40
-        return self.store.next_version().to_bytes(6, "big") + bytes(tail)
+        """A fresh id; ascending in SQL Server's order, as the platform's own sequential GUIDs.
+
+        Unique in the environment by its counter, among environments by the request's random part.
+        """
+        return self.store.next_version().to_bytes(6, "big") + self._noise
 
     def read(self, model: EntityModel, id_: bytes) -> Values:
         """All stored values of a row; 404 when it does not exist."""

@@ -4,6 +4,7 @@
 """
 
 import re
+
 from flitstack.emulator.ddl import quoted
 from flitstack.emulator.messages import Refusal, not_implemented
 from flitstack.emulator.query.functions import compile_function
@@ -63,6 +64,12 @@ def _compare(scope: Scope, op: str, left: Node, right: Node) -> Fragment:
 
 def _compare_columns(scope: Scope, op: str, left: Path, right: Path) -> Fragment:
     first, second = scope.reference(left), scope.reference(right)
+    if (first.column.type in TEXTS) != (second.column.type in TEXTS):
+        raise Refusal(
+            400,
+            "0x80060888",
+            f"A binary operator with incompatible types was detected: '{left.parts[-1]}' and '{right.parts[-1]}'.",
+        )
     return Fragment(f"{comparable(first)} {OPERATORS[op]} {comparable(second)}")
 
 

@@ -59,7 +59,11 @@ class Scope:
 
     def reference(self, path: Path, *, by_logical_name: bool = False) -> Reference:
         """The column a path means; joins what lies between. Query functions name lookups by logical name."""
-        parts = path.parts[1:] if self.variable and path.parts[0] == self.variable else path.parts
+        parts = path.parts
+        if self.variable:
+            if parts[0] != self.variable or len(parts) < 2:
+                raise not_implemented(f"a path that does not begin with '{self.variable}/' inside any or all")
+            parts = parts[1:]
         alias, model = self.alias, self.model
         for depth, part in enumerate(parts[:-1], 1):
             alias, model = self._join(parts[:depth], alias, model, part)
