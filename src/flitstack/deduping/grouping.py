@@ -1,0 +1,106 @@
+"""Which records are one: keys become groups, groups that share a record become clusters.
+
+All set-wise: only records whose key occurs more than once are kept beside the source, so memory follows the number of
+duplicates, not of records.
+"""
+
+from flitstack.deduping.records import LEAVING, SOURCE, Work
+from flitstack.deduping.rules import IdentityRule
+from flitstack.staging.engine.engine import Engine, literal, quoted
+
+KEYED = "dedupe_keyed"
+EDGES = "dedupe_edges"
+LABELS = "dedupe_labels"
+SIGNED = "dedupe_signed"
+SAME_ID = "same id"
+SIGNED_MERGE = "signed"
+
+
+def group_records(work: Work) -> None:
+    """Fill LABELS (_n, _label): records with one label are one; a record that stands alone has no row.
+
+    EDGES keeps which rule joined whom: (_n, rule, rank, anchor); records of one (rule, anchor) are a group.
+    """
+    engine = work.engine
+    rules = work.rules.identity
+    own_id = f"nullif(trim({quoted(work.key_field)}), '')" if work.key_field else "NULL"
+    keys = "".join(f", CAST(({rule.key}) AS VARCHAR) AS k{rank}" for rank, rule in enumerate(rules, start=1))
+    engine.run(
+        f"CREATE OR REPLACE TEMP TABLE {KEYED} AS SELECT _n, CAST({own_id} AS VARCHAR) AS k0{keys}"
+        f" FROM {SOURCE} WHERE _n NOT IN (SELECT _n FROM {LEAVING})"
+    )
+    engine.run(f"CREATE OR REPLACE TEMP TABLE {EDGES} (_n BIGINT, rule VARCHAR, rank INTEGER, anchor BIGINT)")
+    _join_by_key(engine, SAME_ID, 0)
+    _join_signed(work)
+    for rank, rule in enumerate(rules, start=1):
+        if not rule.only_unkeyed:
+            _join_by_key(engine, rule.name, rank)
+    connect(engine)
+    for rank, rule in enumerate(rules, start=1):
+        if rule.only_unkeyed:
+            _join_unkeyed(engine, rule, rank)
+            connect(engine)
+
+
+def connect(engine: Engine) -> None:
+    """Connected components over EDGES into LABELS; a label is the lowest record number of its component.
+
+    Each round gives a record the lowest label of its groups, then of that label's own record: rounds grow with the
+    logarithm of the longest chain. Ends for every input, because labels only ever fall.
+    """
+    engine.run(f"CREATE OR REPLACE TEMP TABLE {LABELS} AS SELECT DISTINCT _n, _n AS _label FROM {EDGES}")
+    changed = 1
+    while changed:
+        engine.run(
+            f"""CREATE OR REPLACE TEMP TABLE {LABELS}_next AS
+            WITH lowest AS (
+                SELECT rule, anchor, min(_label) AS low FROM {EDGES} JOIN {LABELS} USING (_n) GROUP BY rule, anchor),
+            near AS (SELECT _n, min(low) AS _label FROM {EDGES} JOIN lowest USING (rule, anchor) GROUP BY _n)
+            SELECT near._n, least(near._label, coalesce(jump._label, near._label)) AS _label
+            FROM near LEFT JOIN {LABELS} jump ON jump._n = near._label"""
+        )
+        changed = engine.one(
+            f"SELECT count(*) FROM {LABELS}_next a JOIN {LABELS} b USING (_n) WHERE a._label <> b._label"
+        )[0]
+        engine.run(f"DROP TABLE {LABELS}")
+        engine.run(f"ALTER TABLE {LABELS}_next RENAME TO {LABELS}")
+
+
+def _join_by_key(engine: Engine, name: str, rank: int) -> None:
+    engine.run(
+        f"INSERT INTO {EDGES} WITH shared AS (SELECT k{rank}, min(_n) AS anchor FROM {KEYED} WHERE k{rank} IS NOT NULL"
+        f" GROUP BY k{rank} HAVING count(*) > 1)"
+        f" SELECT _n, {literal(name)}, {rank}, anchor FROM {KEYED} JOIN shared USING (k{rank})"
+    )
+
+
+def _join_signed(work: Work) -> None:
+    """Pairs a person signed as one (review.py)."""
+    work.engine.run(
+        f"INSERT INTO {EDGES} WITH pairs AS (SELECT least(a._n, b._n) AS a, greatest(a._n, b._n) AS b FROM {SIGNED} p"
+        f" JOIN {SOURCE} a ON a._id = p.a JOIN {SOURCE} b ON b._id = p.b"
+        f" WHERE p.decision = 'merge' AND p.object = {literal(work.object)}"
+        f" AND a._n IN (SELECT _n FROM {KEYED}) AND b._n IN (SELECT _n FROM {KEYED}))"
+        f" SELECT DISTINCT unnest([a, b]), '{SIGNED_MERGE}', 1000, a FROM pairs"
+    )
+
+
+def _join_unkeyed(engine: Engine, rule: IdentityRule, rank: int) -> None:
+    """Records without a key so far join the one cluster that has their value, else those like them."""
+    earlier = ", ".join(f"k{number}" for number in range(1, rank))
+    has_key = f"coalesce({earlier}) IS NOT NULL" if earlier else "FALSE"
+    engine.run(
+        f"""INSERT INTO {EDGES}
+        WITH unkeyed AS (SELECT _n, k{rank} AS value FROM {KEYED} WHERE NOT ({has_key}) AND k{rank} IS NOT NULL),
+        homes AS (
+            SELECT k{rank} AS value, min(coalesce(_label, _n)) AS home, count(DISTINCT coalesce(_label, _n)) AS clusters
+            FROM {KEYED} LEFT JOIN {LABELS} USING (_n)
+            WHERE {has_key} AND k{rank} IN (SELECT value FROM unkeyed) GROUP BY k{rank}),
+        joined AS (
+            SELECT _n, value, home, clusters, min(_n) OVER same AS first, count(*) OVER same AS like_it
+            FROM unkeyed LEFT JOIN homes USING (value) WINDOW same AS (PARTITION BY value))
+        SELECT DISTINCT unnest([_n, home]), {literal(rule.name)}, {rank}, home FROM joined WHERE clusters = 1
+        UNION ALL
+        SELECT _n, {literal(rule.name)}, {rank}, -1 - first FROM joined
+        WHERE coalesce(clusters, 0) <> 1 AND like_it > 1"""
+    )
