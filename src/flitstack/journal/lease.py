@@ -1,0 +1,44 @@
+"""One loader at a time holds a project's journal. The operating system frees the lease when its holder dies."""
+
+import os
+import socket
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flitstack.errors import Problem, StepFailed
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+
+class Lease:
+    """An exclusive lock on a file; the file names its holder for the message others see."""
+
+    def __init__(self, path: Path, operator: str) -> None:
+        """Take it. Raises StepFailed naming the holder when somebody else works on this journal."""
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _lock(self._file)
+        except OSError as error:
+            holder = os.read(self._file, 500).decode(errors="replace").strip() or "another process"
+            os.close(self._file)
+            raise StepFailed(
+                Problem("journal-in-use", f"{holder} is working on this journal", where=str(path), do="wait until it ends, or stop it; then run the command again")
+            ) from error
+        text = f"process {os.getpid()} on {socket.gethostname()}, operator {operator}, since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, text.encode(), 0) if hasattr(os, "pwrite") else os.write(self._file, text.encode())
+
+    def release(self) -> None:
+        """Give it back."""
+        os.close(self._file)
+
+
+def _lock(file: int) -> None:
+    if sys.platform == "win32":
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
