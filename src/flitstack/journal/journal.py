@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from isal import igzip
 
 from flitstack.documents import file_sha256
@@ -34,8 +32,6 @@ from flitstack.journal.lease import Lease
 from flitstack.journal.replay import Replay, replay, rows_path
 from flitstack.journal.segments import Appender, Break, read_groups, segment_paths, verify_chain
 from flitstack.keys import BatchId, RowId, row_id_at
-
-KEYMAP_SCHEMA = pa.schema([("digest", pa.string()), ("plain", pa.string()), ("object", pa.string()), ("row", pa.binary(16))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +96,19 @@ class Journal:
         self._note({"note": "allocation", "table": table, "base": base.hex(), "first": first, "count": count})
         return Allocation(base, first, count)
 
-    def store_keys(self, table: str, keys: pa.Table) -> None:
-        """Add keys (KEYMAP_SCHEMA) to the table's key map; their hash is in the journal before they are used."""
+    def store_keys(self, table: str, complete: Path) -> None:
+        """Take a key map file (Parquet: digest, plain, object VARCHAR, row UUID; earlier rows included) in place of the old.
+
+        Its hash is in the journal before it is used. The file is moved.
+        """
         path = self._keymap(table)
-        parts = [pq.read_table(path)] if path.exists() else []
-        merged = pa.concat_tables([*parts, keys.select(KEYMAP_SCHEMA.names).cast(KEYMAP_SCHEMA)])
         path.parent.mkdir(exist_ok=True)
-        beside = path.with_suffix(".part")
-        pq.write_table(merged, beside, compression="zstd")
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-        self._note({"note": "keys", "table": table, "rows": merged.num_rows, "sha256": file_sha256(path)})
+        sha256 = file_sha256(complete)
+        complete.replace(path)
+        self._note({"note": "keys", "table": table, "sha256": sha256})
 
     def keymap_path(self, table: str) -> Path | None:
-        """The table's key map (Parquet, KEYMAP_SCHEMA), or None when no record became a row of it."""
+        """The table's key map (Parquet), or None when no record became a row of it."""
         path = self._keymap(table)
         return path if path.exists() else None
 

@@ -28,7 +28,7 @@ from flitstack.journal.segments import Group, read_groups, segment_paths
 
 ROWS_SCHEMA = pa.schema(
     [
-        ("row", pa.binary(ID_BYTES)),
+        ("row", pa.uuid()),
         ("hash", pa.binary(HASH_BYTES)),
         ("table", pa.string()),
         ("operation", pa.int8()),
@@ -118,7 +118,7 @@ def _rows(intent: Intent, outcome: Outcome, run: int, at_ms: int) -> pa.RecordBa
     statuses = np.frombuffer(outcome.statuses, np.int8) if outcome.statuses else np.full(count, Status.LANDED, np.int8)
     return pa.record_batch(
         [
-            _packed(intent.ids, ID_BYTES, count),
+            pa.ExtensionArray.from_storage(pa.uuid(), _packed(intent.ids, ID_BYTES, count)),
             _packed(intent.hashes, HASH_BYTES, count),
             pa.array([intent.table] * count, pa.string()),
             pa.array(np.full(count, int(intent.operation), np.int8)),

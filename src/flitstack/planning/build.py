@@ -82,7 +82,7 @@ def sample_plan(engine: Engine, folder: Path, plan: Plan, per_group: int) -> Pla
     for table in plan.tables:
         name = f"sample/{table.parquet}"
         rows = engine.write_parquet(
-            f'SELECT t.* FROM read_parquet({literal(str(folder / table.parquet))}) t SEMI JOIN sample s '
+            f"SELECT t.* FROM read_parquet({literal(str(folder / table.parquet))}) t SEMI JOIN sample s "
             f'ON s."table" = {literal(table.table)} AND s."row" = t._row ORDER BY t._ord',
             folder / name,
         )
@@ -134,7 +134,14 @@ def _rows_step(table: SendTable) -> dict[str, Any]:
 
 def _more(table: SendTable, kind: str, what: str) -> dict[str, Any]:
     title = f"{what} of {table.table}"
-    return {"kind": kind, "phase": table.phase, "table": table.table, "title": title, "send": table.name, "rows": table.rows}
+    return {
+        "kind": kind,
+        "phase": table.phase,
+        "table": table.table,
+        "title": title,
+        "send": table.name,
+        "rows": table.rows,
+    }
 
 
 def _second_pass(table: SendTable) -> bool:

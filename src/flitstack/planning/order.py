@@ -77,4 +77,3 @@ def _with_second_pass(ordered: list[tuple[str, str, tuple[MappedRoute, ...]]]) -
         )
         groups.append(Group(phase, table, routes, held_back))
     return tuple(groups)
-

@@ -49,7 +49,10 @@ class OwnerMap:
 
 
 def match_owners(
-    counts: Iterable[OwnerCount], users: Iterable[User], decisions: Mapping[str, Any], decided: Mapping[str, Mapping[str, Any]]
+    counts: Iterable[OwnerCount],
+    users: Iterable[User],
+    decisions: Mapping[str, Any],
+    decided: Mapping[str, Mapping[str, Any]],
 ) -> OwnerMap:
     """Meet owners and users. `decided` is the `owners` part of an existing owners.yaml; entries with `by` are kept.
 
@@ -101,7 +104,9 @@ def _derived(count: OwnerCount, users: list[User], decisions: Mapping[str, Any],
         return Owner(count.email, "matched", count.records, "user", match)
     status = "unmatched" if match is None else "inactive"
     takes_fallback = fallback is not None and decisions.get(f"owner_{status}") == FALLBACK
-    return Owner(count.email, status, count.records, FALLBACK if takes_fallback else BLOCK, fallback if takes_fallback else None)
+    return Owner(
+        count.email, status, count.records, FALLBACK if takes_fallback else BLOCK, fallback if takes_fallback else None
+    )
 
 
 def _decided(
@@ -109,7 +114,9 @@ def _decided(
 ) -> Owner:
     to, by = str(person.get("to", BLOCK)), str(person["by"])
     match = _by_email(count.email, users)
-    status = "blank" if not count.email else "unmatched" if match is None else "inactive" if match.is_disabled else "matched"
+    status = (
+        "blank" if not count.email else "unmatched" if match is None else "inactive" if match.is_disabled else "matched"
+    )
     if to in {BLOCK, FALLBACK}:
         return Owner(count.email, status, count.records, to, fallback if to == FALLBACK else None, by)
     chosen = _find(to, users)

@@ -47,11 +47,11 @@ def allocate_ids(engine: Engine, journal: Journal, groups: Sequence[Group], cont
 def load_keys(engine: Engine, journal: Journal, tables: Iterable[str]) -> None:
     """Make the key maps of these tables readable as the temporary view `row_keys` ("table", digest, row)."""
     selects = [
-        f"SELECT {literal(table)} AS \"table\", digest, \"row\" FROM read_parquet({literal(str(path))})"
+        f'SELECT {literal(table)} AS "table", digest, "row" FROM read_parquet({literal(str(path))})'
         for table in sorted(set(tables))
-        if (path := journal.keymap_path(table)) is not None and path.exists()
+        if (path := journal.keymap_path(table)) is not None
     ]
-    empty = "SELECT NULL::VARCHAR AS \"table\", NULL::VARCHAR AS digest, NULL::UUID AS \"row\" WHERE FALSE"
+    empty = 'SELECT NULL::VARCHAR AS "table", NULL::VARCHAR AS digest, NULL::UUID AS "row" WHERE FALSE'
     engine.run(f"CREATE OR REPLACE TEMP VIEW row_keys AS {' UNION ALL '.join(selects) or empty}")
 
 
@@ -104,7 +104,9 @@ def _allocate_table(
     engine: Engine, journal: Journal, table: str, routes: Sequence[MappedRoute], context: RowContext
 ) -> int:
     known = journal.keymap_path(table)
-    unless = f"ANTI JOIN read_parquet({literal(str(known))}) k ON k.digest = m._digest" if known and known.exists() else ""
+    unless = (
+        f"ANTI JOIN read_parquet({literal(str(known))}) k ON k.digest = m._digest" if known else ""
+    )
     selects = " UNION ALL ".join(
         f"SELECT {place} AS place, _digest, _object, _key, _file, _record, _line FROM {_mapped(route, context)}"
         for place, route in enumerate(routes)
@@ -121,16 +123,17 @@ def _allocate_table(
     if count:
         allocation = journal.allocate(table, count)
         head = str(allocation.at(0))[:24]
-        journal.store_keys(
-            table,
-            engine.table(
-                f"""
-                SELECT digest, plain, object,
-                       CAST({literal(head)} || lpad(lower(to_hex({allocation.first} + ordinal)), 12, '0') AS UUID) AS "row"
-                FROM fresh ORDER BY ordinal
-                """
-            ),
+        earlier = f"SELECT * FROM read_parquet({literal(str(known))}) UNION ALL" if known else ""
+        complete = engine.scratch / f"keys-{table}.parquet"
+        engine.write_parquet(
+            f"""
+            {earlier} SELECT digest, plain, object,
+                   CAST({literal(head)} || lpad(lower(to_hex({allocation.first} + ordinal)), 12, '0') AS UUID) AS "row"
+            FROM fresh
+            """,
+            complete,
         )
+        journal.store_keys(table, complete)
     engine.run("DROP TABLE fresh")
     return count
 
@@ -138,7 +141,7 @@ def _allocate_table(
 def _send_sql(engine: Engine, group: Group, columns: Sequence[MappedColumn], context: RowContext) -> str:
     files = ", ".join(literal(str(context.mapped / route.parquet)) for route in group.routes)
     present = {row[0] for row in engine.rows(f"DESCRIBE SELECT * FROM read_parquet([{files}], union_by_name = true)")}
-    selected, joins = ["k.\"row\" AS _row", *(f"m.{name}" for name in _WHERE_FROM)], []
+    selected, joins = ['k."row" AS _row', *(f"m.{name}" for name in _WHERE_FROM)], []
     for place, column in enumerate(columns):
         if column.kind == "owner":
             joins.append(f"LEFT JOIN owner_rows o ON o.email = coalesce(m.{quoted(column.name + '__email')}, '')")
@@ -210,7 +213,9 @@ def _refuse_dangling(engine: Engine, source: str, columns: Sequence[MappedColumn
         if column.kind != "lookup":
             continue
         name, table = quoted(column.name), quoted(column.name + "__table")
-        count, example = engine.one(f"SELECT count(*), any_value(_record) FROM {source} WHERE {name} IS NULL AND {table} IS NOT NULL")
+        count, example = engine.one(
+            f"SELECT count(*), any_value(_record) FROM {source} WHERE {name} IS NULL AND {table} IS NOT NULL"
+        )
         if count:
             raise StepFailed(
                 Problem(

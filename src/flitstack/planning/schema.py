@@ -157,7 +157,9 @@ def _source_key(table: str, live: Table | None, prefix: str) -> list[Operation]:
         details = {"type": "String", "length": SOURCE_ID_LENGTH, "label": "Source id"}
         operations.append(Operation("add_column", table, plain, details))
     if live is None or not any(k.columns == (key,) for k in live.keys):
-        operations.append(Operation("add_key", table, f"{prefix}_sourcekey_key", {"columns": [key], "label": "Source key"}))
+        operations.append(
+            Operation("add_key", table, f"{prefix}_sourcekey_key", {"columns": [key], "label": "Source key"})
+        )
     return operations
 
 
