@@ -205,7 +205,7 @@ async def serve(
     runner = web.AppRunner(Front(instance).application(), access_log=None, handle_signals=False, max_line_size=33_000)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, backlog=1024, shutdown_timeout=2)
+        site = web.TCPSite(runner, host, port, backlog=1024)
         await site.start()
         address = runner.addresses[0]
         on_ready(f"http://{address[0]}:{address[1]}")
