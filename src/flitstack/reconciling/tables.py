@@ -1,0 +1,213 @@
+"""One destination table: its send tables against what was read back, in both directions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from uuid import UUID
+
+import pyarrow as pa
+
+from flitstack.catalogue.types import Table
+from flitstack.destinations.port import Destination
+from flitstack.planning.document import Plan, SendTable
+from flitstack.reconciling.comparing import (
+    Comparison,
+    compare_column,
+    compare_content,
+    compare_parties,
+    compare_state,
+)
+from flitstack.reconciling.contents import register_digests
+from flitstack.reconciling.document import ColumnResult, TableResult
+from flitstack.reconciling.readback import CONTENT, as_uuid, read_back
+from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.findings import FindingsWriter
+
+EXAMPLES_PER_COLUMN = 20
+_SPECIAL = frozenset({"(state)", "(parties)", "(file)"})
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What the journal knows. `known`: key map file by table (columns `digest`, `row`) of every row id ever given;
+    `rejected`: rows the destination refused, by table."""
+
+    known: Mapping[str, Path] = field(default_factory=dict)
+    rejected: Mapping[str, Collection[UUID]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things stand: the plan's folder (send tables), a folder for read-backs, examples wanted a column."""
+
+    plan: Path
+    scratch: Path
+    examples: int = EXAMPLES_PER_COLUMN
+
+
+async def reconcile_table(
+    plan: Plan,
+    sends: Sequence[SendTable],
+    live: Table,
+    destination: Destination,
+    engine: Engine,
+    findings: FindingsWriter,
+    landed: Landed,
+    place: Place,
+) -> list[TableResult]:
+    """Compare all send tables of one destination table; one result a send table (so a phase keeps its own counts).
+
+    Rows that are too many belong to the first result. Examples of differences go to `findings`.
+    """
+    source_key = f"{plan.prefix}_sourcekey" if live.column(f"{plan.prefix}_sourcekey") else ""
+    back = place.scratch / f"{live.name}.parquet"
+    files = ", ".join(literal(str(place.plan / send.parquet)) for send in sends)
+    wanted = f"SELECT _row FROM read_parquet([{files}], union_by_name = true)"
+    reads_all = source_key if plan.kind != "sample" else ""
+    await read_back(destination, engine, live, _columns_to_read(sends, live), wanted, reads_all, back)
+    _register_rejected(engine, landed.rejected.get(live.name, ()))
+    results = []
+    for send in sends:
+        is_update = any(step.kind == "update" and step.send == send.name for step in plan.steps)
+        results.append(_compare(plan, send, live, back, engine, findings, place, is_update=is_update))
+    extra = _extra_rows(engine, live, back, wanted, landed, findings, place) if reads_all else 0
+    return [replace(results[0], extra=extra), *results[1:]] if extra else results
+
+
+def comparisons_of(send: SendTable, live: Table, *, is_update: bool) -> list[Comparison]:
+    """What is compared for a send table, columns first."""
+    found = []
+    for sent in send.columns:
+        column = live.column(sent.read_back)
+        if sent.verify and column is not None and column.readable:
+            found.append(compare_column(live, sent, column, is_update=is_update))
+    if send.has_states and live.states:
+        found.append(compare_state(live))
+    if send.has_parties:
+        found.append(compare_parties())
+    if send.has_files and live.name in CONTENT:
+        found.append(compare_content(CONTENT[live.name]))
+    return found
+
+
+def _columns_to_read(sends: Sequence[SendTable], live: Table) -> list[str]:
+    names: dict[str, None] = {}
+    for send in sends:
+        for sent in send.columns:
+            column = live.column(sent.read_back)
+            if sent.verify and column is not None and column.readable:
+                names[sent.read_back] = None
+        if send.has_states and live.states:
+            names |= {"statecode": None, "statuscode": None}
+        if send.has_parties:
+            names["_parties"] = None
+        if send.has_files and live.name in CONTENT:
+            names[CONTENT[live.name]] = None
+    return list(names)
+
+
+def _register_rejected(engine: Engine, rejected: Collection[UUID]) -> None:
+    ids = pa.table({"id": pa.array([str(row) for row in rejected], pa.string())})
+    engine.connection.register("rejected_ids", ids)
+    engine.run("CREATE OR REPLACE TEMP TABLE rejected_rows AS SELECT CAST(id AS UUID) AS _row FROM rejected_ids")
+    engine.connection.unregister("rejected_ids")
+
+
+def _compare(
+    plan: Plan,
+    send: SendTable,
+    live: Table,
+    back: Path,
+    engine: Engine,
+    findings: FindingsWriter,
+    place: Place,
+    *,
+    is_update: bool,
+) -> TableResult:
+    comparisons = comparisons_of(send, live, is_update=is_update)
+    source = f"read_parquet({literal(str(place.plan / send.parquet))})"
+    if send.has_files and live.name in CONTENT:
+        register_digests(engine, Path(plan.export), source)
+        source = f"(SELECT s.*, d.sha256 AS _sha256 FROM {source} s LEFT JOIN content_digests d ON d.path = s._content)"
+    flags = "".join(f", {c.same} AS same_{n}" for n, c in enumerate(comparisons))
+    both = f"""{source} e
+        LEFT JOIN read_parquet({literal(str(back))}) a ON {as_uuid("a._row")} = e._row
+        LEFT JOIN rejected_rows r ON r._row = e._row"""
+    engine.run(
+        f"""
+        CREATE OR REPLACE TEMP TABLE compared AS
+        SELECT e._row, a._row IS NOT NULL AS is_there, r._row IS NOT NULL AS is_rejected {flags} FROM {both}
+        """
+    )
+    counts = "".join(f", count(*) FILTER (WHERE is_there AND NOT same_{n})" for n in range(len(comparisons)))
+    planned, there, rejected, *different = engine.one(
+        f"""SELECT count(*), count(*) FILTER (WHERE is_there),
+                   count(*) FILTER (WHERE is_rejected AND NOT is_there) {counts} FROM compared"""
+    )
+    missing = planned - there - rejected
+    if missing:
+        _list_missing(findings, live, both, place)
+    for n, comparison in enumerate(comparisons):
+        if different[n]:
+            _list_differences(findings, live, comparison, both, f"same_{n}", place)
+    engine.run("DROP TABLE compared")
+    columns = tuple(ColumnResult(c.name, c.field, there, different[n]) for n, c in enumerate(comparisons))
+    compared = {comparison.name for comparison in comparisons}
+    unreadable = tuple(sent.name for sent in send.columns if sent.name not in compared)
+    return TableResult(live.name, send.phase, send.objects, planned, there, rejected, missing, 0, columns, unreadable)
+
+
+_WHERE_FROM = "e._object AS object, e._file AS file, e._record AS record, e._line AS line"
+
+
+def _list_missing(findings: FindingsWriter, live: Table, both: str, place: Place) -> None:
+    findings.add_sql(
+        f"""SELECT 'row_missing' AS code, {_WHERE_FROM}, '' AS field, 'listed' AS outcome, '' AS shape,
+                   {literal(f"its row of {live.name} is not in the destination: ")} || e._row AS what,
+                   'look in Dynamics who deleted it, or run `flitstack retry`' AS "do"
+            FROM {both} WHERE a._row IS NULL AND r._row IS NULL ORDER BY e._file, e._line LIMIT {place.examples}"""
+    )
+
+
+def _list_differences(
+    findings: FindingsWriter, live: Table, comparison: Comparison, both: str, flag: str, place: Place
+) -> None:
+    """Examples of one column, values as shapes."""
+    column = comparison.name if comparison.name in _SPECIAL else f"{live.name}.{comparison.name}"
+    actual, expected = (
+        f"coalesce(shape(left(CAST({text} AS VARCHAR), 200)), '(empty)')"
+        for text in (comparison.actual, comparison.expected)
+    )
+    findings.add_sql(
+        f"""SELECT 'cell_differs' AS code, {_WHERE_FROM}, {literal(comparison.field or comparison.name)} AS field,
+                   'listed' AS outcome, {actual} AS shape,
+                   {literal(f"{column} of row ")} || e._row || ' is ' || {actual}
+                       || ', expected ' || {expected} AS what,
+                   'compare with `flitstack trace`; somebody may have edited the row in Dynamics' AS "do"
+            FROM {both} JOIN compared c ON c._row = e._row
+            WHERE c.is_there AND NOT c.{flag} ORDER BY e._file, e._line LIMIT {place.examples}"""
+    )
+
+
+def _extra_rows(
+    engine: Engine, live: Table, back: Path, wanted: str, landed: Landed, findings: FindingsWriter, place: Place
+) -> int:
+    """Rows with our source key that neither this plan nor any earlier one made."""
+    known = landed.known.get(live.name)
+    also = f' UNION ALL SELECT "row" FROM read_parquet({literal(str(known))})' if known is not None else ""
+    engine.run(
+        f"""CREATE OR REPLACE TEMP TABLE extra_rows AS
+            SELECT {as_uuid("a._row")} AS _row FROM read_parquet({literal(str(back))}) a
+            WHERE {as_uuid("a._row")} NOT IN (SELECT _row FROM ({wanted}{also}) WHERE _row IS NOT NULL)"""
+    )
+    count = int(engine.one("SELECT count(*) FROM extra_rows")[0])
+    if count:
+        findings.add_sql(
+            f"""SELECT 'row_extra' AS code, '' AS object, '' AS file, CAST(_row AS VARCHAR) AS record, NULL AS line,
+                       '' AS field, 'listed' AS outcome, '' AS shape,
+                       {literal(f"a row of {live.name} carries our source key, but no record became it")} AS what,
+                       'look in Dynamics where it comes from; delete it there if it is a leftover' AS "do"
+                FROM extra_rows ORDER BY _row LIMIT {place.examples}"""
+        )
+    engine.run("DROP TABLE extra_rows")
+    return count
