@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flitstack.catalogue.types import Column
 from flitstack.emulator.messages import Refusal
-from flitstack.emulator.values import guid_blob, instant_text, parse_instant, utf16_length
+from flitstack.emulator.values import guid_blob, instant_text, is_date, is_stored_instant, parse_instant, utf16_length
 
 Stored = str | int | float | bytes | None
 Checker = Callable[[object], Stored]
@@ -136,29 +136,21 @@ def _boolean(table: str, entity_set: str, column: Column) -> Checker:
 
 def _instant(table: str, entity_set: str, column: Column) -> Checker:
     name, is_day = column.name, column.date_behaviour == "DateOnly"
+    expected = "Edm.Date" if is_day else "Edm.DateTimeOffset"
 
     def check(value: object) -> Stored:
-        expected = "Edm.Date" if is_day else "Edm.DateTimeOffset"
-        if (
-            type(value) is not str
-            or len(value) < 10
-            or not value[4] == value[7] == "-"
-            or (is_day and len(value) != 10)
-        ):
+        if type(value) is not str or len(value) < 10 or not value[4] == value[7] == "-":
             raise wrong_type(entity_set, name, value, expected)
+        if value[:4].isdecimal() and value[:4] < "1753":
+            raise _too_early(value)
+        if is_day:
+            if not is_date(value):
+                raise wrong_type(entity_set, name, value, expected)
+            return value
         instant = parse_instant(value)
-        if instant is not None and len(value) == 20 and value[19] == "Z" and value[10] == "T":
-            return value  # already in stored form
         if instant is None:
-            if value[:4].isdecimal() and value[:4] < "1753":
-                raise Refusal(
-                    400,
-                    "0x80040239",
-                    f"DateTime is less than minimum value supported by CrmDateTime. Actual value: {value}, "
-                    "Minimum value supported: 01/01/1753 00:00:00",
-                )
             raise wrong_type(entity_set, name, value, expected)
-        return value if is_day else instant_text(instant)
+        return value if is_stored_instant(value) else instant_text(instant)
 
     return check
 
@@ -173,6 +165,15 @@ def _guid(table: str, entity_set: str, column: Column) -> Checker:
         return blob
 
     return check
+
+
+def _too_early(value: str) -> Refusal:
+    return Refusal(
+        400,
+        "0x80040239",
+        f"DateTime is less than minimum value supported by CrmDateTime. Actual value: {value}, "
+        "Minimum value supported: 01/01/1753 00:00:00",
+    )
 
 
 def _out_of_range(code: str, table: str, name: str, value: float, low: float, high: float) -> Refusal:

@@ -4,7 +4,7 @@ Decimals and money are stored as IEEE doubles, rounded to the column's precision
 """
 
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 FIRST_YEAR = 1753  # SQL Server datetime
@@ -58,6 +58,21 @@ def parse_instant(text: str) -> datetime | None:
 def instant_text(instant: datetime) -> str:
     """`2026-01-31T10:00:00Z`: whole seconds, as the Web API answers them."""
     return f"{instant:%Y-%m-%dT%H:%M:%S}Z" if instant.year > 999 else f"{instant.isoformat()[:19]}Z"
+
+
+def is_stored_instant(text: str) -> bool:
+    """Whether a valid date-time already has the form of `instant_text`."""
+    return len(text) == 20 and text[10] == "T" and text[13] == text[16] == ":" and text[19] == "Z"
+
+
+def is_date(text: str) -> bool:
+    """Whether the text is `YYYY-MM-DD`, not before 1753."""
+    if len(text) != 10:
+        return False
+    try:
+        return date.fromisoformat(text).year >= FIRST_YEAR
+    except ValueError:
+        return False
 
 
 def utf16_length(text: str) -> int:
