@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
+from flitstack.journal.journal import Journal
 from flitstack.planning.document import Plan, SendTable
 from flitstack.reconciling.comparing import (
     Comparison,
@@ -34,6 +35,15 @@ class Landed:
 
     known: Mapping[str, Path] = field(default_factory=dict)
     rejected: Mapping[str, Collection[UUID]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, journal: Journal) -> "Landed":
+        """From an environment's journal."""
+        known = {table: path for table in journal.keymap_tables() if (path := journal.keymap_path(table)) is not None}
+        rejected: dict[str, set[UUID]] = {}
+        for table, row in journal.state.refusals:
+            rejected.setdefault(table, set()).add(UUID(bytes=row))
+        return cls(known, rejected)
 
 
 @dataclass(frozen=True, slots=True)

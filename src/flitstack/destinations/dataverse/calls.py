@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from flitstack.destinations.dataverse.client import refusal_of
+from flitstack.destinations.dataverse.client import API, refusal_of
 from flitstack.destinations.dataverse.multipart import Part, PartAnswer
 from flitstack.destinations.faults import Fatal, Unanswered
 from flitstack.destinations.port import Call, Done
@@ -28,14 +28,14 @@ _CLOSING = {
 EntitySets = Mapping[str, str]
 
 
-def part_of(call: Call, entity_sets: EntitySets, api: str, headers: tuple[tuple[str, str], ...] = ()) -> Part:
-    """One call as one request. `api` is the API's path, `headers` go with every write. Fatal for an unknown kind."""
+def part_of(call: Call, entity_sets: EntitySets, url: str, headers: tuple[tuple[str, str], ...] = ()) -> Part:
+    """One call as one request. `url` is the environment's, `headers` go with every write. Fatal for an unknown kind."""
     build = _BUILDERS.get(call.kind)
     if build is None:
         raise Fatal(f"a batch cannot {call.kind!r}")
     if call.table not in entity_sets:
         raise Fatal(f"the environment has no table {call.table}")
-    part = build(call, entity_sets, api)
+    part = build(call, entity_sets, url)
     return Part(part.method, part.path, part.body, (*part.headers, *headers))
 
 
@@ -48,33 +48,33 @@ def outcomes(answers: Sequence[PartAnswer], is_whole: bool, asked: int, *, conti
     return done
 
 
-def _create(call: Call, entity_sets: EntitySets, api: str) -> Part:
-    return Part("POST", f"{api}{entity_sets[call.table]}", call.body)
+def _create(call: Call, entity_sets: EntitySets, url: str) -> Part:
+    return Part("POST", f"{API}{entity_sets[call.table]}", call.body)
 
 
-def _update(call: Call, entity_sets: EntitySets, api: str) -> Part:
-    return Part("PATCH", _row(call, entity_sets, api), call.body, (_MUST_EXIST,))
+def _update(call: Call, entity_sets: EntitySets, url: str) -> Part:
+    return Part("PATCH", _row(call, entity_sets), call.body, (_MUST_EXIST,))
 
 
-def _delete(call: Call, entity_sets: EntitySets, api: str) -> Part:
-    return Part("DELETE", _row(call, entity_sets, api))
+def _delete(call: Call, entity_sets: EntitySets, url: str) -> Part:
+    return Part("DELETE", _row(call, entity_sets))
 
 
-def _state(call: Call, entity_sets: EntitySets, api: str) -> Part:
+def _state(call: Call, entity_sets: EntitySets, url: str) -> Part:
     wanted = orjson.loads(call.body)
     body: dict[str, Any] = {"statecode": wanted["state"]}
     if wanted.get("status") is not None:
         body["statuscode"] = wanted["status"]
-    return Part("PATCH", _row(call, entity_sets, api), orjson.dumps(body), (_MUST_EXIST,))
+    return Part("PATCH", _row(call, entity_sets), orjson.dumps(body), (_MUST_EXIST,))
 
 
-def _parties(call: Call, entity_sets: EntitySets, api: str) -> Part:
+def _parties(call: Call, entity_sets: EntitySets, url: str) -> Part:
     collection = f"{call.table}_activity_parties"
     body = orjson.dumps({"value": orjson.loads(call.body).get(collection, [])})
-    return Part("PUT", f"{_row(call, entity_sets, api)}/{collection}", body)
+    return Part("PUT", f"{_row(call, entity_sets)}/{collection}", body)
 
 
-def _close(call: Call, entity_sets: EntitySets, api: str) -> Part:
+def _close(call: Call, entity_sets: EntitySets, url: str) -> Part:
     found = _CLOSING.get((call.kind, call.table))
     if found is None:
         raise Fatal(f"{call.table} has no message to {call.kind}")
@@ -85,20 +85,20 @@ def _close(call: Call, entity_sets: EntitySets, api: str) -> Part:
     if call.table == "opportunity" and call.kind == "win":
         members["value"] = "actualrevenue"
     closing |= {theirs: wanted[ours] for ours, theirs in members.items() if wanted.get(ours) is not None}
-    return Part("POST", f"{api}{action}", orjson.dumps({activity: closing, "Status": wanted["status"]}))
+    return Part("POST", f"{API}{action}", orjson.dumps({activity: closing, "Status": wanted["status"]}))
 
 
-def _associate(call: Call, entity_sets: EntitySets, api: str) -> Part:
-    link = {"@odata.id": f"{api}{entity_sets[call.target_table]}({call.target})"}
-    return Part("POST", f"{_row(call, entity_sets, api)}/{call.relationship}/$ref", orjson.dumps(link))
+def _associate(call: Call, entity_sets: EntitySets, url: str) -> Part:
+    link = {"@odata.id": f"{url}{API}{entity_sets[call.target_table]}({call.target})"}
+    return Part("POST", f"{_row(call, entity_sets)}/{call.relationship}/$ref", orjson.dumps(link))
 
 
-def _disassociate(call: Call, entity_sets: EntitySets, api: str) -> Part:
-    return Part("DELETE", f"{_row(call, entity_sets, api)}/{call.relationship}({call.target})/$ref")
+def _disassociate(call: Call, entity_sets: EntitySets, url: str) -> Part:
+    return Part("DELETE", f"{_row(call, entity_sets)}/{call.relationship}({call.target})/$ref")
 
 
-def _row(call: Call, entity_sets: EntitySets, api: str) -> str:
-    return f"{api}{entity_sets[call.table]}({call.row})"
+def _row(call: Call, entity_sets: EntitySets) -> str:
+    return f"{API}{entity_sets[call.table]}({call.row})"
 
 
 _BUILDERS: Mapping[str, Callable[[Call, EntitySets, str], Part]] = {

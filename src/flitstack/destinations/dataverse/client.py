@@ -89,11 +89,6 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
         self._has_connected = False
 
-    @property
-    def api(self) -> str:
-        """Path of the API, with a slash at its end."""
-        return API
-
     async def get(self, path: str, headers: Mapping[str, str] = _NONE) -> Answer:
         """A read, asked again after a fault that passes.
 

@@ -1,7 +1,7 @@
 """Dataverse as a destination: the port over the Web API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -40,8 +40,7 @@ class DataverseDestination:
     async def table(self, name: str) -> Table | None:
         """See the port. The first call also learns the entity sets that `encoder` binds lookups to."""
         if not self._live_sets:
-            self._entity_sets = await read_entity_sets(self._client)
-            self._live_sets = True
+            await self._read_sets()
         return await read_table(self._client, self._catalogue, name)
 
     async def apply(self, operation: Mapping[str, Any]) -> None:
@@ -81,9 +80,10 @@ class DataverseDestination:
             raise Fatal(f"{len(calls)} calls do not fit one batch of {CALLS_PER_BATCH}")
         if not calls:
             return []
+        entity_sets = await self._sets_with({call.table for call in calls} | {c.target_table for c in calls} - {""})
         boundary = f"batch_{uuid4()}"
         write_headers = tuple(self._client.write_headers.items())
-        parts = [part_of(call, self._entity_sets, self._client.api, write_headers) for call in calls]
+        parts = [part_of(call, entity_sets, self._client.url, write_headers) for call in calls]
         headers = {"Content-Type": f'multipart/mixed; boundary="{boundary}"'}
         if continue_on_error:
             headers["Prefer"] = "odata.continue-on-error"
@@ -122,6 +122,16 @@ class DataverseDestination:
     async def close(self) -> None:
         """See the port."""
         await self._client.close()
+
+    async def _sets_with(self, tables: Set[str]) -> Mapping[str, str]:
+        """Entity sets; asked anew when a table is not among them (another user of the environment may have made it)."""
+        if not tables <= self._entity_sets.keys():
+            await self._read_sets()
+        return self._entity_sets
+
+    async def _read_sets(self) -> None:
+        self._entity_sets = await read_entity_sets(self._client)
+        self._live_sets = True
 
     async def _writer(self) -> SchemaWriter:
         """Labels are written in the environment's base language."""

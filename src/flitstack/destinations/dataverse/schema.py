@@ -73,7 +73,10 @@ class SchemaWriter:
             await self._delete(_column(operation))
 
     async def _add_option(self, operation: Operation) -> None:
-        if operation["value"] in await self._options(operation):
+        options = await self._options(operation)
+        if options is None:
+            raise Fatal(f"{operation['table']}.{operation['name']} is no choice column")
+        if operation["value"] in options:
             return
         body = {
             **_option_of(operation),
@@ -83,10 +86,11 @@ class SchemaWriter:
         await self._client.post("InsertOptionValue", body)
 
     async def _drop_option(self, operation: Operation) -> None:
-        if operation["value"] in await self._options(operation):
+        if operation["value"] in (await self._options(operation) or ()):
             await self._client.post("DeleteOptionValue", {**_option_of(operation), "Value": operation["value"]})
 
-    async def _options(self, operation: Operation) -> set[int]:
+    async def _options(self, operation: Operation) -> set[int] | None:
+        """Values of the column's options, None when there is no such choice column."""
         for kind in ("Picklist", "MultiSelectPicklist"):
             cast = f"{_column(operation)}/Microsoft.Dynamics.CRM.{kind}AttributeMetadata"
             path = query_url(cast, select="LogicalName", expand="OptionSet,GlobalOptionSet")
@@ -94,7 +98,7 @@ class SchemaWriter:
             if found is not None:
                 option_set = found.get("OptionSet") or found.get("GlobalOptionSet") or {}
                 return {option["Value"] for option in option_set.get("Options", ())}
-        raise Fatal(f"{operation['table']}.{operation['name']} is no choice column")
+        return None
 
     async def _add_relationship(self, operation: Operation) -> None:
         if not await self._exists(f"RelationshipDefinitions(SchemaName='{operation['name']}')"):
