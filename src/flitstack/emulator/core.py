@@ -12,10 +12,10 @@ from uuid import UUID
 
 from flitstack.catalogue.read import load_catalogue
 from flitstack.catalogue.types import Column, Key, ManyToMany, OneToMany, Table
-from flitstack.emulator import operations
 from flitstack.emulator.definitions import Definitions
 from flitstack.emulator.documents import Document, delete_document, read_documents, write_document
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, Switches, not_implemented
+from flitstack.emulator.resources import operations
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.seed import APPLICATION_USER, put_row, seed
 from flitstack.emulator.store import FILE_NAME, Store

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from flitstack.catalogue.types import Catalogue, Column, Key, ManyToMany, OneToMany, Table
 from flitstack.emulator import ddl
-from flitstack.emulator.alternate_keys import key_text
 from flitstack.emulator.ddl import quoted
 from flitstack.emulator.documents import (
     Document,
@@ -15,7 +14,8 @@ from flitstack.emulator.documents import (
     read_documents,
     write_definition,
 )
-from flitstack.emulator.rows import duplicate
+from flitstack.emulator.rows.alternate_keys import key_text
+from flitstack.emulator.rows.write import duplicate
 from flitstack.emulator.schema import EntityModel, is_stored
 from flitstack.emulator.schema_build import build_schema
 from flitstack.emulator.store import Store

@@ -9,9 +9,9 @@ from pathlib import Path
 from flitstack.catalogue.types import ManyToMany
 from flitstack.emulator import ddl
 from flitstack.emulator.messages import Switches
+from flitstack.emulator.query.wildcards import matches
 from flitstack.emulator.schema import EntityModel, Schema
 from flitstack.emulator.values import fold, instant_text
-from flitstack.emulator.wildcards import matches
 
 FORMAT = 1
 FILE_NAME = "environment.sqlite"

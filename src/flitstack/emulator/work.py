@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from flitstack.emulator.checkers import Stored
 from flitstack.emulator.ddl import quoted
 from flitstack.emulator.messages import Caller
-from flitstack.emulator.references import missing_row
+from flitstack.emulator.rows.references import missing_row
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.store import Store
 from flitstack.emulator.values import uuid_blob

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from flitstack.emulator import attachments, money, numbering, states
 from flitstack.emulator.messages import Refusal
+from flitstack.emulator.rows import attachments, money, numbering, states
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Change

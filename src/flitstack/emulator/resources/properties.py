@@ -1,19 +1,20 @@
 """Requests below one row: single properties, navigation, links (`$ref`), the parties of an activity."""
 
-from flitstack.emulator import entity_sets, parties
 from flitstack.emulator.answers import json_answer, no_content
 from flitstack.emulator.ddl import is_polymorphic, type_column
 from flitstack.emulator.messages import Answer, Refusal, Request, not_implemented
 from flitstack.emulator.paths import Segment
-from flitstack.emulator.payload import Draft, read_object
 from flitstack.emulator.query.options import parse_options
 from flitstack.emulator.query.read import Reader
 from flitstack.emulator.query.render import Annotations, project, property_name, render_rows
-from flitstack.emulator.references import Target, parse_target, require
-from flitstack.emulator.row_answers import context, row_answer
-from flitstack.emulator.rows import connect, location, unlink, update_draft, update_row
+from flitstack.emulator.resources import entity_sets
+from flitstack.emulator.resources.row_answers import context, row_answer
+from flitstack.emulator.resources.single import existing
+from flitstack.emulator.rows import parties
+from flitstack.emulator.rows.payload import Draft, read_object
+from flitstack.emulator.rows.references import Target, parse_target, require
+from flitstack.emulator.rows.write import connect, location, unlink, update_draft, update_row
 from flitstack.emulator.schema import CollectionNav, EntityModel, LookupNav
-from flitstack.emulator.single import existing
 from flitstack.emulator.work import Change, Work
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from flitstack.emulator.ddl import is_polymorphic, quoted, type_column
 from flitstack.emulator.messages import Refusal
-from flitstack.emulator.payload import Draft, parser
-from flitstack.emulator.references import require
+from flitstack.emulator.rows.payload import Draft, parser
+from flitstack.emulator.rows.references import require
 from flitstack.emulator.work import Change, Values
 
 REGARDING, OWNER = 8, 9

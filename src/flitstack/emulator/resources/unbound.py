@@ -7,8 +7,8 @@ import orjson
 from flitstack.emulator.answers import json_answer
 from flitstack.emulator.messages import Answer, Refusal, Request
 from flitstack.emulator.paths import Segment
-from flitstack.emulator.row_answers import context
-from flitstack.emulator.stamps import owner_of
+from flitstack.emulator.resources.row_answers import context
+from flitstack.emulator.rows.stamps import owner_of
 from flitstack.emulator.values import guid_text
 from flitstack.emulator.work import Work
 

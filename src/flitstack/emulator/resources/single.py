@@ -1,15 +1,17 @@
 """Requests on one row: read, update, upsert, delete, with their conditions."""
 
-from flitstack.emulator.alternate_keys import find_key, find_row, missing_key
-from flitstack.emulator.cascades import delete_rows
+from urllib.parse import quote
+
 from flitstack.emulator.messages import Answer, Refusal, Request
 from flitstack.emulator.paths import Segment
-from flitstack.emulator.payload import read_object
 from flitstack.emulator.query.options import parse_options
 from flitstack.emulator.query.render import etag_of
-from flitstack.emulator.references import missing_row
-from flitstack.emulator.row_answers import created_at, row_answer
-from flitstack.emulator.rows import create_rows, location, update_row
+from flitstack.emulator.resources.row_answers import created_at, row_answer
+from flitstack.emulator.rows.alternate_keys import find_key, find_row, missing_key
+from flitstack.emulator.rows.cascades import delete_rows
+from flitstack.emulator.rows.payload import read_object
+from flitstack.emulator.rows.references import missing_row
+from flitstack.emulator.rows.write import create_rows, location, update_row
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Work
 
@@ -57,7 +59,8 @@ def _patch(work: Work, request: Request, model: EntityModel, segment: Segment) -
     id_, is_new = upsert(work, model, segment, found, body)
     if request.prefers("return") == "representation":
         return row_answer(work, request, model, id_, options, 201 if is_new else 200)
-    where = location(model, id_) if segment.id is not None else f"{segment.name}({segment.arguments})"
+    named = f"{segment.name}({segment.arguments})"
+    where = location(model, id_) if segment.id is not None else quote(named, safe="()=',$-")
     return created_at(request, where)
 
 

@@ -1,8 +1,8 @@
 """Which request does what: the table of routes of the data API."""
 
-from flitstack.emulator import bulk, closing, entity_sets, properties, single, unbound
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.paths import Segment, parse_path
+from flitstack.emulator.resources import bulk, closing, entity_sets, properties, single, unbound
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Work
 

@@ -2,7 +2,7 @@
 
 from flitstack.emulator.ddl import is_polymorphic, quoted, type_column
 from flitstack.emulator.messages import Refusal
-from flitstack.emulator.references import missing_row
+from flitstack.emulator.rows.references import missing_row
 from flitstack.emulator.values import guid_text, uuid_blob
 from flitstack.emulator.work import Change, Owner, Values, Work
 

@@ -5,8 +5,8 @@ from flitstack.emulator.messages import Answer, Request
 from flitstack.emulator.query.options import Options
 from flitstack.emulator.query.read import Page, Reader
 from flitstack.emulator.query.render import Annotations, Row, etag_of
-from flitstack.emulator.references import missing_row
-from flitstack.emulator.rows import location
+from flitstack.emulator.rows.references import missing_row
+from flitstack.emulator.rows.write import location
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Work
 

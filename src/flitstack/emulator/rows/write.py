@@ -2,17 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 
 from flitstack.catalogue.types import Column
-from flitstack.emulator import parties
-from flitstack.emulator.alternate_keys import key_text
 from flitstack.emulator.ddl import key_column, pair_table, quoted
 from flitstack.emulator.messages import Refusal, not_implemented
-from flitstack.emulator.payload import Draft, parser
-from flitstack.emulator.references import Target, require
-from flitstack.emulator.rules import rules_for
+from flitstack.emulator.rows import parties
+from flitstack.emulator.rows.alternate_keys import key_text
+from flitstack.emulator.rows.payload import Draft, parser
+from flitstack.emulator.rows.references import Target, require
+from flitstack.emulator.rows.rules import rules_for
+from flitstack.emulator.rows.stamps import stamp_created, stamp_modified, stamp_owner
 from flitstack.emulator.schema import CollectionNav, EntityModel
-from flitstack.emulator.stamps import stamp_created, stamp_modified, stamp_owner
 from flitstack.emulator.values import guid_text
 from flitstack.emulator.work import Change, Values, Work
 
@@ -186,11 +187,11 @@ def _insert(work: Work, model: EntityModel, rows: Sequence[Values]) -> None:
     """
     columns = tuple(dict.fromkeys(column for values in rows for column in values))
     stored = model.stored
-    defaults = [_default(stored.get(column)) for column in columns]
-    pairs = list(zip(columns, defaults, strict=True))
+    blank: Values = {column: _default(stored.get(column)) for column in columns}
+    in_order = itemgetter(*columns)  # a tuple: every row has more than one column
     names, marks = ", ".join(map(quoted, columns)), ", ".join("?" * len(columns))
     sql = f"INSERT INTO {work.store.ensure(model)} ({names}) VALUES ({marks})"
-    tuples = ([values.get(column, default) for column, default in pairs] for values in rows)
+    tuples = (in_order(blank | values) for values in rows)
     try:
         work.store.connection.executemany(sql, tuples)
     except sqlite3.IntegrityError as error:

@@ -9,7 +9,7 @@ from flitstack.catalogue.types import Column
 from flitstack.emulator.checkers import Checker, Stored, checker_for, wrong_type
 from flitstack.emulator.ddl import is_polymorphic, type_column
 from flitstack.emulator.messages import Refusal, not_implemented
-from flitstack.emulator.references import Target, parse_target
+from flitstack.emulator.rows.references import Target, parse_target
 from flitstack.emulator.schema import CollectionNav, EntityModel, LookupNav
 from flitstack.emulator.store import Store
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from flitstack.emulator.messages import Answer, Refusal, Request
-from flitstack.emulator.payload import read_object
 from flitstack.emulator.query.options import parse_options
 from flitstack.emulator.query.terms import Fragment
-from flitstack.emulator.row_answers import created_at, page_answer, reader, row_answer
-from flitstack.emulator.rows import create_rows, location
+from flitstack.emulator.resources.row_answers import created_at, page_answer, reader, row_answer
+from flitstack.emulator.rows.payload import read_object
+from flitstack.emulator.rows.write import create_rows, location
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Work
 

@@ -4,16 +4,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from flitstack.emulator.alternate_keys import find_row, missing_key
 from flitstack.emulator.ddl import quoted
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.paths import parse_path
+from flitstack.emulator.rows.alternate_keys import find_row, missing_key
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.store import Store
 from flitstack.emulator.values import guid_blob, guid_text
 
 _PLAIN = re.compile(r"/?(\w+)\(([0-9a-fA-F-]{36})\)")
-_ABSOLUTE = re.compile(r"https?://[^/]+/api/data/v\d+\.\d+/", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"(?:https?://[^/]+/)?api/data/v\d+\.\d+/", re.IGNORECASE)
 _CHUNK = 500
 
 

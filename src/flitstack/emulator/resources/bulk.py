@@ -8,12 +8,12 @@ from collections.abc import Callable
 from flitstack.emulator.answers import json_answer, no_content
 from flitstack.emulator.messages import Answer, Refusal, Request, not_implemented
 from flitstack.emulator.paths import parse_segment
-from flitstack.emulator.payload import read_object
-from flitstack.emulator.references import Target, require
-from flitstack.emulator.row_answers import context
-from flitstack.emulator.rows import create_rows, update_row
+from flitstack.emulator.resources.row_answers import context
+from flitstack.emulator.resources.single import locate, upsert
+from flitstack.emulator.rows.payload import read_object
+from flitstack.emulator.rows.references import Target, require
+from flitstack.emulator.rows.write import create_rows, update_row
 from flitstack.emulator.schema import EntityModel
-from flitstack.emulator.single import locate, upsert
 from flitstack.emulator.values import guid_blob, guid_text
 from flitstack.emulator.work import Work
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from flitstack.emulator.answers import no_content
 from flitstack.emulator.ddl import quoted
 from flitstack.emulator.messages import Answer, Refusal, Request
-from flitstack.emulator.money import base_rule
 from flitstack.emulator.paths import Segment
-from flitstack.emulator.payload import parser, read_object
-from flitstack.emulator.rows import insert_drafts, write_change
-from flitstack.emulator.states import wrong_status
+from flitstack.emulator.rows.money import base_rule
+from flitstack.emulator.rows.payload import parser, read_object
+from flitstack.emulator.rows.states import wrong_status
+from flitstack.emulator.rows.write import insert_drafts, write_change
 from flitstack.emulator.work import Change, Values, Work
 
 _WON, _LOST = 1, 2

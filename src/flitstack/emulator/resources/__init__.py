@@ -1,0 +1,1 @@
+"""What requests address: entity sets, rows, properties, bulk messages, actions and functions."""

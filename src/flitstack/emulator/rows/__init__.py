@@ -1,0 +1,1 @@
+"""Writing rows: references, rules, stamps, parties, cascades."""
