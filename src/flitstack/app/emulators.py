@@ -38,13 +38,23 @@ class EmulatorProcess:
         log = (self.data / "emulator.log").open("wb")
         with log:
             self._process = subprocess.Popen(
-                command(self.data / "org", 0, extra=("--auth", "off", "--ready-file", str(ready))), stdout=log, stderr=log
+                command(self.data / "org", 0, extra=("--auth", "off", "--ready-file", str(ready))),
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + START_LIMIT_S
         while not (ready.exists() and ready.read_text().strip()):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 text = (self.data / "emulator.log").read_text(errors="replace")[-2000:]
-                raise StepFailed(Problem("emulator-did-not-start", "the emulator ended before it answered", where=str(self.data / "emulator.log"), known=text, do="see the log"))
+                raise StepFailed(
+                    Problem(
+                        "emulator-did-not-start",
+                        "the emulator ended before it answered",
+                        where=str(self.data / "emulator.log"),
+                        known=text,
+                        do="see the log",
+                    )
+                )
             time.sleep(0.05)
         self.url = ready.read_text().strip()
         return self
@@ -74,7 +84,11 @@ def is_emulator(url: str) -> bool:
 def call(url: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """One admin request. Raises StepFailed when nobody answers or the emulator refuses."""
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise UsageError(Problem("url-wrong", f"{url!r} is no http(s) URL", do="give the URL that `flitstack emulator serve` printed"))
+        raise UsageError(
+            Problem(
+                "url-wrong", f"{url!r} is no http(s) URL", do="give the URL that `flitstack emulator serve` printed"
+            )
+        )
     request = urllib.request.Request(
         url.rstrip("/") + ADMIN + path,
         data=None if body is None else orjson.dumps(body),
@@ -86,12 +100,22 @@ def call(url: str, path: str, body: dict[str, Any] | None = None) -> dict[str, A
             text = answer.read()
     except urllib.error.HTTPError as error:
         reason = error.read().decode(errors="replace")[:500]
-        raise StepFailed(Problem("emulator-refused", f"the emulator answered {error.code}: {reason}", where=url, do="see what it says")) from error
+        raise StepFailed(
+            Problem(
+                "emulator-refused", f"the emulator answered {error.code}: {reason}", where=url, do="see what it says"
+            )
+        ) from error
     except OSError as error:
         raise StepFailed(
-            Problem("emulator-silent", f"nobody answers at {url}: {error}", do="start it: flitstack emulator serve --data DIR --port N")
+            Problem(
+                "emulator-silent",
+                f"nobody answers at {url}: {error}",
+                do="start it: flitstack emulator serve --data DIR --port N",
+            )
         ) from error
     try:
         return dict(orjson.loads(text)) if text else {}
     except (orjson.JSONDecodeError, ValueError) as error:
-        raise StepFailed(Problem("not-an-emulator", f"{url} answers, but is no flitstack emulator", do="check the URL")) from error
+        raise StepFailed(
+            Problem("not-an-emulator", f"{url} answers, but is no flitstack emulator", do="check the URL")
+        ) from error

@@ -99,7 +99,9 @@ def load_outcome(project: Project, *, sample: bool = False) -> LoadOutcome | Non
 
 def load_reconciliation(project: Project, *, sample: bool = False) -> Reconciliation | None:
     """The last reconciliation."""
-    return _load(project.env_state / ("sample-reconciliation.json" if sample else "reconciliation.json"), Reconciliation)
+    return _load(
+        project.env_state / ("sample-reconciliation.json" if sample else "reconciliation.json"), Reconciliation
+    )
 
 
 def load_applied_schema(project: Project) -> list[dict[str, Any]]:

@@ -66,7 +66,9 @@ def _map(project: Project) -> Subject:
         return Subject("", "run: flitstack map")
     maps = read_maps(project.maps)
     waiting = open_proposals(maps)
-    sha256 = fingerprint(*(part for name in sorted(maps) for part in (name, file_sha256(project.maps / f"{name}.yaml"))))
+    sha256 = fingerprint(
+        *(part for name in sorted(maps) for part in (name, file_sha256(project.maps / f"{name}.yaml")))
+    )
     if waiting:
         return Subject(sha256, f"{len(waiting)} fields are still proposed: flitstack map --confirm all, or --reject")
     return Subject(sha256)

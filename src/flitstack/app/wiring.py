@@ -19,7 +19,13 @@ def secret(variable: str) -> str:
     """A credential from the environment. Raises UsageError naming the variable, never the value."""
     value = os.environ.get(variable, "")
     if not value:
-        raise UsageError(Problem("no-credential", f"the environment variable {variable} is empty", do=f"set {variable} before this command"))
+        raise UsageError(
+            Problem(
+                "no-credential",
+                f"the environment variable {variable} is empty",
+                do=f"set {variable} before this command",
+            )
+        )
     return value
 
 

@@ -147,7 +147,9 @@ def read_intent(payload: memoryview) -> Intent:
     at += name_length
     ids = bytes(payload[at : at + rows * ID_BYTES])
     at += rows * ID_BYTES
-    return Intent(batch, step, Operation(operation), name, ids, bytes(payload[at : at + rows * HASH_BYTES]), offset, size)
+    return Intent(
+        batch, step, Operation(operation), name, ids, bytes(payload[at : at + rows * HASH_BYTES]), offset, size
+    )
 
 
 def read_outcome(payload: memoryview) -> Outcome:

@@ -85,7 +85,9 @@ class Journal:
     def begin_run(self, plan_sha256: str, command: str) -> int:
         """Note that a command starts to work on a plan; returns the run's number. Durable."""
         self.state.run += 1
-        self._note({"note": "run", "run": self.state.run, "plan": plan_sha256, "command": command, "operator": self.operator})
+        self._note(
+            {"note": "run", "run": self.state.run, "plan": plan_sha256, "command": command, "operator": self.operator}
+        )
         return self.state.run
 
     def allocate(self, table: str, count: int) -> Allocation:
@@ -235,6 +237,11 @@ class Journal:
 
     def _writer(self) -> Appender:
         if self._appender is None:
-            raise StepFailed(Problem("journal-read-only", "the journal was opened for reading", do="report this: a step wrote without the lease"))
+            raise StepFailed(
+                Problem(
+                    "journal-read-only",
+                    "the journal was opened for reading",
+                    do="report this: a step wrote without the lease",
+                )
+            )
         return self._appender
-

@@ -26,7 +26,12 @@ class Lease:
             holder = os.read(self._file, 500).decode(errors="replace").strip() or "another process"
             os.close(self._file)
             raise StepFailed(
-                Problem("journal-in-use", f"{holder} is working on this journal", where=str(path), do="wait until it ends, or stop it; then run the command again")
+                Problem(
+                    "journal-in-use",
+                    f"{holder} is working on this journal",
+                    where=str(path),
+                    do="wait until it ends, or stop it; then run the command again",
+                )
             ) from error
         text = f"process {os.getpid()} on {socket.gethostname()}, operator {operator}, since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         os.ftruncate(self._file, 0)

@@ -12,9 +12,25 @@ from flitstack.packs.types import Decision, Field, Pack, SourceObject
 
 BUNDLED = Path(__file__).parent
 FIELD_TYPES = frozenset(
-    ("text", "html", "email", "phone", "url", "number", "money", "date", "datetime", "boolean", "choice", "list", "file")
+    (
+        "text",
+        "html",
+        "email",
+        "phone",
+        "url",
+        "number",
+        "money",
+        "date",
+        "datetime",
+        "boolean",
+        "choice",
+        "list",
+        "file",
+    )
 )
-_FIELD_KEYS = frozenset(("means", "type", "links", "headers", "pattern", "zone", "separator", "values", "sensitive", "required"))
+_FIELD_KEYS = frozenset(
+    ("means", "type", "links", "headers", "pattern", "zone", "separator", "values", "sensitive", "required")
+)
 _OBJECT_KEYS = frozenset(("files", "key", "fields", "optional", "label"))
 _PLAYBOOK_KEYS = frozenset(
     (
@@ -41,14 +57,27 @@ def load_pack(name_or_path: str | Path) -> Pack:
         for name, entry in (playbook.get("decisions") or {}).items()
     }
     for key in sorted(set(playbook) - _PLAYBOOK_KEYS):
-        problems.append(_unknown(f"{key!r} is no part of a playbook", folder / "playbook.yaml", playbook_lines, (key,), _PLAYBOOK_KEYS))
+        problems.append(
+            _unknown(
+                f"{key!r} is no part of a playbook", folder / "playbook.yaml", playbook_lines, (key,), _PLAYBOOK_KEYS
+            )
+        )
     _check_links(objects, lines, problems, folder)
     _check_routes(playbook, objects, playbook_lines, problems, folder)
     if not objects:
-        problems.append(Problem("pack-empty", "the pack names no objects", where=f"{folder.name}/pack.yaml:1", do="list them under objects:"))
+        problems.append(
+            Problem(
+                "pack-empty",
+                "the pack names no objects",
+                where=f"{folder.name}/pack.yaml:1",
+                do="list them under objects:",
+            )
+        )
     if problems:
         raise UsageError(*problems)
-    return Pack(str(data.get("pack", folder.name)), str(data.get("title", folder.name)), objects, decisions, playbook, folder)
+    return Pack(
+        str(data.get("pack", folder.name)), str(data.get("title", folder.name)), objects, decisions, playbook, folder
+    )
 
 
 def _folder(name_or_path: str | Path) -> Path:
@@ -94,10 +123,20 @@ def _object(name: str, entry: Mapping[str, Any], lines: Lines, problems: list[Pr
     key = str(entry.get("key", ""))
     if key not in fields:
         problems.append(
-            Problem("pack-key", f"object {name}: key {key!r} is not one of its fields", where=_at(path, lines, place), do="name a field as key")
+            Problem(
+                "pack-key",
+                f"object {name}: key {key!r} is not one of its fields",
+                where=_at(path, lines, place),
+                do="name a field as key",
+            )
         )
     return SourceObject(
-        name, tuple(entry.get("files") or ()), key, fields, bool(entry.get("optional", False)), str(entry.get("label", name))
+        name,
+        tuple(entry.get("files") or ()),
+        key,
+        fields,
+        bool(entry.get("optional", False)),
+        str(entry.get("label", name)),
     )
 
 
@@ -146,17 +185,31 @@ def _check_links(objects: Mapping[str, SourceObject], lines: Lines, problems: li
             if field.links and field.links not in objects:
                 where = _at(folder / "pack.yaml", lines, ("objects", name, "fields", field.name))
                 problems.append(
-                    Problem("pack-link", f"{name}.{field.name} links to {field.links!r}, which is no object", where=where, known=", ".join(objects), do="name an object")
+                    Problem(
+                        "pack-link",
+                        f"{name}.{field.name} links to {field.links!r}, which is no object",
+                        where=where,
+                        known=", ".join(objects),
+                        do="name an object",
+                    )
                 )
 
 
 def _check_routes(
-    playbook: Mapping[str, Any], objects: Mapping[str, SourceObject], lines: Lines, problems: list[Problem], folder: Path
+    playbook: Mapping[str, Any],
+    objects: Mapping[str, SourceObject],
+    lines: Lines,
+    problems: list[Problem],
+    folder: Path,
 ) -> None:
     path = folder / "playbook.yaml"
     for name, routes in (playbook.get("routes") or {}).items():
         if name not in objects:
-            problems.append(_unknown(f"routes for {name!r}, which is no object", path, lines, ("routes", str(name)), frozenset(objects)))
+            problems.append(
+                _unknown(
+                    f"routes for {name!r}, which is no object", path, lines, ("routes", str(name)), frozenset(objects)
+                )
+            )
         for place, route in enumerate(routes):
             if route.get("phase") not in (playbook.get("phases") or ()):
                 problems.append(
@@ -171,7 +224,13 @@ def _check_routes(
 
 
 def _unknown(what: str, path: Path, lines: Lines, place: tuple[str, ...], known: frozenset[str]) -> Problem:
-    return Problem("pack-unknown-word", what, where=_at(path, lines, place), known=", ".join(sorted(known)), do="use one of the known words")
+    return Problem(
+        "pack-unknown-word",
+        what,
+        where=_at(path, lines, place),
+        known=", ".join(sorted(known)),
+        do="use one of the known words",
+    )
 
 
 def _at(path: Path, lines: Lines, place: tuple[str, ...]) -> str:

@@ -18,7 +18,9 @@ class Field:
 
     name: str
     means: str = ""
-    type: str = "text"  # text | html | email | phone | url | number | money | date | datetime | boolean | choice | list | file
+    type: str = (
+        "text"  # text | html | email | phone | url | number | money | date | datetime | boolean | choice | list | file
+    )
     links: str = ""
     headers: tuple[str, ...] = ()
     pattern: str = ""

@@ -104,9 +104,7 @@ def _allocate_table(
     engine: Engine, journal: Journal, table: str, routes: Sequence[MappedRoute], context: RowContext
 ) -> int:
     known = journal.keymap_path(table)
-    unless = (
-        f"ANTI JOIN read_parquet({literal(str(known))}) k ON k.digest = m._digest" if known else ""
-    )
+    unless = f"ANTI JOIN read_parquet({literal(str(known))}) k ON k.digest = m._digest" if known else ""
     selects = " UNION ALL ".join(
         f"SELECT {place} AS place, _digest, _object, _key, _file, _record, _line FROM {_mapped(route, context)}"
         for place, route in enumerate(routes)

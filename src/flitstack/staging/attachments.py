@@ -15,7 +15,9 @@ def export_files(export: Path) -> tuple[list[PurePosixPath], list[PurePosixPath]
         inside = PurePosixPath(path.relative_to(export).as_posix())
         if is_beside(inside):
             continue
-        if path.is_symlink() or any(parent.is_symlink() for parent in path.parents if parent != export and export in parent.parents):
+        if path.is_symlink() or any(
+            parent.is_symlink() for parent in path.parents if parent != export and export in parent.parents
+        ):
             refused.append(inside)
         elif path.is_file():
             files.append(inside)

@@ -41,7 +41,9 @@ class Part:
     remarks: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_file(pack: Pack, export: Path, inside: PurePosixPath, work: Path, number: int, engine: Engine) -> Iterator[Part]:
+def read_file(
+    pack: Pack, export: Path, inside: PurePosixPath, work: Path, number: int, engine: Engine
+) -> Iterator[Part]:
     """The parts of one file, written to `work`/part-<n>.parquet where they belong to an object."""
     path, suffix = export / inside, inside.suffix.lower()
     expected, _ = object_of(str(inside), [], pack)
@@ -54,7 +56,9 @@ def read_file(pack: Pack, export: Path, inside: PurePosixPath, work: Path, numbe
     elif not is_text(path):
         yield _nothing(inside, expected, "not_text", f"named {suffix}, but holds binary data")
     elif suffix in TREES:
-        yield _staged(pack, TreeSource(path), Part(str(inside), format="json", encoding=find_encoding(path)), work, number)
+        yield _staged(
+            pack, TreeSource(path), Part(str(inside), format="json", encoding=find_encoding(path)), work, number
+        )
     else:
         yield _delimited(pack, path, inside, work, number, engine)
 
@@ -135,5 +139,11 @@ def _keep_rejects(work: Path, part: Part) -> None:
     """The raw text of what could not be read, so that nothing is lost."""
     with (work / "rejects.jsonl").open("ab") as file:
         for reject in part.rejects:
-            entry = {"file": part.path, "record": reject.number, "line": reject.line, "reason": reject.reason, "raw": reject.raw}
+            entry = {
+                "file": part.path,
+                "record": reject.number,
+                "line": reject.line,
+                "reason": reject.reason,
+                "raw": reject.raw,
+            }
             file.write(orjson.dumps(entry) + b"\n")

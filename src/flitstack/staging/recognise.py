@@ -56,7 +56,9 @@ def match_by_values(
     """Recognise a renamed column by its values: an address column when one address field is missing, and so on."""
     fields, how = dict(match.fields), dict(match.how)
     for kind, pattern in _VALUE_PATTERNS.items():
-        missing = [f for f in source.fields.values() if f.type == kind and f.name not in {g.name for g in fields.values()}]
+        missing = [
+            f for f in source.fields.values() if f.type == kind and f.name not in {g.name for g in fields.values()}
+        ]
         alike = [p for p in range(len(header)) if p not in fields and _looks_like(pattern, (row[p] for row in sample))]
         if len(missing) == 1 and len(alike) == 1:
             fields[alike[0]], how[alike[0]] = missing[0], "values"
@@ -92,7 +94,9 @@ def header_row(rows: Sequence[Sequence[str | None]], pack: Pack, path: str) -> i
             best, score = place, found
     if score:
         return best
-    return next((place for place, row in enumerate(rows[:20]) if sum(bool(cell and cell.strip()) for cell in row) > 1), 0)
+    return next(
+        (place for place, row in enumerate(rows[:20]) if sum(bool(cell and cell.strip()) for cell in row) > 1), 0
+    )
 
 
 def is_beside(path: PurePosixPath) -> bool:

@@ -44,7 +44,9 @@ def read_sheets(path: Path) -> dict[str, list[list[Any]]]:
     """Sheet name -> rows of cells, from the first used cell's row on. Raises ValueError for what is no workbook."""
     try:
         workbook = CalamineWorkbook.from_path(str(path))
-        return {name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in workbook.sheet_names}
+        return {
+            name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in workbook.sheet_names
+        }
     except (CalamineError, OSError, ValueError) as error:
         raise ValueError(str(error)) from error
 

@@ -60,7 +60,10 @@ def unique_names(cells: list[str], remarks: Remarks) -> list[str]:
             number = 2
             while f"{name} ({number})" in names:
                 number += 1
-            remarks.add("duplicate_column", f"column name {name!r} stands twice; the later one is read as {name + f' ({number})'!r}")
+            remarks.add(
+                "duplicate_column",
+                f"column name {name!r} stands twice; the later one is read as {name + f' ({number})'!r}",
+            )
             name = f"{name} ({number})"
         names.append(name)
     return names

@@ -34,10 +34,14 @@ def stage(
     export = export.resolve()
     files, refused = export_files(export)
     if not files:
-        raise UsageError(Problem("export-empty", f"{export} holds no files", do="name the folder the export files lie in"))
+        raise UsageError(
+            Problem("export-empty", f"{export} holds no files", do="name the folder the export files lie in")
+        )
     for path in refused:
         what = "a link is not followed: it could lead out of the export"
-        findings.add([Finding("link_refused", "", str(path), "", "listed", what=what, do="put the file itself into the export")])
+        findings.add(
+            [Finding("link_refused", "", str(path), "", "listed", what=what, do="put the file itself into the export")]
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(mkdtemp(prefix=".staging-", dir=folder.parent))
     try:
@@ -102,7 +106,15 @@ def _read_all(
 
 def _findings_of(part: Part) -> list[Finding]:
     found = [
-        Finding(code, part.object, part.path, "", "listed", what=text, do="correct the header in the export if the name matters")
+        Finding(
+            code,
+            part.object,
+            part.path,
+            "",
+            "listed",
+            what=text,
+            do="correct the header in the export if the name matters",
+        )
         for code, text in part.remarks
     ]
     found += [
@@ -115,7 +127,9 @@ def _findings_of(part: Part) -> list[Finding]:
             line=reject.line,
             shape=shape_of(reject.raw),
             what=reject.reason,
-            do="" if reject.outcome == "excluded" else "correct this record in the export and stage again; its text is kept in staged/rejects.jsonl",
+            do=""
+            if reject.outcome == "excluded"
+            else "correct this record in the export and stage again; its text is kept in staged/rejects.jsonl",
         )
         for reject in part.rejects
     ]
@@ -132,7 +146,9 @@ def _combine(engine: Engine, source: SourceObject, parts: list[Part], work: Path
     selects = []
     for part in parts:
         values = [
-            f"{quoted(part.columns[f.name][0])} AS {quoted(f.name)}" if f.name in part.columns else f"NULL::VARCHAR AS {quoted(f.name)}"
+            f"{quoted(part.columns[f.name][0])} AS {quoted(f.name)}"
+            if f.name in part.columns
+            else f"NULL::VARCHAR AS {quoted(f.name)}"
             for f in ordered
         ]
         key = part.columns.get(source.key)
@@ -160,4 +176,3 @@ def _swap(work: Path, folder: Path) -> None:
         folder.rename(before)
     work.rename(folder)
     shutil.rmtree(before, ignore_errors=True)
-

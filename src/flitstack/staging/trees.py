@@ -29,7 +29,9 @@ class TreeSource:
         """Every element; what is no object is a reject."""
         for number, (line, raw, record) in enumerate(self._trees(), start=1):
             if not isinstance(record, dict):
-                yield Reject(number, line, "bad_row", "not a JSON object" if record is not None else "not readable as JSON", raw)
+                yield Reject(
+                    number, line, "bad_row", "not a JSON object" if record is not None else "not readable as JSON", raw
+                )
                 continue
             flat = flatten(record)
             yield Record(number, line, [flat.get(name) for name in self.header])
@@ -88,7 +90,11 @@ def flatten(record: dict[str, Any], before: str = "") -> dict[str, str | None]:
             case str():
                 flat[name] = value
             case int() | float():
-                flat[name] = str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)
+                flat[name] = (
+                    str(int(value))
+                    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+                    else str(value)
+                )
             case _:
                 flat[name] = orjson.dumps(value).decode()
     return flat

@@ -23,7 +23,9 @@ class Written:
 
 def write_source(source: Source, target: Path) -> Written:
     """Records to `target` (`_record`, `_line` and the header's columns, all text), rejects returned."""
-    schema = pa.schema([("_record", pa.int64()), ("_line", pa.int64()), *((name, pa.string()) for name in source.header)])
+    schema = pa.schema(
+        [("_record", pa.int64()), ("_line", pa.int64()), *((name, pa.string()) for name in source.header)]
+    )
     written = Written()
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:
         for batch in _batches(source.records(), written):

@@ -53,14 +53,20 @@ def restore(name: str, url: str) -> Result:
 def fingerprint(url: str) -> Result:
     """Rows and hash by table."""
     answer = call(url, "fingerprint")
-    lines = [f"{table:<32} {entry['rows']:>10}  {entry['hash']}" for table, entry in sorted(answer.get("tables", {}).items())]
+    lines = [
+        f"{table:<32} {entry['rows']:>10}  {entry['hash']}" for table, entry in sorted(answer.get("tables", {}).items())
+    ]
     return Result(answer, (*lines, f"all {answer.get('hash', '')}"))
 
 
 def read_destination(folder: Path) -> dict[str, Any]:
     """The folder's content as the emulator's seed request. Raises UsageError when it is no such folder."""
     if not folder.is_dir():
-        raise UsageError(Problem("no-destination", f"there is no folder {folder}", do="name a folder with org.json and systemusers.csv"))
+        raise UsageError(
+            Problem(
+                "no-destination", f"there is no folder {folder}", do="name a folder with org.json and systemusers.csv"
+            )
+        )
     content: dict[str, Any] = {}
     org = folder / "org.json"
     if org.exists():
@@ -69,5 +75,9 @@ def read_destination(folder: Path) -> dict[str, Any]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             content[path.stem] = list(csv.DictReader(file))
     if not content:
-        raise UsageError(Problem("destination-empty", f"{folder} holds neither org.json nor CSV files", do="name a destination/ folder"))
+        raise UsageError(
+            Problem(
+                "destination-empty", f"{folder} holds neither org.json nor CSV files", do="name a destination/ folder"
+            )
+        )
     return content

@@ -21,7 +21,8 @@ def findings(project: Project, *, code: str = "", outcome: str = "", step: str =
         if step:
             source = _files([path for path in finding_files(project) if path.stem == step])
         rows = engine.rows(
-            f"SELECT {', '.join(FINDING_COLUMNS)} FROM {source} WHERE {where} ORDER BY code, object, file, line, record, field", values
+            f"SELECT {', '.join(FINDING_COLUMNS)} FROM {source} WHERE {where} ORDER BY code, object, file, line, record, field",
+            values,
         )
     document = [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in rows]
     return Result(document, tuple(_lines(rows, every=every)))
@@ -29,7 +30,9 @@ def findings(project: Project, *, code: str = "", outcome: str = "", step: str =
 
 def finding_files(project: Project) -> list[Path]:
     """Parquet files of findings that stand now: the project's and the chosen environment's."""
-    return sorted((project.state / "findings").glob("*.parquet")) + sorted((project.env_state / "findings").glob("*.parquet"))
+    return sorted((project.state / "findings").glob("*.parquet")) + sorted(
+        (project.env_state / "findings").glob("*.parquet")
+    )
 
 
 def findings_source(project: Project) -> str:
@@ -47,7 +50,9 @@ def count_by_code(engine: Engine, project: Project) -> list[tuple[str, str, int]
     """(code, outcome, records) over all findings."""
     return [
         (str(c), str(o), int(n))
-        for c, o, n in engine.rows(f"SELECT code, outcome, count(*) FROM {findings_source(project)} GROUP BY ALL ORDER BY ALL")
+        for c, o, n in engine.rows(
+            f"SELECT code, outcome, count(*) FROM {findings_source(project)} GROUP BY ALL ORDER BY ALL"
+        )
     ]
 
 
@@ -74,7 +79,9 @@ def _lines(rows: Sequence[tuple[Any, ...]], *, every: bool) -> list[str]:
         outcomes = ", ".join(sorted({f["outcome"] for f in group}))
         lines.append(f"{code}: {len(group)} ({outcomes})")
         for finding in group if every else group[:EXAMPLES]:
-            place = f"{finding['file']}, record {finding['record']}" + (f" (line {finding['line']})" if finding["line"] else "")
+            place = f"{finding['file']}, record {finding['record']}" + (
+                f" (line {finding['line']})" if finding["line"] else ""
+            )
             field = f', field "{finding["field"]}"' if finding["field"] else ""
             shape = f" {finding['shape']}" if finding["shape"] else ""
             lines.append(f"  {place}{field}:{shape} {finding['what']}")

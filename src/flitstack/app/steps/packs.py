@@ -9,7 +9,12 @@ def packs() -> Result:
     found = [load_pack(name) for name in pack_names()]
     document = {
         "packs": [
-            {"name": p.name, "title": p.title, "objects": list(p.objects), "decisions": {n: d.default for n, d in p.decisions.items()}}
+            {
+                "name": p.name,
+                "title": p.title,
+                "objects": list(p.objects),
+                "decisions": {n: d.default for n, d in p.decisions.items()},
+            }
             for p in found
         ]
     }

@@ -35,7 +35,9 @@ def run(project: Project, progress: Progress, *, rehearse: bool = False) -> Resu
     report(project, progress)
     document = {name: result.document for name, result in results.items()}
     lines = tuple(line for result in results.values() for line in result.lines)
-    return Result(document, lines, worst_exit(*(result.exit_code for result in results.values())), next="flitstack status")
+    return Result(
+        document, lines, worst_exit(*(result.exit_code for result in results.values())), next="flitstack status"
+    )
 
 
 def refuse_unless_emulator(project: Project) -> None:
@@ -77,5 +79,7 @@ def _open_or_stop(project: Project, gate: str, *, rehearse: bool) -> None:
             state = current_gates(project)[name]
             if state.state not in {"open", "not asked"}:
                 subject = current_subjects(project).get(name)
-                approve(approvals_file(project), project.environment, name, subject, "rehearsal", "opened by run --rehearse")
+                approve(
+                    approvals_file(project), project.environment, name, subject, "rehearsal", "opened by run --rehearse"
+                )
     require(current_gates(project), before=gate)

@@ -18,15 +18,27 @@ def stage(project: Project, progress: Progress, export: Path | None = None) -> R
         options = StageOptions(suppress=project.settings.suppress)
         staged = stage_export(project.pack, export or project.export, staged_folder(project), options, engine)
         held = int(engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome = 'held'")[0])
-    return Result(_document(staged), tuple(_lines(staged)), EXIT_REJECTS if held else EXIT_DONE, next="flitstack profile")
+    return Result(
+        _document(staged), tuple(_lines(staged)), EXIT_REJECTS if held else EXIT_DONE, next="flitstack profile"
+    )
 
 
 def _document(staged: StagingDocument) -> dict[str, object]:
     return {
         "fingerprint": staged.fingerprint,
-        "objects": {name: {"records": t.records, "unknown": _unknown(staged, name), "missing": list(t.missing)} for name, t in staged.tables.items()},
+        "objects": {
+            name: {"records": t.records, "unknown": _unknown(staged, name), "missing": list(t.missing)}
+            for name, t in staged.tables.items()
+        },
         "files": [
-            {"path": f.path, "object": f.object, "encoding": f.encoding, "delimiter": f.delimiter, "records": f.records, "rejects": f.rejects}
+            {
+                "path": f.path,
+                "object": f.object,
+                "encoding": f.encoding,
+                "delimiter": f.delimiter,
+                "records": f.records,
+                "rejects": f.rejects,
+            }
             for f in staged.files
         ],
         "unmatched": [f.path for f in staged.files if not f.object],
@@ -42,7 +54,9 @@ def _lines(staged: StagingDocument) -> list[str]:
             lines.append(f"{file.path}: {file.records:,} records of {file.object} ({how}{rejects})")
     for name, table in staged.tables.items():
         if unknown := _unknown(staged, name):
-            lines.append(f"{name}: columns the pack does not know, to be proposed as custom columns: {', '.join(unknown)}")
+            lines.append(
+                f"{name}: columns the pack does not know, to be proposed as custom columns: {', '.join(unknown)}"
+            )
         if table.missing:
             lines.append(f"{name}: fields no file has: {', '.join(table.missing)}")
     unmatched = [file.path for file in staged.files if not file.object]

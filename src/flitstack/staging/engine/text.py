@@ -13,7 +13,23 @@ BLANK = r"\s\x{00A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{
 INVISIBLE = r"\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}\x{FEFF}\x{00AD}"
 
 # Legal forms that cleanco's list lacks.
-LOCAL_FORMS = ("ТОВ", "ООО", "ЗАО", "ПАТ", "АТ", "ПП", "ФОП", "ИП", "A.Ş.", "AŞ", "Ltd. Şti.", "Ltd Şti", "Şti", "Tic", "San")
+LOCAL_FORMS = (
+    "ТОВ",
+    "ООО",
+    "ЗАО",
+    "ПАТ",
+    "АТ",
+    "ПП",
+    "ФОП",
+    "ИП",
+    "A.Ş.",
+    "AŞ",
+    "Ltd. Şti.",
+    "Ltd Şti",
+    "Şti",
+    "Tic",
+    "San",
+)
 
 TEXT_MACROS = (
     f"""clean(x) AS nullif(trim(regexp_replace(regexp_replace(x, '[{INVISIBLE}]', '', 'g'), '[{BLANK}]+', ' ', 'g')), '')""",

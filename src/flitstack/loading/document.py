@@ -1,0 +1,33 @@
+"""What loading hands on: what each step of the plan did."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One step. `planned` rows = `done` now + `before` (landed in an earlier run) + `refused`."""
+
+    index: int
+    kind: str
+    phase: str
+    table: str
+    planned: int
+    done: int
+    before: int
+    refused: int
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDocument:
+    """One execution of a plan. `asked`: requests whose answer was lost and that were settled by asking."""
+
+    plan: str  # sha256
+    run: int
+    steps: tuple[StepResult, ...]
+    refused: int
+    requests: int
+    asked: int
+    seconds: float
+    at: str
