@@ -4,6 +4,8 @@ All set-wise: only records whose key occurs more than once are kept beside the s
 duplicates, not of records.
 """
 
+from collections.abc import Sequence
+
 from flitstack.deduping.records import LEAVING, SOURCE, Work
 from flitstack.deduping.rules import IdentityRule
 from flitstack.staging.engine.engine import Engine, literal, quoted
@@ -24,21 +26,21 @@ def group_records(work: Work) -> None:
     engine = work.engine
     rules = work.rules.identity
     own_id = f"nullif(trim({quoted(work.key_field)}), '')" if work.key_field else "NULL"
-    keys = "".join(f", CAST(({rule.key}) AS VARCHAR) AS k{rank}" for rank, rule in enumerate(rules, start=1))
+    selected = "".join(f", CAST(({rule.key}) AS VARCHAR) AS k{rank}" for rank, rule in enumerate(rules, start=1))
     engine.run(
-        f"CREATE OR REPLACE TEMP TABLE {KEYED} AS SELECT _n, CAST({own_id} AS VARCHAR) AS k0{keys}"
+        f"CREATE OR REPLACE TEMP TABLE {KEYED} AS SELECT _n, CAST({own_id} AS VARCHAR) AS k0{selected}"
         f" FROM {SOURCE} WHERE _n NOT IN (SELECT _n FROM {LEAVING})"
     )
     engine.run(f"CREATE OR REPLACE TEMP TABLE {EDGES} (_n BIGINT, rule VARCHAR, rank INTEGER, anchor BIGINT)")
     _join_by_key(engine, SAME_ID, 0)
     _join_signed(work)
-    for rank, rule in enumerate(rules, start=1):
-        if not rule.only_unkeyed:
-            _join_by_key(engine, rule.name, rank)
+    keys = [rank for rank, rule in enumerate(rules, start=1) if not rule.only_unkeyed]
+    for rank in keys:
+        _join_by_key(engine, rules[rank - 1].name, rank)
     connect(engine)
     for rank, rule in enumerate(rules, start=1):
         if rule.only_unkeyed:
-            _join_unkeyed(engine, rule, rank)
+            _join_unkeyed(engine, rule, rank, keys)
             connect(engine)
 
 
@@ -85,19 +87,22 @@ def _join_signed(work: Work) -> None:
     )
 
 
-def _join_unkeyed(engine: Engine, rule: IdentityRule, rank: int) -> None:
-    """Records without a key so far join the one cluster that has their value, else those like them."""
-    earlier = ", ".join(f"k{number}" for number in range(1, rank))
-    has_key = f"coalesce({earlier}) IS NOT NULL" if earlier else "FALSE"
+def _join_unkeyed(engine: Engine, rule: IdentityRule, rank: int, keys: Sequence[int]) -> None:
+    """Records without a key join the one cluster that has their value, else those like them.
+
+    `keys`: ranks of the rules that give keys. Who joined such a cluster by an earlier rule is not asked again.
+    """
+    has_key = f"coalesce({', '.join(f'k{number}' for number in keys)}) IS NOT NULL" if keys else "FALSE"
     engine.run(
         f"""INSERT INTO {EDGES}
-        WITH unkeyed AS (SELECT _n, k{rank} AS value FROM {KEYED} WHERE NOT ({has_key}) AND k{rank} IS NOT NULL),
-        homes AS (
-            SELECT k{rank} AS value, min(coalesce(_label, _n)) AS home, count(DISTINCT coalesce(_label, _n)) AS clusters
-            FROM {KEYED} LEFT JOIN {LABELS} USING (_n)
-            WHERE {has_key} AND k{rank} IN (SELECT value FROM unkeyed) GROUP BY k{rank}),
+        WITH placed AS (SELECT _n, k{rank} AS value, {has_key} AS keyed, coalesce(_label, _n) AS home
+            FROM {KEYED} LEFT JOIN {LABELS} USING (_n) WHERE k{rank} IS NOT NULL),
+        unkeyed AS (SELECT _n, value FROM placed WHERE NOT keyed
+            AND home NOT IN (SELECT home FROM placed WHERE keyed)),
+        homes AS (SELECT value, min(home) AS home, count(DISTINCT home) AS clusters
+            FROM placed WHERE keyed AND value IN (SELECT value FROM unkeyed) GROUP BY value),
         joined AS (
-            SELECT _n, value, home, clusters, min(_n) OVER same AS first, count(*) OVER same AS like_it
+            SELECT _n, home, clusters, min(_n) OVER same AS first, count(*) OVER same AS like_it
             FROM unkeyed LEFT JOIN homes USING (value) WINDOW same AS (PARTITION BY value))
         SELECT DISTINCT unnest([_n, home]), {literal(rule.name)}, {rank}, home FROM joined WHERE clusters = 1
         UNION ALL

@@ -33,8 +33,9 @@ def list_alike(work: Work) -> int:
         work.engine.run(
             f"""INSERT INTO {ALIKE}
             WITH keys AS (SELECT DISTINCT CAST(({rule.key}) AS VARCHAR) AS _key, _home
-                FROM {SOURCE} JOIN {HOMES} USING (_n) WHERE ({rule.key}) IS NOT NULL),
-            shared AS (SELECT _key, min(_home) AS first FROM keys GROUP BY _key HAVING count(*) > 1)
+                FROM {SOURCE} JOIN {HOMES} USING (_n)),
+            shared AS (SELECT _key, min(_home) AS first FROM keys WHERE _key IS NOT NULL
+                GROUP BY _key HAVING count(*) > 1)
             SELECT {literal(work.object)}, later._home, a._id, b._id, {literal(rule.what)}
             FROM (SELECT _home, min(first) AS first FROM keys JOIN shared USING (_key)
                 WHERE _home <> first GROUP BY _home) later

@@ -13,7 +13,7 @@ OUTCOMES = ("listed", "held", "excluded")
 
 @dataclass(frozen=True, slots=True)
 class IdentityRule:
-    """Records with the same key are one. `only_unkeyed`: for records that no rule before gave a key.
+    """Records with the same key are one. `only_unkeyed`: for records that no other rule gave a key.
 
     Such a record joins the one group that has its value; if several groups have it, it joins none of them, and records
     like it form a group of their own.

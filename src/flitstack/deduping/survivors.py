@@ -45,13 +45,20 @@ def place_records(work: Work, established: Path | None) -> None:
 def merge_values(work: Work) -> None:
     """Fill MERGED: a row a cluster with its survivor and each field as {v: value, by: numbers of its records}."""
     ruled = list(_rule_by_field(work))
-    collected = [f"{_collected(work, rule, name)} AS {quoted(name)}" for name, rule in ruled]
-    # Lists are united in a second query: lambdas over aggregates trip DuckDB 2.0's optimizer ("BoundReferenceExpression").
-    finished = [_united(name, rule.separator) if rule.take == "union" else quoted(name) for name, rule in ruled]
+    # A measure is worked out once a record, whatever number of fields is taken by it.
+    measures = sorted({measure for name, rule in ruled if (measure := _measure(work, rule, name))})
+    column = {measure: f"_measure{number}" for number, measure in enumerate(measures)}
+    measured = "".join(f", ({measure}) AS {name}" for measure, name in column.items())
+    collected = [
+        f"{_collected(rule, quoted(name), column.get(_measure(work, rule, name), ''))} AS {quoted(name)}"
+        for name, rule in ruled
+    ]
     work.engine.run(
         f"CREATE OR REPLACE TEMP TABLE {MERGED}_collected AS SELECT arg_min(_n, _place) AS _survivor,"
-        f" {', '.join(collected)} FROM {SOURCE} JOIN {PLACED} USING (_n) GROUP BY _cluster"
+        f" {', '.join(collected)} FROM (SELECT *{measured} FROM {SOURCE} JOIN {PLACED} USING (_n)) GROUP BY _cluster"
     )
+    # In a query of its own: lambdas over aggregates trip the optimizer of DuckDB 2.0 (BoundReferenceExpression).
+    finished = [_united(name, rule.separator) if rule.take == "union" else quoted(name) for name, rule in ruled]
     work.engine.run(
         f"CREATE OR REPLACE TEMP TABLE {MERGED} AS SELECT _survivor, {', '.join(finished)} FROM {MERGED}_collected"
     )
@@ -93,39 +100,36 @@ def _rule_by_field(work: Work) -> Iterable[tuple[str, ColumnRule]]:
         yield name, ruled.get(name, ColumnRule((name,), work.rules.otherwise))
 
 
-def _collected(work: Work, rule: ColumnRule, name: str) -> str:
-    field = quoted(name)
+def _collected(rule: ColumnRule, field: str, measure: str) -> str:
+    """SQL aggregate over a cluster's records that gives a field as {v, by}; `measure` is a column, or ""."""
     cell = f"{{'v': {field}, 'by': [_n]}}"
-    first = f"arg_min({cell}, _place) FILTER (clean({field}) IS NOT NULL)"
+    filled = f"FILTER (clean({field}) IS NOT NULL)"
     own = f"arg_min({cell}, _place)"
+    first = f"arg_min({cell}, _place) {filled}"
     if rule.take == "survivor":
         return own
+    if rule.take == "union":
+        return f"{{'v': list({field} ORDER BY _place) {filled}, 'by': list(_n ORDER BY _place) {filled}}}"
     if rule.take == "first_filled":
         return f"coalesce({first}, {own})"
-    if rule.take == "union":
-        filled = f"FILTER (clean({field}) IS NOT NULL)"
-        return f"{{'v': list({field} ORDER BY _place) {filled}, 'by': list(_n ORDER BY _place) {filled}}}"
-    value, most = _measure(work, rule, name, field)
-    # Of equal values the better placed record's wins.
-    pick = (
-        f"arg_max({cell}, {{'value': {value}, '_place': -_place}})"
-        if most
-        else f"arg_min({cell}, {{'value': {value}, '_place': _place}})"
-    )
-    return f"coalesce({pick} FILTER (({value}) IS NOT NULL), {first}, {own})"
+    # Of equal measures the better placed record's value wins.
+    if rule.take in {"best", "latest", "largest"}:
+        pick = f"arg_max({cell}, {{'value': {measure}, 'place': -_place}})"
+    else:
+        pick = f"arg_min({cell}, {{'value': {measure}, 'place': _place}})"
+    return f"coalesce({pick} FILTER ({measure} IS NOT NULL), {first}, {own})"
 
 
-def _measure(work: Work, rule: ColumnRule, name: str, field: str) -> tuple[str, bool]:
-    """What the records are compared by, and whether the most of it wins."""
-    if rule.take == "best":
-        return rule.by, True
+def _measure(work: Work, rule: ColumnRule, name: str) -> str:
+    """What records are compared by for this field; "" when the rule compares nothing."""
+    if rule.take in {"first_filled", "survivor", "union"} or rule.by:
+        return rule.by
     if rule.take in {"largest", "smallest"}:
-        return rule.by or f"to_number({field})", rule.take == "largest"
+        return f"to_number({quoted(name)})"
     declared = work.source.fields.get(name)
     zone = (declared.zone if declared else "") or str(work.decisions.get("timezone") or "UTC")
     order = str(work.decisions.get("date_order") or "DMY")
-    moment = rule.by or f"to_datetime({field}, {literal(order)}, {literal(zone)})"
-    return moment, rule.take == "latest"
+    return f"to_datetime({quoted(name)}, {literal(order)}, {literal(zone)})"
 
 
 def _united(name: str, separator: str) -> str:

@@ -1,0 +1,168 @@
+"""Flags, exclusion by decision, rows that exist already, and what a person signed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deduping.dedupe_case import Case
+
+from flitstack.deduping.review import MergeDecisions, Pair, add_decisions, read_decisions, read_review
+from flitstack.errors import UsageError
+
+MakeCase = Callable[..., Case]
+
+RULES = """
+Contact:
+  identity: [{rule: email, key: email_key(Email)}]
+  flags:
+    - {code: automated_sender, when: "email_key(Email) LIKE 'noreply@%'", excluded_by: automated_senders, field: Email}
+    - code: internal_address
+      among:
+        - {value: email_key(Email), object: Member, theirs: email_key(Email)}
+        - {value: private_host(email_host(Email)), object: Member, theirs: private_host(email_host(Email)), at_least: 2}
+    - {code: test_record, when: "Name = 'TEST'", outcome: excluded}
+  alike: [{key: label_key(Name), what: same name}]
+  existing: [{rule: email, table: contact, key: email_key(Email), theirs: email_key(emailaddress1)}]
+Member: {}
+"""
+MEMBERS = [
+    {"Id": "U1", "Email": "ana@team.example"},
+    {"Id": "U2", "Email": "ben@team.example"},
+    {"Id": "U3", "Email": "cleo@customer.example"},
+]
+
+
+def contact(id: str, name: str, email: str) -> dict[str, str]:
+    return {"Id": id, "Name": name, "Email": email}
+
+
+def test_addresses_of_machines_load_and_are_listed_unless_excluded(case: MakeCase) -> None:
+    rows = [contact("a", "Ana", "ana@x.example"), contact("b", "", "noreply@x.example")]
+    listed = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES).run()
+    assert listed.ids("Contact") == ["a", "b"]
+    assert [f[:4] for f in listed.findings] == [("automated_sender", "Contact", "b", "listed")]
+    excluded = case(
+        objects={"Contact": rows, "Member": MEMBERS}, rules=RULES, decisions={"automated_senders": "exclude"}
+    ).run()
+    assert excluded.ids("Contact") == ["a"]
+    assert [f[:4] for f in excluded.findings] == [("automated_sender", "Contact", "b", "excluded")]
+    assert excluded.document.fingerprint != listed.document.fingerprint
+
+
+def test_the_teams_own_addresses_are_internal_but_not_a_customer_who_hosts_one_member(case: MakeCase) -> None:
+    rows = [
+        contact("member", "Ana", "ANA@team.example"),
+        contact("colleague", "Old", "left@team.example"),
+        contact("customer", "Zoe", "zoe@customer.example"),
+    ]
+    outcome = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES).run()
+    assert [record for record, _ in outcome.codes("internal_address")] == ["member", "colleague"]
+
+
+def test_a_record_excluded_by_rule_never_becomes_a_survivor(case: MakeCase) -> None:
+    rows = [contact("t", "TEST", "ana@x.example"), contact("a", "Ana", "ana@x.example")]
+    outcome = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES).run()
+    assert outcome.ids("Contact") == ["a"]
+    assert outcome.merged() == {}
+
+
+def test_a_pair_kept_apart_stays_two_records_and_is_not_flagged_again(case: MakeCase) -> None:
+    rows = [
+        contact("a", "Ana", "info@x.example"),
+        contact("b", "Ben", "info@x.example"),
+        contact("c", "C", "info@x.example"),
+    ]
+    signed = MergeDecisions(keep_apart=frozenset({Pair("Contact", "b", "a")}))
+    outcome = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES).run(signed)
+    assert outcome.ids("Contact") == ["a", "b"]
+    assert outcome.merged() == {"c": "a"}
+
+
+def test_a_merge_is_undone_by_keeping_its_pair_apart(case: MakeCase) -> None:
+    rows = [contact("a", "Ana", "info@x.example"), contact("b", "Ben", "info@x.example")]
+    made = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES)
+    merged = made.run()
+    apart = MergeDecisions(
+        keep_apart=frozenset(Pair("Contact", s["loser_id"], s["survivor_id"]) for s in merged.survivors)
+    )
+    undone = made.run(apart)
+    assert [row["Name"] for row in undone.rows["Contact"]] == ["Ana", "Ben"]
+    assert undone.survivors == []
+
+
+def test_a_pair_that_only_looks_alike_is_merged_once_it_is_signed(case: MakeCase) -> None:
+    rows = [contact("a", "Ana", "a@x.example"), contact("b", "Ana", "b@x.example")]
+    made = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES)
+    assert [record for record, _ in made.run().codes("possible_duplicate")] == ["b"]
+    signed = made.run(MergeDecisions(merge=frozenset({Pair("Contact", "a", "b")})))
+    assert signed.merged() == {"b": "a"}
+    assert signed.codes("possible_duplicate") == []
+    settled = made.run(MergeDecisions(keep_apart=frozenset({Pair("Contact", "b", "a")})))
+    assert settled.codes("possible_duplicate") == []
+
+
+def test_a_survivor_that_is_a_row_already_is_matched_by_its_key(case: MakeCase, tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table(
+            {"contactid": ["r1", "r2", "r3"], "emailaddress1": ["Ana@X.example", "two@x.example", "TWO@x.example"]}
+        ),
+        tmp_path / "contact.parquet",
+    )
+    rows = [
+        contact("a", "Ana", "ana@x.example"),
+        contact("b", "Two", "two@x.example"),
+        contact("c", "New", "c@x.example"),
+    ]
+    outcome = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES).run(
+        existing={"contact": tmp_path / "contact.parquet"}
+    )
+    assert outcome.matches == [
+        {"object": "Contact", "survivor_id": "a", "table": "contact", "row_id": "r1", "rule": "email"}
+    ]
+    assert [record for record, _ in outcome.codes("ambiguous_match")] == ["b"]
+    assert outcome.document.tables["Contact"].matched == 1
+
+
+def test_a_record_that_is_a_row_already_stays_the_survivor(case: MakeCase, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"_id": ["b"]}), tmp_path / "rows.parquet")
+    rows = [contact("a", "Ana", "ana@x.example"), contact("b", "Ana", "ana@x.example")]
+    outcome = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES).run(
+        established={"Contact": tmp_path / "rows.parquet"}
+    )
+    assert outcome.merged() == {"a": "b"}
+
+
+def test_decisions_survive_as_text_and_a_later_one_replaces_the_earlier(tmp_path: Path) -> None:
+    path = tmp_path / "merges.yaml"
+    pair = Pair("Contact", "a", "b")
+    assert add_decisions(path, MergeDecisions(merge=frozenset({pair})), by="ana") == 1
+    assert add_decisions(path, MergeDecisions(merge=frozenset({pair})), by="ana") == 0
+    assert add_decisions(path, MergeDecisions(keep_apart=frozenset({pair})), by="ben", why="two people") == 1
+    assert read_decisions(path) == MergeDecisions(keep_apart=frozenset({pair}))
+
+
+def test_an_entry_that_is_no_pair_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "merges.yaml"
+    path.write_text("keep_apart:\n  - {object: Contact, records: [a]}\n")
+    with pytest.raises(UsageError) as raised:
+        read_decisions(path)
+    assert raised.value.problems[0].where == "merges.yaml:2"
+
+
+def test_a_review_file_gives_back_only_what_a_person_changed(tmp_path: Path) -> None:
+    path = tmp_path / "merges.csv"
+    path.write_text(
+        "object,record,other,kind,why,decision\n"
+        "Contact,b,a,merged,email,Keep apart\n"
+        "Contact,c,a,merged,email,merge\n"
+        "Contact,d,a,alike,same name,merge\n"
+        "Contact,'=e,a,alike,same name,\n"
+    )
+    decided = read_review(path)
+    assert decided.keep_apart == {Pair("Contact", "a", "b")}
+    assert decided.merge == {Pair("Contact", "a", "d")}
+    path.write_text("object,record,other,kind,why,decision\nContact,b,a,merged,email,perhaps\n")
+    with pytest.raises(UsageError, match="'perhaps' is no decision"):
+        read_review(path)
