@@ -6,7 +6,7 @@ Codes: reference of Dataverse web service error codes (Microsoft Learn, "Web ser
 from collections.abc import Callable
 
 from flitstack.catalogue.types import Column
-from flitstack.emulator.messages import Refusal
+from flitstack.emulator.messages import Refusal, not_implemented
 from flitstack.emulator.values import guid_blob, instant_text, is_date, is_stored_instant, parse_instant, utf16_length
 
 Stored = str | int | float | bytes | None
@@ -19,7 +19,7 @@ def checker_for(table: str, entity_set: str, column: Column) -> Checker:
     """The checker of a column, made once from its metadata."""
     maker = _MAKERS.get(column.type)
     if maker is None:
-        raise Refusal(501, "0x80040000", f"flitstack emulator: values of type {column.type} is not implemented")
+        raise not_implemented(f"a column of type {column.type}")
     return maker(table, entity_set, column)
 
 

@@ -18,7 +18,7 @@ from flitstack.emulator.query.terms import (
     compare_literal,
     unknown_property,
 )
-from flitstack.emulator.schema import CollectionNav
+from flitstack.emulator.schema import UNBOUND_LOOKUPS, CollectionNav
 from flitstack.emulator.values import fold
 
 _WILDCARDS = re.compile(r"[%_\[\]]")
@@ -57,9 +57,16 @@ def _compare(scope: Scope, op: str, left: Node, right: Node) -> Fragment:
         op = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}.get(op, op)
     if isinstance(left, Path) and isinstance(right, Path):
         return _compare_columns(scope, op, left, right)
+    if isinstance(left, Call) and isinstance(right, Literal) and right.kind == "boolean" and op in {"eq", "ne"}:
+        condition = compile_condition(scope, left)
+        is_wanted = right.value is (op == "eq")
+        return condition if is_wanted else Fragment(f"NOT coalesce(({condition.sql}), 0)", condition.parameters)
     if not isinstance(left, Path) or not isinstance(right, Literal):
         raise not_implemented("this comparison in $filter")
-    return compare_literal(scope.reference(left), op, right)
+    reference = scope.reference(left)
+    if op == "eq" and reference.column.type in UNBOUND_LOOKUPS and right.kind != "null":
+        scope.store.ensure_index(reference.table, reference.column.name)
+    return compare_literal(reference, op, right)
 
 
 def _compare_columns(scope: Scope, op: str, left: Path, right: Path) -> Fragment:

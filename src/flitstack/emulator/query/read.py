@@ -9,7 +9,7 @@ from flitstack.emulator.messages import Refusal, not_implemented
 from flitstack.emulator.query.compile import collection_link, compile_condition
 from flitstack.emulator.query.options import Expand, Options
 from flitstack.emulator.query.pages import SortKey, after, read_cookie, write_cookie
-from flitstack.emulator.query.render import Annotations, Projection, Row, project, render_rows
+from flitstack.emulator.query.render import Annotations, Projection, Row, blob, project, render_rows
 from flitstack.emulator.query.terms import Fragment, Parameter, Scope, comparable, unknown_property
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.values import guid_text
@@ -125,10 +125,10 @@ class Reader:
                 by_table.setdefault(str(kind), []).append(at)
         for table, places in by_table.items():
             target = self.work.store.schema.tables[table]
-            wanted = {bytes(raws[at][nav.column]) for at in places}  # type: ignore[call-overload]
+            wanted = {blob(raws[at][nav.column]) for at in places}
             found = self._by_id(target, wanted, expand)
             for at in places:
-                rows[at][expand.name] = found.get(bytes(raws[at][nav.column]))  # type: ignore[call-overload]
+                rows[at][expand.name] = found.get(blob(raws[at][nav.column]))
 
     def _by_id(self, model: EntityModel, wanted: set[bytes], expand: Expand) -> dict[bytes, Row]:
         projection = self._with_links(
@@ -141,7 +141,7 @@ class Reader:
             own = Fragment(f"t.{quoted(id_column)} IN ({','.join('?' * len(chunk))})", chunk)
             raws = [raw for raw, _ in self._select(Scope(self.work, model), projection, [own], [], len(chunk))]
             for raw, row in zip(raws, self._render(model, projection, raws, expand.options), strict=True):
-                found[bytes(raw[id_column])] = self._link(model, row) if expand.links_only else row  # type: ignore[call-overload]
+                found[blob(raw[id_column])] = self._link(model, row) if expand.links_only else row
         return found
 
     def _link(self, model: EntityModel, row: Row) -> Row:
@@ -158,7 +158,7 @@ class Reader:
             page = self.page(target, options, size, self.members(model, expand.name, parent))
             row[expand.name] = [self._link(target, r) for r in page.rows] if expand.links_only else page.rows
             if page.next_token is not None and options.top is None:
-                url = f"{self.base_url}{model.table.entity_set}({guid_text(bytes(parent))})/{expand.name}"  # type: ignore[call-overload]
+                url = f"{self.base_url}{model.table.entity_set}({guid_text(blob(parent))})/{expand.name}"
                 row[f"{expand.name}@odata.nextLink"] = f"{url}?$skiptoken={quote(page.next_token)}"
 
     def members(self, model: EntityModel, name: str, parent: object) -> Fragment:

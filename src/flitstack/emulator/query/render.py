@@ -102,7 +102,7 @@ def render_rows(work: Work, projection: Projection, raws: Sequence[Raw], annotat
         for stored, shown, convert in plan:
             value = raw[stored]
             row[shown] = value if value is None or convert is None else convert(value)
-        row[id_column] = guid_text(_blob(raw[id_column]))
+        row[id_column] = guid_text(blob(raw[id_column]))
         rows.append(row)
     if annotations.patterns:
         _annotate(work, projection, raws, rows, annotations)
@@ -113,11 +113,12 @@ def _converter(column: Column) -> Callable[[object], object] | None:
     if column.type == "Boolean":
         return bool
     if column.type in UNBOUND_LOOKUPS or column.type == "Uniqueidentifier":
-        return lambda value: guid_text(_blob(value))
+        return lambda value: guid_text(blob(value))
     return None
 
 
-def _blob(value: object) -> bytes:
+def blob(value: object) -> bytes:
+    """A stored GUID, as the type checker cannot know it."""
     if not isinstance(value, bytes):
         raise TypeError(f"a stored GUID is bytes, not {type(value).__name__}")
     return value
@@ -134,7 +135,7 @@ def _annotate(
             found = names.of([(k, raw[column.name]) for k, raw in zip(kinds, raws, strict=True) if k])
             for kind, raw, row in zip(kinds, raws, rows, strict=True):
                 if kind is not None:
-                    _annotate_lookup(row, shown, column, kind, found.get(_blob(raw[column.name])), annotations)
+                    _annotate_lookup(row, shown, column, kind, found.get(blob(raw[column.name])), annotations)
         elif annotations.wants(FORMATTED):
             label = formatter(work, column)
             if label is not None:

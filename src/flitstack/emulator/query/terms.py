@@ -27,6 +27,7 @@ class Reference:
 
     sql: str
     column: Column
+    table: str
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ class Scope:
         if by_logical_name and name in model.stored and f"_{name}_value" in model.value_properties:
             name = f"_{name}_value"
         found = find_column(model, name)
-        return Reference(f"{alias}.{quoted(found.name)}", found)
+        return Reference(f"{alias}.{quoted(found.name)}", found, model.name)
 
     def _join(self, path: tuple[str, ...], alias: str, model: EntityModel, name: str) -> tuple[str, EntityModel]:
         known = self.joins.get(path)

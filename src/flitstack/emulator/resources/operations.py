@@ -67,4 +67,4 @@ def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
 
 
 def _unknown_operation(name: str) -> Refusal:
-    return Refusal(501, "0x80040000", f"flitstack emulator: the operation {name} is not implemented")
+    return not_implemented(f"the operation {name}")

@@ -136,10 +136,9 @@ def _disconnect(
     work: Work, request: Request, model: EntityModel, id_: bytes, nav: CollectionNav, segment: Segment
 ) -> Answer:
     child = work.store.schema.tables[nav.table]
-    if segment.is_row:
-        other = existing(work, child, segment)
-    else:
-        other = parse_target(work.store, request.query.get("$id"), request.content_ids).id
+    reference = request.query.get("$id")
+    named = segment.is_row or parse_target(work.store, reference, request.content_ids)
+    other = named.id if isinstance(named, Target) else existing(work, child, segment)
     if nav.pairs is not None:
         unlink(work, nav, id_, other)
         return no_content()

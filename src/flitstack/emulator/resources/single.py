@@ -10,7 +10,7 @@ from flitstack.emulator.resources.row_answers import created_at, row_answer
 from flitstack.emulator.rows.alternate_keys import find_key, find_row, missing_key
 from flitstack.emulator.rows.cascades import delete_rows
 from flitstack.emulator.rows.payload import read_object
-from flitstack.emulator.rows.references import missing_row
+from flitstack.emulator.rows.references import missing_row, row_exists
 from flitstack.emulator.rows.write import create_rows, location, update_row
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Work
@@ -33,7 +33,7 @@ def answer(work: Work, request: Request, model: EntityModel, segment: Segment) -
 def locate(work: Work, model: EntityModel, segment: Segment) -> bytes | None:
     """Id of the row a segment names, None when there is no such row."""
     if segment.id is not None:
-        return segment.id if work.find(model, segment.id) is not None else None
+        return segment.id if row_exists(work.store, model, segment.id) else None
     return find_row(work.store, model, segment.key or {})
 
 
