@@ -6,7 +6,7 @@ import pytest
 from core_driver import Driver
 
 from flitstack.catalogue.types import Column, Key
-from flitstack.emulator.core import Environment, Refusal, Switches
+from flitstack.emulator.core import Caller, Environment, Refusal, Request, Switches
 
 
 def test_a_polymorphic_lookup_keeps_one_target(driver: Driver) -> None:
@@ -177,3 +177,37 @@ def test_delete_removes_links_and_respects_restrict(driver: Driver) -> None:
 def test_a_deleted_users_rows_cannot_arise_because_users_stay(driver: Driver) -> None:
     with pytest.raises(Refusal, match="405"):
         driver.delete(f"systemusers({driver.environment.application_user})")
+
+
+def test_a_child_leaves_a_collection_by_id_query(driver: Driver) -> None:
+    account = driver.create("accounts", name="A")
+    contact = driver.create("contacts", lastname="C", parentcustomerid_account__bind=f"/accounts({account})")
+    path = f"accounts({account})/contact_customer_accounts"
+    assert [row["contactid"] for row in driver.rows(path, select="lastname")] == [contact]
+    driver.send("DELETE", f"{path}/$ref", query={"$id": f"http://localhost/api/data/v9.2/contacts({contact})"})
+    assert driver.rows(path) == []
+    assert driver.send("GET", f"{path}/$count").body == b"0"
+    driver.send("POST", f"{path}/$ref", {"@odata.id": f"/contacts({contact})"})
+    assert len(driver.rows(path)) == 1
+
+
+def test_a_change_sets_content_id_can_be_bound_and_addressed(driver: Driver) -> None:
+    ids = {"1": f"accounts({driver.create('accounts', name='A')})"}
+    caller = Caller(driver.environment.application_user)
+    body = b'{"lastname":"C","parentcustomerid_account@odata.bind":"$1"}'
+    driver.environment.handle(Request("POST", "contacts", body=body, content_ids=ids), caller)
+    driver.environment.handle(Request("PATCH", "$1", body=b'{"name":"B"}', content_ids=ids), caller)
+    (row,) = driver.rows("contacts", select="lastname", expand="parentcustomerid_account($select=name)")
+    assert row["parentcustomerid_account"]["name"] == "B"
+    with pytest.raises(Refusal, match=r"Content-ID Reference: '\$2' does not exist in the batch context"):
+        driver.environment.handle(Request("PATCH", "$2", body=b"{}", content_ids=ids), caller)
+
+
+def test_a_lookup_can_be_part_of_an_alternate_key(driver: Driver) -> None:
+    contact = driver.create("contacts", lastname="C")
+    driver.environment.put_key("account", Key("by_contact", ("primarycontactid", "accountnumber")))
+    address = f"accounts(_primarycontactid_value={contact},accountnumber='7')"
+    driver.patch(address, name="made")
+    driver.patch(address, name="changed")
+    (row,) = driver.rows("accounts", select="name,accountnumber,_primarycontactid_value")
+    assert (row["name"], row["accountnumber"], row["_primarycontactid_value"]) == ("changed", "7", contact)

@@ -136,9 +136,7 @@ def _disconnect(
     work: Work, request: Request, model: EntityModel, id_: bytes, nav: CollectionNav, segment: Segment
 ) -> Answer:
     child = work.store.schema.tables[nav.table]
-    reference = request.query.get("$id")
-    named = segment.is_row or parse_target(work.store, reference, request.content_ids)
-    other = named.id if isinstance(named, Target) else existing(work, child, segment)
+    other = existing(work, child, segment) if segment.is_row else _identified(work, request)
     if nav.pairs is not None:
         unlink(work, nav, id_, other)
         return no_content()
@@ -146,3 +144,8 @@ def _disconnect(
     draft.point(child, nav.column or "", None)
     update_draft(work, child, other, draft)
     return no_content()
+
+
+def _identified(work: Work, request: Request) -> bytes:
+    """The row that `?$id=` names."""
+    return parse_target(work.store, request.query.get("$id"), request.content_ids).id
