@@ -3,8 +3,15 @@
 import os
 from pathlib import Path
 
-from flitstack.app.project import Project
+from flitstack.app.project import EnvironmentSettings, Project
+from flitstack.catalogue.read import load_catalogue
+from flitstack.destinations.dataverse.client import Client
+from flitstack.destinations.dataverse.destination import DataverseDestination
+from flitstack.destinations.dataverse.tokens import ClientCredentials, NoTokens, Tokens
+from flitstack.destinations.port import Destination
+from flitstack.destinations.throttled import ThrottledDestination
 from flitstack.errors import Problem, UsageError
+from flitstack.journal.journal import Journal
 from flitstack.staging.engine.engine import Engine
 
 
@@ -15,20 +22,36 @@ def open_engine(project: Project) -> Engine:
     return Engine(scratch, memory_mb=project.settings.memory_mb)
 
 
-def secret(variable: str) -> str:
-    """A credential from the environment. Raises UsageError naming the variable, never the value."""
-    value = os.environ.get(variable, "")
-    if not value:
+def open_journal(project: Project, *, write: bool) -> Journal:
+    """The journal of the chosen environment."""
+    return Journal(journal_folder(project), project.operator, write=write)
+
+
+def journal_folder(project: Project) -> Path:
+    """Where it lies."""
+    return project.env_state / "journal"
+
+
+def open_destination(project: Project) -> Destination:
+    """The chosen environment, paced by the service protection limits."""
+    settings = project.target
+    return ThrottledDestination([DataverseDestination(Client(settings.url, _tokens(settings)), load_catalogue())])
+
+
+def _tokens(settings: EnvironmentSettings) -> Tokens:
+    if settings.auth == "none":
+        return NoTokens()
+    if settings.auth != "client_credentials":
         raise UsageError(
-            Problem(
-                "no-credential",
-                f"the environment variable {variable} is empty",
-                do=f"set {variable} before this command",
-            )
+            Problem("auth-unknown", f"auth: {settings.auth!r}", known="none, client_credentials", do="correct it in flitstack.yaml")
         )
-    return value
-
-
-def scratch_folder(project: Project) -> Path:
-    """Where the engine spills."""
-    return project.state / "scratch"
+    client_id = os.environ.get(settings.client_id_variable, "")
+    missing = [name for name in (settings.client_id_variable, settings.client_secret_variable) if not os.environ.get(name)]
+    if missing:
+        raise UsageError(
+            *(Problem("no-credential", f"the environment variable {name} is empty", do=f"set {name} before this command") for name in missing)
+        )
+    if settings.token_url:
+        scope = f"{settings.url.rstrip('/')}/.default"
+        return ClientCredentials(settings.token_url, client_id, settings.client_secret_variable, scope)
+    return ClientCredentials.of_tenant(settings.tenant, client_id, settings.client_secret_variable, settings.url)

@@ -1,0 +1,129 @@
+"""The account of every source object: how its records fall, before loading from findings, after it from the journal."""
+
+from collections.abc import Mapping
+
+from flitstack.app.project import Project
+from flitstack.app.steps.findings import findings_source
+from flitstack.app.store import deduped_folder, plan_folder
+from flitstack.journal.frames import Operation, Status
+from flitstack.planning.document import Plan
+from flitstack.staging.document import StagingDocument
+from flitstack.staging.engine.engine import Engine, literal
+
+COUNTED = ("read", "created", "updated", "merged", "unchanged", "held", "rejected", "excluded")
+
+
+def accounts_before(engine: Engine, project: Project, staged: StagingDocument) -> dict[str, dict[str, int]]:
+    """read, merged, held, excluded and planned records by object, from the survivor map and the findings.
+
+    A record counts once: merged when it went into another one, else by its worst finding.
+    """
+    reference = set(project.pack.playbook.get("reference") or {})
+    survivors = deduped_folder(project) / "survivors.parquet"
+    merged = dict(engine.rows(f"SELECT object, count(*) FROM read_parquet({literal(str(survivors))}) GROUP BY object"))
+    outcomes = engine.rows(
+        f"""
+        SELECT object, worst, count(*) FROM (
+            SELECT f.object, f.file, f.record,
+                   CASE WHEN bool_or(outcome = 'held') THEN 'held' ELSE 'excluded' END AS worst
+            FROM {findings_source(project)} f
+            WHERE outcome IN ('held', 'excluded') AND f.record <> '' AND NOT EXISTS (
+                SELECT 1 FROM read_parquet({literal(str(survivors))}) s
+                WHERE s.object = f.object AND s.loser_file = f.file AND s.loser_id = f.record)
+            GROUP BY f.object, f.file, f.record
+        ) GROUP BY object, worst
+        """
+    )
+    fallen: dict[str, dict[str, int]] = {}
+    for name, worst, count in outcomes:
+        fallen.setdefault(name, {})[worst] = count
+    accounts = {}
+    for name, table in staged.tables.items():
+        rejects = sum(file.rejects for file in staged.files if file.object == name)
+        read = table.records + rejects
+        mine = fallen.get(name, {})
+        held, excluded = mine.get("held", 0), mine.get("excluded", 0)
+        if name in reference:
+            excluded = read - held
+        away = int(merged.get(name, 0))
+        accounts[name] = {
+            "read": read,
+            "merged": away,
+            "held": held,
+            "excluded": excluded,
+            "unchanged": 0,
+            "planned": read - away - held - excluded,
+        }
+    return accounts
+
+
+def accounts_now(engine: Engine, project: Project, plan: Plan) -> dict[str, dict[str, object]]:
+    """The accounts with what the journal says of every planned row; `pending` records have no verdict yet.
+
+    Needs the temporary view `journal_rows` (loading.rows.make_done_view).
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for name, outcome, count in engine.rows(_record_outcomes(plan, project)):
+        counts.setdefault(name, {})[outcome] = count
+    accounts: dict[str, dict[str, object]] = {}
+    for name, before in plan.accounts.items():
+        after = counts.get(name, {})
+        account: dict[str, object] = {key: int(before.get(key, 0)) + int(after.get(key, 0)) for key in COUNTED}
+        account["pending"] = int(after.get("pending", 0))
+        account["closes"] = _closes(account)
+        accounts[name] = account
+    return accounts
+
+
+def rows_by_table(engine: Engine, project: Project, plan: Plan) -> dict[str, int]:
+    """Rows that landed, by destination table; annotations are told apart besides: `note` without, `file` with a file."""
+    tables: dict[str, int] = {}
+    for send in plan.tables:
+        source = f"read_parquet({literal(str(plan_folder(project) / send.parquet))})"
+        landed = f'(SELECT "row" FROM ({_last_word(send.table)}) WHERE word = \'created\')'
+        count = int(engine.one(f"SELECT count(*) FROM {source} WHERE _row IN {landed}")[0])
+        tables[send.table] = tables.get(send.table, 0) + count
+        if send.table == "annotation":
+            kind = "file" if send.has_files else "note"
+            tables[kind] = tables.get(kind, 0) + count
+    return tables
+
+
+def _record_outcomes(plan: Plan, project: Project) -> str:
+    """SQL: object, outcome, records; a record's outcome is that of its worst row."""
+    parts = [
+        f"""SELECT e._object AS object, e._file AS file, e._record AS record, coalesce(w.word, 'pending') AS word
+            FROM read_parquet({literal(str(plan_folder(project) / send.parquet))}) e
+            LEFT JOIN ({_last_word(send.table)}) w ON w."row" = e._row"""
+        for send in plan.tables
+    ]
+    if not parts:
+        return "SELECT '' AS object, '' AS outcome, 0 AS records WHERE FALSE"
+    rank = "CASE word WHEN 'rejected' THEN 0 WHEN 'pending' THEN 1 WHEN 'created' THEN 2 ELSE 3 END"
+    return f"""
+        SELECT object, outcome, count(*) FROM (
+            SELECT object, file, record, arg_min(word, {rank}) AS outcome
+            FROM ({" UNION ALL ".join(parts)}) GROUP BY object, file, record
+        ) GROUP BY object, outcome
+    """
+
+
+def _last_word(table: str) -> str:
+    """SQL: row, word (created | rejected | pending) by the last create or delete of each row of a table."""
+    return f"""
+        SELECT "row", CASE
+            WHEN arg_max(operation, batch) = {Operation.DELETE} THEN 'pending'
+            WHEN arg_max(status, batch) = {Status.LANDED} THEN 'created'
+            WHEN arg_max(status, batch) = {Status.REFUSED} THEN 'rejected' ELSE 'pending' END AS word
+        FROM journal_rows WHERE "table" = {literal(table)} AND operation IN ({Operation.CREATE}, {Operation.DELETE})
+        GROUP BY "row"
+    """
+
+
+def _closes(account: Mapping[str, object]) -> bool:
+    placed = sum(_number(account[key]) for key in COUNTED if key != "read")
+    return _number(account["read"]) == placed and not _number(account["pending"])
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,50 @@
+"""`flitstack dedupe`: what is the same becomes one, what only looks alike is listed for sign-off."""
+
+from flitstack.app.project import Project
+from flitstack.app.result import Progress, Result
+from flitstack.app.store import deduped_folder, load_staging, staged_folder
+from flitstack.app.wiring import open_engine
+from flitstack.deduping.dedupe import dedupe as dedupe_snapshot
+from flitstack.deduping.review import read_decisions, read_review
+from flitstack.deduping.review import MergeDecisions
+from flitstack.errors import Problem, UsageError
+from flitstack.reporting.merges import write_merges
+from flitstack.staging.engine.findings import FindingsWriter
+
+
+def dedupe(project: Project, progress: Progress) -> Result:
+    """Merge the current snapshot; the clusters go to reports/merges.xlsx. Decisions in merges.yaml are respected."""
+    staged = load_staging(project)
+    if staged is None:
+        raise UsageError(Problem("not-staged", "nothing is staged yet", do="run: flitstack stage"))
+    progress.phase("deduping")
+    with open_engine(project) as engine:
+        findings = FindingsWriter(engine, "dedupe")
+        document = dedupe_snapshot(
+            project.pack, staged, staged_folder(project), deduped_folder(project), project.decisions, engine, findings, _decided(project)
+        )
+        findings.save(project.state / "findings" / "dedupe.parquet")
+        report = write_merges(engine, document, deduped_folder(project), project.reports / "merges.xlsx")
+    tables = {
+        name: {"records": table.records, "merged": table.merged, "flagged": table.flagged} for name, table in document.tables.items()
+    }
+    lines = [
+        f"{name}: {table['records']:,} records stay, {table['merged']:,} merged away, {table['flagged']:,} look alike and stay apart"
+        for name, table in tables.items()
+        if table["merged"] or table["flagged"]
+    ]
+    return Result(
+        {"fingerprint": document.fingerprint, "tables": tables, "report": str(report)},
+        tuple(lines or ["no duplicates"]),
+        next="look at reports/merges.xlsx, then: flitstack approve quality",
+    )
+
+
+def _decided(project: Project) -> MergeDecisions:
+    """What people decided in merges.yaml, and in the decision column of the review sheet."""
+    signed = read_decisions(project.folder / "merges.yaml")
+    sheet = project.reports / "merges.xlsx"
+    if not sheet.exists():
+        return signed
+    reviewed = read_review(sheet)
+    return MergeDecisions(signed.keep_apart | reviewed.keep_apart, signed.merge | reviewed.merge)

@@ -1,0 +1,75 @@
+"""`flitstack status`: steps, gates, accounts, rows by table."""
+
+from typing import Any
+
+from flitstack.app.accounts import accounts_before, accounts_now, rows_by_table
+from flitstack.app.project import Project
+from flitstack.app.result import Result
+from flitstack.app.store import load_dedupe, load_mapping, load_outcome, load_plan, load_profile, load_reconciliation, load_staging
+from flitstack.app.subjects import current_gates
+from flitstack.app.wiring import open_engine, open_journal
+from flitstack.loading.rows import make_done_view
+
+
+def status(project: Project) -> Result:
+    """Readable at any time, also while a load runs."""
+    steps = _steps(project)
+    gates = current_gates(project)
+    accounts, tables = _accounts(project)
+    document = {
+        "project": str(project.folder),
+        "environment": project.environment,
+        "steps": steps,
+        "gates": {name: {"state": g.state, "sha256": g.sha256, "by": g.by, "at": g.at, "why": g.why} for name, g in gates.items()},
+        "accounts": accounts,
+        "tables": tables,
+    }
+    return Result(document, tuple(_lines(document)), next=_next(steps))
+
+
+def _steps(project: Project) -> dict[str, bool]:
+    return {
+        "stage": load_staging(project) is not None,
+        "profile": load_profile(project) is not None,
+        "dedupe": load_dedupe(project) is not None,
+        "map": load_mapping(project) is not None or any(project.maps.glob("*.yaml")),
+        "plan": load_plan(project) is not None,
+        "sample": load_outcome(project, sample=True) is not None,
+        "load": load_outcome(project) is not None,
+        "reconcile": load_reconciliation(project) is not None,
+    }
+
+
+def _accounts(project: Project) -> tuple[dict[str, Any], dict[str, int]]:
+    staged, deduped, plan = load_staging(project), load_dedupe(project), load_plan(project)
+    if staged is None or deduped is None:
+        return {}, {}
+    with open_engine(project) as engine:
+        if plan is None:
+            return dict(accounts_before(engine, project, staged)), {}
+        with open_journal(project, write=False) as journal:
+            make_done_view(engine, journal)
+            return dict(accounts_now(engine, project, plan)), rows_by_table(engine, project, plan)
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    lines = [f"environment {document['environment']}"]
+    lines.append("steps    " + ", ".join(f"{name} {'done' if done else '-'}" for name, done in document["steps"].items()))
+    for name, gate in document["gates"].items():
+        by = f" by {gate['by']} at {gate['at']}" if gate["by"] else ""
+        why = f": {gate['why']}" if gate["why"] else ""
+        lines.append(f"gate     {name:<10} {gate['state']}{by}{why}")
+    if document["accounts"]:
+        heads = ("read", "created", "updated", "merged", "unchanged", "held", "rejected", "excluded", "pending")
+        lines.append("account  " + f"{'object':<16}" + "".join(f"{head:>10}" for head in heads) + "  closes")
+        for name, account in document["accounts"].items():
+            cells = "".join(f"{account.get(head, 0):>10,}" for head in heads)
+            lines.append("         " + f"{name:<16}" + cells + f"  {'yes' if account.get('closes') else 'not yet'}")
+    for table, rows in document["tables"].items():
+        lines.append(f"rows     {table:<32}{rows:>10,}")
+    return lines
+
+
+def _next(steps: dict[str, bool]) -> str:
+    names = {"sample": "load --sample"}
+    return next((f"flitstack {names.get(name, name)}" for name, done in steps.items() if not done), "")
