@@ -2,7 +2,8 @@
 
 A plan is YAML: `seed: 7` and `rules:`, each rule with `kind` and any of `method`, `path` (regular expression, searched
 in the path below the service root), `request` (kind of request, see counters.kind_of), `probability` or `every`,
-`skip` (the first n matches pass), `times` (at most n faults), `seconds` (of slow and timeout, or Retry-After).
+`skip` (the first n matches pass), `times` (at most n faults), `seconds` (of slow and timeout, or Retry-After),
+`in_batch` (true: strikes requests inside batches, with throttle429, unavailable503 or precondition412).
 The first rule that strikes wins.
 """
 
@@ -21,6 +22,7 @@ KINDS = frozenset(
         "precondition412", "expired_token",
     }
 )  # fmt: skip
+PART_KINDS = frozenset({"throttle429", "unavailable503", "precondition412"})
 
 
 class FaultPlanError(ValueError):
@@ -53,10 +55,8 @@ class Rule:
         self.matched += 1
         if self.matched <= self.skip or (self.times is not None and self.struck >= self.times):
             return False
-        if self.probability is not None:
-            hit = chance.random() < self.probability
-        else:
-            hit = (self.matched - self.skip) % self.every == 0
+        is_due = (self.matched - self.skip) % self.every == 0
+        hit = is_due if self.probability is None else chance.random() < self.probability
         self.struck += hit
         return hit
 
@@ -104,6 +104,8 @@ def _read_rule(number: int, item: Any) -> Rule:
     unknown = fields.keys() - {name for name in Rule.__dataclass_fields__ if name not in {"matched", "struck"}}
     if unknown:
         raise FaultPlanError(f"rule {number}: unknown {', '.join(sorted(unknown))}")
+    if fields.get("in_batch") and fields["kind"] not in PART_KINDS:
+        raise FaultPlanError(f"rule {number}: inside a batch only {', '.join(sorted(PART_KINDS))} can strike")
     if fields.get("every", 1) < 1:
         raise FaultPlanError(f"rule {number}: `every` is at least 1")
     return Rule(**fields)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from flitstack.catalogue.types import Key
-from flitstack.emulator.core import EntityModel, Environment
+from flitstack.emulator.core import Document, EntityModel, Environment
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.metadata.attributes import Json
 from flitstack.emulator.metadata.identity import metadata_id
@@ -62,16 +62,27 @@ def activate_due(environment: Environment, now: datetime) -> bool:
             continue
         table, _, name = full.partition(".")
         extra = waiting["extra"]
-        try:
-            environment.put_key(
-                table, Key(name, _columns(waiting["columns"])), extra if isinstance(extra, dict) else None
-            )
-        except Refusal:
+        key = Key(name, _columns(waiting["columns"]))
+        if _build(environment, table, key, extra if isinstance(extra, dict) else None):
+            environment.drop_document(_WAITING, full)
+        else:
             # As on the service: the definition stays, the status tells that rows repeat a value.
             environment.put_document(_WAITING, full, {**waiting, "status": "Failed"})
-        else:
-            environment.drop_document(_WAITING, full)
     return is_waiting
+
+
+def _build(environment: Environment, table: str, key: Key, extra: Document | None) -> bool:
+    """Whether the index could be built; when not, nothing is left of it although a transaction goes on around it."""
+    environment.connection.execute("SAVEPOINT key_index")
+    try:
+        environment.put_key(table, key, extra)
+    except Refusal:
+        environment.connection.execute("ROLLBACK TO key_index")
+        environment.connection.execute("RELEASE key_index")
+        environment.reload()
+        return False
+    environment.connection.execute("RELEASE key_index")
+    return True
 
 
 def drop_key(environment: Environment, model: EntityModel, matches: Callable[[Json], bool], live: Live) -> None:
