@@ -15,8 +15,9 @@ from flitstack.destinations.pacing import Pace
 from flitstack.destinations.port import Call, Destination, Done, Encoder, Facts
 
 T = TypeVar("T")
-# A wait is cut into pieces, so that the end of another request is never overslept for long.
-_NAP_S = 5.0
+# A wait is cut into pieces, so that the end of another request is never overslept for long; and never shorter than a
+# clock can tell apart.
+_LONGEST_NAP_S, _SHORTEST_NAP_S = 5.0, 0.001
 
 
 @dataclass(slots=True)
@@ -159,4 +160,4 @@ class ThrottledDestination:
                 if wait_s == float("inf"):
                     await self._freed.wait()
                 else:
-                    await self._sleep(min(wait_s, _NAP_S))
+                    await self._sleep(max(_SHORTEST_NAP_S, min(wait_s, _LONGEST_NAP_S)))
