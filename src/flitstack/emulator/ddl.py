@@ -28,6 +28,15 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(value: str | int | float | bytes | None) -> str:
+    """A stored value as SQLite literal."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+
+
 def type_column(column: str) -> str:
     """The companion that holds the target table's logical name of a lookup with several targets."""
     return f"{column}$type"

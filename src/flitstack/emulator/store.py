@@ -36,7 +36,7 @@ class Store:
     base_currency: bytes
 
     def __init__(self, path: Path, switches: Switches, clock: Callable[[], datetime]) -> None:
-        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=1024)
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         self.switches = switches
         self.clock = clock
         self.schema = Schema({}, {}, {})

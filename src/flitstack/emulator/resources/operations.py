@@ -40,7 +40,8 @@ def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
     handler = unbound.FUNCTIONS.get(first.name) or closing.ACTIONS.get(first.name)
     if handler is not None and first.name not in work.store.schema.entity_sets:
         return handler(work, request, first)
-    if first.name not in work.store.schema.entity_sets and first.name[:1].isupper():
+    sets = work.store.schema.entity_sets
+    if first.name not in sets and first.name[:1].isupper() and first.name.lower() not in sets:
         raise _unknown_operation(first.name)  # entity sets begin with a lower-case letter, messages do not
     model = work.store.schema.by_entity_set(first.name)
     if first.arguments is not None and not first.is_row:

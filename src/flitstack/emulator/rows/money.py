@@ -24,7 +24,7 @@ def base_rule(model: EntityModel) -> Callable[[Change], None]:
 
     def fill(change: Change) -> None:
         values = change.values
-        if watched.isdisjoint(values):
+        if values.keys().isdisjoint(watched):
             return
         currency = _currency(change, pairs)
         if currency is None:

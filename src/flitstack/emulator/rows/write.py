@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 
 from flitstack.catalogue.types import Column
-from flitstack.emulator.ddl import key_column, pair_table, quoted
+from flitstack.emulator.ddl import key_column, literal, pair_table, quoted
 from flitstack.emulator.messages import Refusal, not_implemented
 from flitstack.emulator.rows import parties
 from flitstack.emulator.rows.alternate_keys import key_text
@@ -18,6 +18,11 @@ from flitstack.emulator.values import guid_text
 from flitstack.emulator.work import Change, Values, Work
 
 Body = Mapping[str, object]
+_MANY = 50  # rows from which a statement with constants, compiled anew each time, pays
+_STAMPS = (
+    "createdon", "createdby", "modifiedon", "modifiedby", "ownerid", "ownerid$type", "owninguser", "owningteam",
+    "owningbusinessunit", "statecode", "statuscode", "transactioncurrencyid", "exchangerate", "activitytypecode",
+)  # fmt: skip
 
 
 def create_rows(work: Work, model: EntityModel, bodies: Sequence[Body]) -> list[bytes]:
@@ -185,17 +190,28 @@ def _insert(work: Work, model: EntityModel, rows: Sequence[Values]) -> None:
 
     Grouping rows by their own columns instead would make a statement per row where clients leave out nulls.
     """
-    columns = tuple(dict.fromkeys(column for values in rows for column in values))
-    stored = model.stored
-    blank: Values = {column: _default(stored.get(column)) for column in columns}
-    in_order = itemgetter(*columns)  # a tuple: every row has more than one column
-    names, marks = ", ".join(map(quoted, columns)), ", ".join("?" * len(columns))
+    shared = _shared(rows) if len(rows) >= _MANY else {}
+    columns = tuple(dict.fromkeys(column for values in rows for column in values if column not in shared))
+    blank: Values = {column: _default(model.stored.get(column)) for column in columns}
+    in_order = itemgetter(*columns) if len(columns) > 1 else lambda values: (values[columns[0]],)
+    names = ", ".join(map(quoted, (*columns, *shared)))
+    marks = ", ".join([*("?" * len(columns)), *map(literal, shared.values())])
     sql = f"INSERT INTO {work.store.ensure(model)} ({names}) VALUES ({marks})"
     tuples = (in_order(blank | values) for values in rows)
     try:
         work.store.connection.executemany(sql, tuples)
     except sqlite3.IntegrityError as error:
         raise duplicate(model, str(error)) from error
+
+
+def _shared(rows: Sequence[Values]) -> Values:
+    """Stamps that all rows have in common: as constants of the statement they cost a quarter less than bound."""
+    first, absent = rows[0], object()
+    return {
+        column: first[column]
+        for column in _STAMPS
+        if column in first and all(values.get(column, absent) is first[column] for values in rows)
+    }
 
 
 def _default(column: Column | None) -> int | None:
