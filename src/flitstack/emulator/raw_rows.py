@@ -35,11 +35,16 @@ def set_cell(instance: Instance, body: dict[str, object]) -> dict[str, object]:
     id_ = guid_blob(str(body["id"]))
     if model is None or column is None or id_ is None:
         raise Refusal(404, "0x80040217", f"There is no cell {body['table']}.{body['column']} of row {body['id']}.")
+    connection = instance.environment.connection
+    is_made = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (model.name,)).fetchone() is not None
     with instance.environment.transaction():
-        changed = instance.environment.connection.execute(
-            f"UPDATE {quoted(model.name)} SET {quoted(column.name)} = ? WHERE {quoted(model.table.id_column)} = ?",
-            (stored_value(column, body["value"]), id_),
-        ).rowcount
+        changed = (
+            is_made
+            and connection.execute(
+                f"UPDATE {quoted(model.name)} SET {quoted(column.name)} = ? WHERE {quoted(model.table.id_column)} = ?",
+                (stored_value(column, body["value"]), id_),
+            ).rowcount
+        )
     if not changed:
         raise Refusal(404, "0x80040217", f"{model.name} With Id = {body['id']} Does Not Exist")
     return {"changed": changed}

@@ -18,7 +18,6 @@ _CALLER = Caller(APPLICATION_USER)
 _TRUE = {"1", "true", "yes"}
 _APPLICATION = "Application"  # not an access mode of the platform: an application user, non-interactive
 _BASE_CURRENCY = seed_id("base currency")
-_PRIMARY_KEY_EXISTS = "0x80040237"
 Line = dict[str, Any]
 
 
@@ -103,18 +102,18 @@ def _give_role(environment: Environment, user: UUID, name: str) -> None:
     if environment.connection.execute("SELECT 1 FROM role WHERE roleid = ?", (uuid_blob(role),)).fetchone() is None:
         unit = uuid_blob(seed_id("root business unit"))
         environment.put_row("role", role, {"name": name, "businessunitid": unit})
+    given = environment.handle(Request("GET", f"systemusers({user})/systemuserroles_association"), _CALLER)
+    if any(row["roleid"] == str(role) for row in orjson.loads(given.body or b"{}")["value"]):
+        return
     body = orjson.dumps({"@odata.id": f"roles({role})"})
     environment.handle(Request("POST", f"systemusers({user})/systemuserroles_association/$ref", body=body), _CALLER)
 
 
 def _create_account(environment: Environment, line: Line) -> None:
-    """Through the data API, so that owner, state and money columns are as on any other account."""
+    """Through the data API (as an upsert), so that owner, state and money columns are as on any other account."""
     body = {name: value for name, value in line.items() if value not in (None, "")}
-    try:
-        environment.handle(Request("POST", "accounts", body=orjson.dumps(body)), _CALLER)
-    except Refusal as refusal:
-        if refusal.code != _PRIMARY_KEY_EXISTS:
-            raise
+    request = Request("PATCH", f"accounts({body['accountid']})", body=orjson.dumps(body))
+    environment.handle(request, _CALLER)
 
 
 def _owner() -> Values:
