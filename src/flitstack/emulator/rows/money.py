@@ -19,32 +19,30 @@ def base_rule(model: EntityModel) -> Callable[[Change], None]:
     The rate is copied when money or currency changes. Money without a currency takes the organization's base currency.
     """
     pairs = base_columns(model)
-    watched = frozenset(pairs) | {"transactioncurrencyid"}
-    has_rate = "exchangerate" in model.stored
+    has_currency, has_rate = "transactioncurrencyid" in model.stored, "exchangerate" in model.stored
 
     def fill(change: Change) -> None:
         values = change.values
-        if values.keys().isdisjoint(watched):
+        touched = [column for column in pairs if column in values]
+        if not has_currency or not (touched or "transactioncurrencyid" in values):
             return
         currency = _currency(change, pairs)
         if currency is None:
             return
         rate = _rate(change.work, currency)
-        is_new_rate = change.before is None or rate != change.before.get("exchangerate")
+        if change.before is not None and rate != change.before.get("exchangerate"):
+            touched = list(pairs)
         if has_rate:
             values["exchangerate"] = rate
-        for column, base in pairs.items():
-            if column in values or (is_new_rate and change.before is not None):
-                amount = change.after(column)
-                values[base] = round(amount / rate, 4) if isinstance(amount, (int, float)) else None
+        for column in touched:
+            amount = change.after(column)
+            values[pairs[column]] = round(amount / rate, 4) if isinstance(amount, (int, float)) else None
 
     return fill
 
 
 def _currency(change: Change, pairs: Iterable[str]) -> bytes | None:
     """The row's currency, filled in when it has none but holds money; None when there is nothing to convert."""
-    if "transactioncurrencyid" not in change.model.stored:
-        return None
     currency = change.after("transactioncurrencyid")
     if isinstance(currency, bytes):
         return currency

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 
 from flitstack.catalogue.types import Column
@@ -191,7 +192,7 @@ def _insert(work: Work, model: EntityModel, rows: Sequence[Values]) -> None:
     Grouping rows by their own columns instead would make a statement per row where clients leave out nulls.
     """
     shared = _shared(rows) if len(rows) >= _MANY else {}
-    columns = tuple(dict.fromkeys(column for values in rows for column in values if column not in shared))
+    columns = tuple(column for column in dict.fromkeys(chain.from_iterable(rows)) if column not in shared)
     blank: Values = {column: _default(model.stored.get(column)) for column in columns}
     in_order = itemgetter(*columns) if len(columns) > 1 else lambda values: (values[columns[0]],)
     names = ", ".join(map(quoted, (*columns, *shared)))
@@ -210,7 +211,7 @@ def _shared(rows: Sequence[Values]) -> Values:
     return {
         column: first[column]
         for column in _STAMPS
-        if column in first and all(values.get(column, absent) is first[column] for values in rows)
+        if column in first and [values.get(column, absent) for values in rows].count(first[column]) == len(rows)
     }
 
 
