@@ -20,6 +20,7 @@ _OUTCOME = struct.Struct("<QIB")  # batch, rows, 0 = all landed | 1 = a status a
 _SEAL = struct.Struct("<Q32s")  # milliseconds since 1970, chain
 
 ID_BYTES, HASH_BYTES = 16, 8
+SEAL_BYTES = _SEAL.size
 NO_IMAGE = -1
 
 
@@ -30,6 +31,9 @@ class Kind(IntEnum):
     INTENT = 2
     OUTCOME = 3
     SEAL = 4
+
+
+_KINDS = frozenset(int(kind) for kind in Kind)
 
 
 class Operation(IntEnum):
@@ -133,7 +137,7 @@ def read_frames(data: memoryview) -> Iterator[tuple[int, Kind, memoryview]]:
         if end > len(data):
             return
         payload = data[place + HEADER.size : end]
-        if zlib.crc32(payload, zlib.crc32(bytes([kind]))) != crc or kind not in Kind.__members__.values():
+        if kind not in _KINDS or zlib.crc32(payload, zlib.crc32(bytes([kind]))) != crc:
             return
         yield end, Kind(kind), payload
         place = end

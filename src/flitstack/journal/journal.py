@@ -5,15 +5,14 @@ beside them and the key maps are what the engine joins, and can be made again.
 """
 
 import asyncio
-import os
 import secrets
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from isal import igzip
 
 from flitstack.documents import file_sha256
 from flitstack.errors import Problem, StepFailed
@@ -28,8 +27,9 @@ from flitstack.journal.frames import (
     outcome_frame,
     read_intent,
 )
+from flitstack.journal.images import Images
 from flitstack.journal.lease import Lease
-from flitstack.journal.replay import Replay, replay, rows_path
+from flitstack.journal.replay import Reader, Replay
 from flitstack.journal.segments import Appender, Break, read_groups, segment_paths, verify_chain
 from flitstack.keys import BatchId, RowId, row_id_at
 
@@ -53,15 +53,25 @@ class Journal:
     def __init__(self, folder: Path, operator: str, *, write: bool) -> None:
         """Open, take the lease when writing, replay. `torn_bytes` says what a crash left half written and was cut."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.operator = folder, operator
+        self.folder, self.operator, self._writes = folder, operator, write
         self._segments = folder / "segments"
         self._segments.mkdir(exist_ok=True)
+        self._appender: Appender | None = None
+        self._own_rows: tempfile.TemporaryDirectory[str] | None = None
         self._lease = Lease(folder / "lease", operator) if write else None
-        self._appender = Appender(self._segments) if write else None
-        self.torn_bytes = self._appender.cut_bytes if self._appender else 0
-        self.state: Replay = replay(self._segments)
+        try:
+            self._appender = Appender(self._segments) if write else None
+            self.torn_bytes = self._appender.cut_bytes if self._appender else 0
+            self._reader = Reader(self._segments, folder / "rows" if write else None)
+            self.state: Replay = self._reader.read()
+        except BaseException:
+            self.close()
+            raise
+        self._images = Images(folder / "images.bin")
         self._next_batch = self.state.last_batch + 1
         self._buffer = bytearray()
+        self._writing = threading.Lock()
+        self._failed: BaseException | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._committer: asyncio.Task[None] | None = None
         # Called with the point's name before and after each durable write; tests kill the process there.
@@ -77,8 +87,13 @@ class Journal:
         """Close files and give the lease back. What was not committed is not there."""
         if self._appender:
             self._appender.close()
+            self._appender = None
+        if self._own_rows:
+            self._own_rows.cleanup()
+            self._own_rows = None
         if self._lease:
             self._lease.release()
+            self._lease = None
 
     # ------------------------------------------------------------------ notes
 
@@ -134,7 +149,7 @@ class Journal:
         """Write down a request; it may leave only after `commit`. `before`: JSON lines, one a row, kept compressed."""
         batch = self._next_batch
         self._next_batch += 1
-        offset, size = self._keep_image(before) if before is not None else (NO_IMAGE, 0)
+        offset, size = self._images.keep(before) if before is not None else (NO_IMAGE, 0)
         intent = Intent(batch, step, operation, table, ids, hashes, offset, size)
         self.state.unsettled[batch] = intent
         self._buffer += intent_frame(intent)
@@ -155,53 +170,82 @@ class Journal:
 
     def commit_now(self) -> None:
         """The same for callers outside an event loop."""
-        self.on_boundary("before commit")
-        if self._buffer:
-            group, self._buffer = bytes(self._buffer), bytearray()
-            self._writer().write(group)
-        self.on_boundary("after commit")
+        self._writing.acquire()
+        self._write(self._take())
 
     async def _commit_groups(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
+            # Never blocks for long: the only other holder is `commit_now`, which runs on this same thread.
+            self._writing.acquire()
             waiting, self._waiting = self._waiting, []
-            group, self._buffer = bytes(self._buffer), bytearray()
-            try:
-                self.on_boundary("before commit")
-                if group:
-                    await loop.run_in_executor(None, self._writer().write, group)
-                self.on_boundary("after commit")
-            except BaseException as error:
-                for future in waiting:
-                    if not future.done():
-                        future.set_exception(error)
-                raise
+            taken = self._take()
+            written = loop.run_in_executor(None, self._write, taken)
+            await asyncio.wait({written})
+            error = written.exception()
             for future in waiting:
-                if not future.done():
+                if future.done():
+                    continue
+                if error is None:
                     future.set_result(None)
+                else:
+                    future.set_exception(error)
+
+    def _take(self) -> tuple[bytes, bytes]:
+        group, self._buffer = bytes(self._buffer), bytearray()
+        return group, self._images.take()
+
+    def _write(self, taken: tuple[bytes, bytes]) -> None:
+        """Write and sync; frees the lock. After a failure nothing is written any more: what the disk holds is unknown."""
+        try:
+            if self._failed is not None:
+                raise self._failed
+            self.on_boundary("before commit")
+            group, images = taken
+            if group:
+                writer = self._writer()
+                # An intent must never name an image that the disk has not.
+                self._images.write(images)
+                writer.write(group)
+            self.on_boundary("after commit")
+        except BaseException as error:
+            self._failed = error
+            raise
+        finally:
+            self._writing.release()
 
     # ------------------------------------------------------------------ reading
 
     def refresh(self) -> None:
-        """Replay again, so that the row files hold what this process did."""
-        self.state = replay(self._segments)
+        """Replay what is new, so that the row files hold what this process did."""
+        self.state = self._reader.read()
 
     def rows_files(self) -> list[Path]:
-        """Parquet files (replay.ROWS_SCHEMA) with every settled row, oldest first."""
-        return [rows_path(path) for path in segment_paths(self._segments)]
+        """Parquet files (replay.ROWS_SCHEMA) with every settled row up to the last `refresh`, oldest first.
+
+        A journal opened for reading makes files of its own: those of the loader change under its feet.
+        """
+        if not self._writes and self._own_rows is None:
+            self._own_rows = tempfile.TemporaryDirectory(prefix="flitstack-journal-")
+            self._reader = Reader(self._segments, Path(self._own_rows.name))
+            self.state = self._reader.read()
+        return list(self._reader.files)
 
     def before_images(self) -> Iterator[tuple[Intent, bytes]]:
         """Intents that kept before-images, oldest first, with their JSON lines."""
-        path = self.folder / "images.bin"
-        for segment in segment_paths(self._segments):
-            for group in read_groups(segment):
+        paths = segment_paths(self._segments)
+        for path in paths:
+            for group in read_groups(path, is_last=path is paths[-1]):
                 for kind, payload in group.frames:
                     if kind is Kind.INTENT:
                         intent = read_intent(payload)
                         if intent.image_offset != NO_IMAGE:
-                            with path.open("rb") as file:
-                                file.seek(intent.image_offset)
-                                yield intent, igzip.decompress(file.read(intent.image_bytes))
+                            yield intent, self._images.read(intent.image_offset, intent.image_bytes)
+
+    def erase_images(self) -> None:
+        """Erase every before-image (personal values): updates can then no longer be rolled back. Noted."""
+        self._note({"note": "images-erased"})
+        self._images.erase()
 
     def verify(self) -> tuple[int, list[Break]]:
         """Walk the hash chain: groups that hold, and where it breaks. Key maps are checked against their noted hash."""
@@ -218,19 +262,6 @@ class Journal:
         self.state.notes.append(note | {"at_ms": int(datetime.now(UTC).timestamp() * 1000)})
         self._buffer += note_frame(note)
         self.commit_now()
-
-    def _keep_image(self, before: bytes) -> tuple[int, int]:
-        """Append a before-image to a file only its owner may read; synced before the intent that names it."""
-        packed = igzip.compress(before, compresslevel=1)
-        path = self.folder / "images.bin"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            offset = os.fstat(handle).st_size
-            os.write(handle, packed)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        return offset, len(packed)
 
     def _keymap(self, table: str) -> Path:
         return self.folder / "keymap" / f"{table}.parquet"

@@ -13,6 +13,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+# Windows locks bytes, and a locked byte cannot be read by others: lock one far behind the holder's name.
+_LOCKED_BYTE = 1 << 20
+
 
 class Lease:
     """An exclusive lock on a file; the file names its holder for the message others see."""
@@ -23,7 +26,7 @@ class Lease:
         try:
             _lock(self._file)
         except OSError as error:
-            holder = os.read(self._file, 500).decode(errors="replace").strip() or "another process"
+            holder = _holder(self._file)
             os.close(self._file)
             raise StepFailed(
                 Problem(
@@ -33,17 +36,25 @@ class Lease:
                     do="wait until it ends, or stop it; then run the command again",
                 )
             ) from error
-        text = f"process {os.getpid()} on {socket.gethostname()}, operator {operator}, since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        text = f"process {os.getpid()} on {socket.gethostname()}, operator {operator}, since {since}"
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, text.encode(), 0) if hasattr(os, "pwrite") else os.write(self._file, text.encode())
+        os.lseek(self._file, 0, os.SEEK_SET)
+        os.write(self._file, text.encode())
 
     def release(self) -> None:
         """Give it back."""
         os.close(self._file)
 
 
+def _holder(file: int) -> str:
+    os.lseek(file, 0, os.SEEK_SET)
+    return os.read(file, 500).decode(errors="replace").strip() or "another process"
+
+
 def _lock(file: int) -> None:
     if sys.platform == "win32":
+        os.lseek(file, _LOCKED_BYTE, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -39,6 +39,7 @@ ROWS_SCHEMA = pa.schema(
         ("at_ms", pa.int64()),
     ]
 )
+_ROWS_PER_BATCH = 250_000
 
 
 @dataclass
@@ -48,50 +49,94 @@ class Replay:
     notes: list[dict[str, Any]] = field(default_factory=list)
     unsettled: dict[int, Intent] = field(default_factory=dict)
     refusals: dict[tuple[str, bytes], tuple[str, str]] = field(default_factory=dict)  # (table, row id) -> code, message
+    refused_at: dict[tuple[str, bytes], Operation] = field(default_factory=dict)  # by what was refused
     last_batch: int = 0
     run: int = 0
     run_of_batch: dict[int, int] = field(default_factory=dict)  # unsettled batches only
 
+    def copy(self) -> "Replay":
+        """The same, to go on from twice."""
+        return Replay(
+            list(self.notes),
+            dict(self.unsettled),
+            dict(self.refusals),
+            dict(self.refused_at),
+            self.last_batch,
+            self.run,
+            dict(self.run_of_batch),
+        )
 
-def replay(folder: Path) -> Replay:
-    """Read everything. Segments are walked once; `<segment>.rows.parquet` beside each holds its settled rows.
 
-    A batch's outcome may lie in a later segment than its intent, so rows are written to the segment of their outcome.
+class Reader:
+    """Follows a growing journal: each `read` walks only the segments that were not closed the time before.
+
+    The settled rows of a segment are written to `rows`/<segment>-<bytes read>.parquet (ROWS_SCHEMA) for the engine. A
+    batch's outcome may lie in a later segment than its intent, so rows stand with the segment of their outcome.
     """
-    state = Replay()
-    for path in segment_paths(folder):
-        batches = list(_segment_rows(path, state))
-        target = rows_path(path)
-        with pq.ParquetWriter(target.with_suffix(".part"), ROWS_SCHEMA, compression="zstd") as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-        target.with_suffix(".part").replace(target)
-    return state
+
+    def __init__(self, segments: Path, rows: Path | None) -> None:
+        """`rows` None: only the state is wanted."""
+        self._segments, self._rows = segments, rows
+        self._closed: dict[str, Path] = {}
+        self._open: tuple[Replay, str] = (Replay(), "")  # state before the first segment that may still grow, its name
+        self.files: list[Path] = []
+
+    def read(self) -> Replay:
+        """The state now. Raises StepFailed when the journal is damaged."""
+        state, first = self._open
+        state = state.copy()
+        paths = segment_paths(self._segments)
+        self.files = [self._closed[path.name] for path in paths if path.name < first and path.name in self._closed]
+        for path in (path for path in paths if path.name >= first):
+            is_last = path is paths[-1]
+            if is_last:
+                self._open = (state.copy(), path.name)
+            target = self._walk(path, state, is_last=is_last)
+            if target is not None:
+                self.files.append(target)
+                self._closed |= {} if is_last else {path.name: target}
+        return state
+
+    def _walk(self, path: Path, state: Replay, *, is_last: bool) -> Path | None:
+        """Take a segment into the state; returns the file with its settled rows, if rows are wanted and there are any."""
+        kept: list[pa.RecordBatch] = []
+        loose: list[pa.RecordBatch] = []
+        loose_rows = end = 0
+        for group in read_groups(path, is_last=is_last):
+            end = group.end
+            for batch in _group_rows(group, state, wants_rows=self._rows is not None):
+                loose.append(batch)
+                loose_rows += batch.num_rows
+            if loose_rows >= _ROWS_PER_BATCH:
+                kept += _merged(loose)
+                loose, loose_rows = [], 0
+        kept += _merged(loose)
+        if self._rows is None or not kept:
+            return None
+        target = self._rows / f"{path.stem}-{end}.parquet"
+        if not target.exists():
+            _write_rows(kept, target)
+            for older in set(self._rows.glob(f"{path.stem}-*.parquet")) - {target}:
+                older.unlink()
+        return target
 
 
-def rows_path(segment: Path) -> Path:
-    """Where a segment's rows lie for the engine."""
-    return segment.with_suffix(".rows.parquet")
-
-
-def _segment_rows(path: Path, state: Replay) -> Iterator[pa.RecordBatch]:
-    pending: list[pa.RecordBatch] = []
-    size = 0
-    for group in read_groups(path):
-        for batch in _group_rows(group, state):
-            pending.append(batch)
-            size += batch.num_rows
-        if size >= 500_000:
-            yield from _merged(pending)
-            pending, size = [], 0
-    yield from _merged(pending)
+def _write_rows(batches: list[pa.RecordBatch], target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    # Ids and hashes never repeat: a dictionary of them costs twice the time and space.
+    repeating = [name for name in ROWS_SCHEMA.names if name not in {"row", "hash"}]
+    with pq.ParquetWriter(part, ROWS_SCHEMA, compression="zstd", use_dictionary=repeating) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    part.replace(target)
 
 
 def _merged(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
     return pa.Table.from_batches(batches, ROWS_SCHEMA).combine_chunks().to_batches() if batches else []
 
 
-def _group_rows(group: Group, state: Replay) -> Iterator[pa.RecordBatch]:
+def _group_rows(group: Group, state: Replay, *, wants_rows: bool) -> Iterator[pa.RecordBatch]:
     for kind, payload in group.frames:
         if kind is Kind.NOTE:
             note = orjson.loads(payload)
@@ -110,7 +155,8 @@ def _group_rows(group: Group, state: Replay) -> Iterator[pa.RecordBatch]:
             if settled is not None:
                 run = state.run_of_batch.pop(outcome.batch)
                 _keep_refusals(settled, outcome, state)
-                yield _rows(settled, outcome, run, group.at_ms)
+                if wants_rows:
+                    yield _rows(settled, outcome, run, group.at_ms)
 
 
 def _rows(intent: Intent, outcome: Outcome, run: int, at_ms: int) -> pa.RecordBatch:
@@ -120,7 +166,7 @@ def _rows(intent: Intent, outcome: Outcome, run: int, at_ms: int) -> pa.RecordBa
         [
             pa.ExtensionArray.from_storage(pa.uuid(), _packed(intent.ids, ID_BYTES, count)),
             _packed(intent.hashes, HASH_BYTES, count),
-            pa.array([intent.table] * count, pa.string()),
+            pa.repeat(pa.scalar(intent.table, pa.string()), count),
             pa.array(np.full(count, int(intent.operation), np.int8)),
             pa.array(np.full(count, intent.batch, np.int64)),
             pa.array(np.full(count, intent.step, np.int32)),
@@ -137,13 +183,13 @@ def _packed(data: bytes, width: int, count: int) -> pa.Array:
 
 
 def _keep_refusals(intent: Intent, outcome: Outcome, state: Replay) -> None:
-    ids = intent.ids
-    if not outcome.statuses:
-        return
+    """The last word on a row and operation counts: what landed later is no refusal any more."""
+    for place in range(intent.rows) if state.refusals else ():
+        key = (intent.table, intent.ids[place * ID_BYTES : (place + 1) * ID_BYTES])
+        landed = not outcome.statuses or outcome.statuses[place] == Status.LANDED
+        if landed and state.refused_at.get(key) == intent.operation:
+            del state.refusals[key], state.refused_at[key]
     for place, code, message in outcome.refusals:
-        state.refusals[intent.table, ids[place * ID_BYTES : (place + 1) * ID_BYTES]] = (code, message)
-
-
-def operation_name(number: int) -> str:
-    """The word for an operation, as the audit shows it."""
-    return Operation(number).name.lower()
+        key = (intent.table, intent.ids[place * ID_BYTES : (place + 1) * ID_BYTES])
+        state.refusals[key] = (code, message)
+        state.refused_at[key] = intent.operation

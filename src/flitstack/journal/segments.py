@@ -1,12 +1,14 @@
 """Segment files: appended by group commit, read back group by group, a torn tail cut at the last seal."""
 
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flitstack.journal.frames import Kind, read_frames, read_seal, seal_frame
+from flitstack.errors import Problem, StepFailed
+from flitstack.journal.frames import HEADER, SEAL_BYTES, Kind, read_frames, read_seal, seal_frame
 
 SEGMENT_BYTES = 64 << 20
 EMPTY_CHAIN = bytes(32)
@@ -36,16 +38,50 @@ def segment_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.segment"))
 
 
-def read_groups(path: Path) -> Iterator[Group]:
-    """Whole groups of a segment, in order; stops before the first that is torn. A segment fits memory (SEGMENT_BYTES)."""
+def read_groups(path: Path, *, is_last: bool) -> Iterator[Group]:
+    """Whole groups of a segment, in order. A segment fits memory (SEGMENT_BYTES).
+
+    The last segment may end in a torn group, which is passed over: nobody was told that it is durable. Anything else
+    that does not read raises StepFailed: going on would forget rows that were sent.
+    """
+    data = memoryview(path.read_bytes())
     pending: list[tuple[Kind, memoryview]] = []
-    for end, kind, payload in read_frames(memoryview(path.read_bytes())):
+    sealed = 0
+    for end, kind, payload in read_frames(data):
         if kind is Kind.SEAL:
             seal = read_seal(payload)
             yield Group(pending, seal.at_ms, seal.chain, end)
-            pending = []
+            pending, sealed = [], end
         else:
             pending.append((kind, payload))
+    if sealed != len(data) and not (is_last and _is_torn(data, sealed)):
+        raise StepFailed(
+            Problem(
+                "journal-damaged",
+                f"the journal cannot be read behind byte {sealed} of {path.name}, and whole groups lie behind it",
+                where=str(path),
+                do="restore this file from a backup; run: flitstack audit --verify",
+            )
+        )
+
+
+def _is_torn(data: memoryview, sealed: int) -> bool:
+    """Whether what follows the last readable seal can be the one group a crash interrupted.
+
+    One group at a time is under way, so its seal can only be the file's last bytes. A seal before that was followed by
+    a group that was begun later: the damage is older than the last sync.
+    """
+    tail = bytes(data[sealed:])
+    mark = struct.pack("<I", SEAL_BYTES)
+    at = tail.find(mark)
+    while at >= 0:
+        end = at + HEADER.size + SEAL_BYTES
+        if end < len(tail):
+            found = next(read_frames(memoryview(tail)[at:end]), None)
+            if found is not None and found[1] is Kind.SEAL:
+                return False
+        at = tail.find(mark, at + 1)
+    return True
 
 
 def verify_chain(folder: Path) -> tuple[int, list[Break]]:
@@ -58,11 +94,12 @@ def verify_chain(folder: Path) -> tuple[int, list[Break]]:
             if kind is not Kind.SEAL:
                 continue
             seal = read_seal(payload)
-            seal_start = end - len(payload) - 9
-            _, expected = seal_frame(chain, data[start:seal_start], seal.at_ms)
-            if expected != seal.chain:
+            _, expected = seal_frame(chain, data[start : end - len(payload) - HEADER.size], seal.at_ms)
+            if expected == seal.chain:
+                groups += 1
+            else:
                 breaks.append(Break(path.name, start, "the group's hash does not follow from the one before"))
-            chain, start, groups = seal.chain, end, groups + 1
+            chain, start = seal.chain, end
         if start != len(data):
             breaks.append(Break(path.name, start, f"{len(data) - start} bytes that no seal covers"))
     return groups, breaks
@@ -71,22 +108,20 @@ def verify_chain(folder: Path) -> tuple[int, list[Break]]:
 class Appender:
     """Writes groups to the newest segment; each `write` is durable when it returns."""
 
-    def __init__(self, folder: Path, clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
         """Open for appending; bytes behind the last seal are cut (`cut_bytes` says how many)."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._clock_ms = folder, clock_ms
+        self._folder, self._clock_ms, self._segment_bytes = folder, clock_ms, segment_bytes
         self.chain, self.cut_bytes = EMPTY_CHAIN, 0
         paths = segment_paths(folder)
-        for path in paths:
-            end = 0
-            for group in read_groups(path):
-                self.chain, end = group.chain, group.end
-            if path is paths[-1]:
-                self.cut_bytes = path.stat().st_size - end
-                if self.cut_bytes:
-                    with path.open("r+b") as file:
-                        file.truncate(end)
-                        os.fsync(file.fileno())
+        if paths:
+            self.chain, end = _last_seal(paths)
+            self.cut_bytes = _cut(paths[-1], end)
         self._open(paths[-1] if paths else folder / "000001.segment")
 
     def write(self, group: bytes) -> None:
@@ -95,10 +130,10 @@ class Appender:
         view = memoryview(group + seal)
         while view:
             view = view[os.write(self._file, view) :]
-        _sync(self._file)
+        sync(self._file)
         self.chain = chain
         self._size += len(group) + len(seal)
-        if self._size >= SEGMENT_BYTES:
+        if self._size >= self._segment_bytes:
             self.close()
             self._open(self._folder / f"{int(self.path.stem) + 1:06d}.segment")
 
@@ -108,12 +143,31 @@ class Appender:
 
     def _open(self, path: Path) -> None:
         self.path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._size = os.fstat(self._file).st_size
         _sync_folder(self._folder)
 
 
-def _sync(file: int) -> None:
+def _last_seal(paths: list[Path]) -> tuple[bytes, int]:
+    """The chain after the newest group, and where that group ends in the last segment (0: none of it is there)."""
+    for path in reversed(paths):
+        groups = list(read_groups(path, is_last=path is paths[-1]))
+        if groups:
+            return groups[-1].chain, groups[-1].end if path is paths[-1] else 0
+    return EMPTY_CHAIN, 0
+
+
+def _cut(path: Path, end: int) -> int:
+    surplus = path.stat().st_size - end
+    if surplus:
+        with path.open("r+b") as file:
+            file.truncate(end)
+            os.fsync(file.fileno())
+    return surplus
+
+
+def sync(file: int) -> None:
+    """Wait until the disk has a file's bytes."""
     if hasattr(os, "fdatasync"):
         os.fdatasync(file)
     else:

@@ -1,0 +1,215 @@
+"""The journal as its users see it: what was committed is there, what was not is not."""
+
+import asyncio
+import stat
+from pathlib import Path
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from journal_rows import ids_of, intend, refuse
+
+from flitstack.errors import StepFailed
+from flitstack.journal.audit import entries, runs
+from flitstack.journal.frames import Operation, Outcome, Status
+from flitstack.journal.journal import Journal
+from flitstack.journal.segments import Appender
+
+
+def settled(journal: Journal) -> list[tuple[UUID, int, int]]:
+    """(row, operation, status) of every settled row."""
+    journal.refresh()
+    rows = []
+    for path in journal.rows_files():
+        table = pq.read_table(path)
+        rows += list(zip(*(table[n].to_pylist() for n in ("row", "operation", "status")), strict=True))
+    return rows
+
+
+def test_an_intent_without_outcome_is_unsettled_after_reopening(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        first = intend(journal, 1)
+        second = intend(journal, 2, rows=2)
+        journal.settle(Outcome(first, 3))
+        journal.commit_now()
+    with Journal(tmp_path, "ana", write=True) as journal:
+        assert list(journal.state.unsettled) == [second]
+        assert journal.state.unsettled[second].ids == ids_of(2, 2)
+        assert settled(journal) == [(UUID(int=1 << 64 | n), Operation.CREATE, Status.LANDED) for n in range(3)]
+
+
+def test_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        intend(journal, 1)
+    with Journal(tmp_path, "ana", write=False) as journal:
+        assert not journal.state.unsettled
+
+
+def test_batch_numbers_go_on_after_reopening(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        first = intend(journal, 1)
+        journal.commit_now()
+    with Journal(tmp_path, "ana", write=True) as journal:
+        assert intend(journal, 2) > first
+
+
+def test_a_refused_row_keeps_code_and_message_until_it_lands(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        refuse(journal, intend(journal, 1), 3, 1)
+        journal.commit_now()
+        journal.refresh()
+        row = ids_of(1, 3)[16:32]
+        assert journal.state.refusals == {("account", row): ("0x80040265", "no")}
+        again = journal.intend(1, Operation.CREATE, "account", row, bytes(8))
+        journal.settle(Outcome(again, 1))
+        journal.commit_now()
+        journal.refresh()
+        assert journal.state.refusals == {}
+
+
+def test_a_refused_state_is_not_forgotten_when_a_lookup_lands(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        refuse(journal, intend(journal, 1, operation=Operation.STATE), 3, 1)
+        journal.settle(Outcome(intend(journal, 1, operation=Operation.LOOKUPS), 3))
+        journal.commit_now()
+        journal.refresh()
+        assert len(journal.state.refusals) == 1
+
+
+def test_coroutines_that_wait_together_share_one_sync(tmp_path: Path) -> None:
+    async def write_many(journal: Journal) -> None:
+        async def one(number: int) -> None:
+            batch = intend(journal, number)
+            await journal.commit()
+            journal.settle(Outcome(batch, 3))
+            await journal.commit()
+
+        await asyncio.gather(*(one(number) for number in range(50)))
+
+    syncs: list[str] = []
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal.on_boundary = syncs.append
+        asyncio.run(write_many(journal))
+    assert 2 <= syncs.count("after commit") <= 10
+    with Journal(tmp_path, "ana", write=False) as journal:
+        assert not journal.state.unsettled
+        assert len(settled(journal)) == 150
+
+
+def test_after_a_failed_write_nothing_is_promised_any_more(tmp_path: Path) -> None:
+    def fail(_: str) -> None:
+        raise OSError("no space left on device")
+
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal.on_boundary = fail
+        intend(journal, 1)
+        with pytest.raises(OSError, match="no space"):
+            asyncio.run(journal.commit())
+        journal.on_boundary = lambda _: None
+        with pytest.raises(OSError, match="no space"):
+            journal.commit_now()
+
+
+def test_row_ids_are_never_given_twice(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        first = journal.allocate("account", 10)
+        assert journal.allocate("contact", 5).base != first.base
+    with Journal(tmp_path, "ana", write=True) as journal:
+        second = journal.allocate("account", 10)
+        ids = [first.at(n) for n in range(10)] + [second.at(n) for n in range(10)]
+        assert len(set(ids)) == 20
+        assert second.base == first.base
+
+
+def test_a_key_map_changed_behind_the_journals_back_is_found(tmp_path: Path) -> None:
+    draft = tmp_path / "draft.parquet"
+    pq.write_table(pa.table({"digest": ["a" * 32]}), draft)
+    with Journal(tmp_path / "journal", "ana", write=True) as journal:
+        journal.store_keys("account", draft)
+        path = journal.keymap_path("account")
+        assert path is not None
+        assert not draft.exists()
+        assert journal.verify()[1] == []
+        path.write_bytes(path.read_bytes() + b"x")
+        assert "keymap/account" in journal.verify()[1][0].segment
+        assert journal.keymap_path("contact") is None
+
+
+def test_before_images_are_compressed_readable_by_the_owner_alone_and_can_be_erased(tmp_path: Path) -> None:
+    lines = b'{"telephone1":"+380 44 000 00 00"}\n' * 500
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal.intend(3, Operation.UPDATE, "account", ids_of(1, 1), bytes(8), before=lines)
+        journal.commit_now()
+        journal.intend(3, Operation.UPDATE, "account", ids_of(2, 1), bytes(8), before=b"{}\n")
+        journal.commit_now()
+        images = tmp_path / "images.bin"
+        assert images.stat().st_size < len(lines) / 4
+        assert stat.S_IMODE(images.stat().st_mode) == 0o600
+    with Journal(tmp_path, "ana", write=True) as journal:
+        assert [(intent.table, image) for intent, image in journal.before_images()] == [
+            ("account", lines),
+            ("account", b"{}\n"),
+        ]
+        journal.erase_images()
+        assert not images.exists()
+        assert journal.notes("images-erased")
+        with pytest.raises(FileNotFoundError):
+            next(journal.before_images())
+
+
+def test_a_reader_sees_a_loaders_rows_and_writes_nothing_into_its_folder(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal.settle(Outcome(intend(journal, 1), 3))
+        journal.commit_now()
+        before = sorted(path.name for path in tmp_path.rglob("*"))
+        with Journal(tmp_path, "ben", write=False) as reader:
+            files = reader.rows_files()
+            count = pq.read_table(files[0]).num_rows
+            assert count == 3
+            with pytest.raises(StepFailed, match="for reading"):
+                reader.begin_run("plan", "load")
+        assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+def test_segments_are_closed_when_full_and_rows_of_all_of_them_are_read(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal._appender = Appender(tmp_path / "segments", segment_bytes=500)
+        waiting = intend(journal, 99)  # its outcome will lie many segments later
+        for number in range(1, 20):
+            journal.settle(Outcome(intend(journal, number), 3))
+            journal.commit_now()
+            journal.refresh()
+        journal.settle(Outcome(waiting, 3))
+        journal.commit_now()
+        assert len(list((tmp_path / "segments").glob("*.segment"))) > 5
+        rows = settled(journal)
+        assert len(rows) == len(set(rows)) == 60
+        assert journal.verify()[1] == []
+    with Journal(tmp_path, "ana", write=True) as journal:
+        assert settled(journal) == rows
+        assert not journal.state.unsettled
+
+
+def test_the_audit_names_operator_run_and_time_of_every_row(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal.begin_run("plan-1", "load")
+        refuse(journal, intend(journal, 1, rows=2), 2, 1)
+        intend(journal, 2, rows=1)
+        journal.commit_now()
+    with Journal(tmp_path, "ben", write=True) as journal:
+        journal.begin_run("plan-2", "rollback")
+        journal.settle(Outcome(intend(journal, 1, rows=1, operation=Operation.DELETE), 1))
+        journal.commit_now()
+        journal.refresh()
+        assert [(run.number, run.plan, run.operator) for run in runs(journal)] == [
+            (1, "plan-1", "ana"),
+            (2, "plan-2", "ben"),
+        ]
+        told = [(e.run, e.operator, e.operation, e.row.int & 0xFF, e.status) for e in entries(journal)]
+        assert told == [
+            (1, "ana", "create", 0, "landed"),
+            (1, "ana", "create", 1, "refused"),
+            (2, "ben", "delete", 0, "landed"),
+            (1, "ana", "create", 0, "unsettled"),
+        ]
