@@ -38,6 +38,7 @@ class PlanInputs:
     owners: OwnerMap
     owners_sha256: str
     accounts: Mapping[str, Mapping[str, int]]
+    notes: tuple[str, ...]
     at: str
 
 
@@ -70,6 +71,7 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
         accounts={name: dict(account) for name, account in inputs.accounts.items()},
         export=str(inputs.export),
         requests=forecast_requests(steps),
+        notes=inputs.notes,
         at=inputs.at,
     )
     return sealed(plan)

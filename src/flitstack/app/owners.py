@@ -1,0 +1,61 @@
+"""Source owners in the staged tables: how often each is named, and the findings about them."""
+
+from flitstack.app.project import Project
+from flitstack.app.store import staged_folder
+from flitstack.planning.owners import OwnerCount, OwnerMap
+from flitstack.staging.document import StagingDocument
+from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.findings import FindingsWriter
+
+OWNER = "record.owner"
+
+
+def owner_counts(engine: Engine, project: Project, staged: StagingDocument) -> list[OwnerCount]:
+    """Each distinct owner over all objects, "" for records that name none. Counts records as staged, merged ones too."""
+    select = _named_owners(project, staged)
+    if not select:
+        return []
+    rows = engine.rows(f"SELECT owner, count(*) FROM ({select}) GROUP BY owner ORDER BY owner")
+    return [OwnerCount(str(owner), int(count)) for owner, count in rows]
+
+
+def save_owner_findings(engine: Engine, project: Project, staged: StagingDocument, owners: OwnerMap) -> None:
+    """One finding a record whose owner is not an enabled user: owner_unmatched, owner_inactive, owner_blank."""
+    findings = FindingsWriter(engine, "owners")
+    select = _named_owners(project, staged)
+    told = {
+        "unmatched": "has no user in the environment",
+        "inactive": "is disabled in the environment",
+        "blank": "the record names no owner",
+    }
+    for owner in owners.owners:
+        if owner.status == "matched" or not select:
+            continue
+        takes = f"goes to {owner.user.email or owner.user.name}" if owner.user else "is not settled"
+        do = "provision the user in Entra ID, or settle the owner in owners.yaml, then: flitstack plan" if owner.email else ""
+        findings.add_sql(
+            f"""
+            SELECT {literal("owner_" + owner.status)} AS code, object, _file AS file, _id AS record, _line AS line, field,
+                   'listed' AS outcome, shape(owner) AS shape,
+                   {literal(f"owner {told[owner.status]}; the record {takes}")} AS what, {literal(do)} AS "do"
+            FROM ({select}) WHERE owner = {literal(owner.email)}
+            """
+        )
+    findings.save(project.state / "findings" / "owners.parquet")
+
+
+def _named_owners(project: Project, staged: StagingDocument) -> str:
+    """SQL: object, field, owner ("" = none), _file, _id, _line of every record of every object that has an owner field."""
+    selects = []
+    reference = set(project.pack.playbook.get("reference") or {})
+    for name, table in staged.tables.items():
+        staged_names = {field.name for field in table.fields}
+        for field in project.pack.objects[name].fields.values():
+            if field.means == OWNER and name not in reference and field.name in staged_names:
+                value = quoted(field.name)
+                selects.append(
+                    f"SELECT {literal(name)} AS object, {literal(field.name)} AS field, "
+                    f"coalesce(email_key({value}), lower(clean({value})), '') AS owner, _file, _id, _line "
+                    f"FROM read_parquet({literal(str(staged_folder(project) / table.parquet))})"
+                )
+    return " UNION ALL ".join(selects)

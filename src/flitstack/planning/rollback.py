@@ -1,0 +1,120 @@
+"""A rollback is a plan too: what the journal says was made, in reverse order, less what must be kept.
+
+Kept are rows whose version is no longer the one we left (somebody edited them), rows that others now point to, and every row
+that a kept row points to: deleting a parent would take its kept child along.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from flitstack.journal.frames import Operation, Status
+from flitstack.planning.build import sealed
+from flitstack.planning.document import Plan, SendTable, Step
+from flitstack.staging.engine.engine import Engine, literal, quoted
+
+
+def find_kept(
+    engine: Engine,
+    plan: Plan,
+    folder: Path,
+    written: Mapping[str, Path],
+    current: Mapping[str, Path],
+    references: Mapping[str, Path],
+) -> int:
+    """Fill the temporary table `kept` ("table", row, why) and return how many rows it has.
+
+    `written`: versions right after the load, `current`: versions now (Parquet: row, version), both by table; `references`:
+    Parquet (row, target) by table that points to ours. Needs the view `journal_rows`. why: edited | referenced | parent.
+    """
+    engine.run('CREATE OR REPLACE TEMP TABLE kept ("table" VARCHAR, "row" UUID, why VARCHAR)')
+    _ours(engine, plan)
+    for table in sorted(set(written) & set(current)):
+        engine.run(
+            f"""
+            INSERT INTO kept SELECT {literal(table)}, o."row", 'edited' FROM ours o
+            JOIN read_parquet({literal(str(written[table]))}) w ON w."row" = o."row"
+            JOIN read_parquet({literal(str(current[table]))}) c ON c."row" = o."row"
+            WHERE o."table" = {literal(table)} AND c.version <> w.version
+            """
+        )
+    for table in sorted(references):
+        # A row of ours that points to a row of ours is no news; one of somebody else is.
+        engine.run(
+            f"""
+            INSERT INTO kept SELECT DISTINCT o."table", o."row", 'referenced'
+            FROM read_parquet({literal(str(references[table]))}) r
+            JOIN ours o ON o."row" = r.target
+            WHERE r."row" NOT IN (SELECT "row" FROM ours) AND o."row" NOT IN (SELECT "row" FROM kept)
+            """
+        )
+    while _keep_parents(engine, plan, folder):
+        pass
+    return int(engine.one("SELECT count(*) FROM kept")[0])
+
+
+def rollback_plan(engine: Engine, plan: Plan, folder: Path, *, with_schema: bool, operations: Sequence[Mapping[str, object]]) -> Plan:
+    """The plan that deletes every row of `ours` that is not in `kept`, last table first; send tables in `folder`/rollback."""
+    tables: list[SendTable] = []
+    for send in reversed(plan.tables):
+        name = f"rollback/{len(tables) + 1:02d}_{send.table}.parquet"
+        rows = engine.write_parquet(
+            f"""
+            SELECT row_number() OVER () AS _ord, e._row, e._object, e._file, e._record, e._line
+            FROM read_parquet({literal(str(folder / send.parquet))}) e
+            SEMI JOIN ours o ON o."table" = {literal(send.table)} AND o."row" = e._row
+            ANTI JOIN kept k ON k."row" = e._row
+            """,
+            folder / name,
+        )
+        if rows:
+            tables.append(
+                replace(
+                    send, name=f"undo_{send.name}", parquet=name, rows=rows, content_hash=f"{rows}", columns=(),
+                    has_parties=False, has_states=False, has_files=False, has_links=False,
+                )
+            )  # fmt: skip
+    steps = [
+        Step(place, "delete", table.phase, table.table, f"deleting {table.table}", table.name, table.rows)
+        for place, table in enumerate(tables)
+    ]
+    if with_schema and operations:
+        undone = tuple(dict(operation) for operation in reversed(operations) if operation["kind"] != "publish")
+        steps.append(Step(len(steps), "revert", "schema", "", f"{len(undone)} schema operations undone", operations=undone))
+    return sealed(replace(plan, kind="rollback", tables=tuple(tables), steps=tuple(steps), accounts={}))
+
+
+def _ours(engine: Engine, plan: Plan) -> None:
+    """Temporary table `ours` ("table", row): rows whose last create or delete that landed was a create of ours."""
+    names = ", ".join(literal(name) for name in sorted({send.table for send in plan.tables}))
+    engine.run(
+        f"""
+        CREATE OR REPLACE TEMP TABLE ours AS
+        SELECT "table", "row" FROM journal_rows
+        WHERE status = {Status.LANDED} AND operation IN ({Operation.CREATE}, {Operation.DELETE}) AND "table" IN ({names or "''"})
+        GROUP BY "table", "row" HAVING arg_max(operation, batch) = {Operation.CREATE}
+        """
+    )
+
+
+def _keep_parents(engine: Engine, plan: Plan, folder: Path) -> int:
+    before = int(engine.one("SELECT count(*) FROM kept")[0])
+    for send in plan.tables:
+        lookups = [column.name for column in send.columns if column.is_lookup and column.type != "Owner"]
+        for part in _targets(lookups, has_parties=send.has_parties):
+            engine.run(
+                f"""
+                INSERT INTO kept SELECT DISTINCT o."table", o."row", 'parent' FROM (
+                    SELECT {part} AS target FROM read_parquet({literal(str(folder / send.parquet))}) e
+                    SEMI JOIN kept k ON k."row" = e._row) t
+                JOIN ours o ON o."row" = t.target WHERE o."row" NOT IN (SELECT "row" FROM kept)
+                """
+            )
+    return int(engine.one("SELECT count(*) FROM kept")[0]) - before
+
+
+def _targets(lookups: Iterable[str], *, has_parties: bool) -> list[str]:
+    parts = [f"e.{quoted(name)}" for name in lookups]
+    if has_parties:
+        parts.append("unnest(list_transform(e._parties, lambda p: p.id))")
+    return parts
