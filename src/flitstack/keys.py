@@ -37,7 +37,7 @@ def sql_server_order(row_id: UUID) -> bytes:
     Source: Microsoft, "Comparing GUID and uniqueidentifier values".
     """
     b = row_id.bytes
-    return b[10:16] + b[8:10] + b[6:8] + b[4:6] + b[0:4]
+    return b[10:16] + b[8:10] + b[7:5:-1] + b[5:3:-1] + b[3::-1]
 
 
 def row_id_at(base: bytes, ordinal: int) -> RowId:

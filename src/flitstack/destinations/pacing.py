@@ -17,15 +17,19 @@ from flitstack.limits import CONCURRENT_REQUESTS, EXECUTION_S_PER_WINDOW, REQUES
 MARGIN = 0.98
 _EXECUTION_RATE = EXECUTION_S_PER_WINDOW / WINDOW_S * MARGIN
 _REQUEST_RATE = REQUESTS_PER_WINDOW / WINDOW_S * MARGIN
-_EXECUTION_BURST_S = EXECUTION_S_PER_WINDOW * (1 - MARGIN)
-_REQUEST_BURST = REQUESTS_PER_WINDOW * (1 - MARGIN)
+# What a second brings: more would be allowed (2 % of a window) and bring nothing.
+_EXECUTION_BURST_S = _EXECUTION_RATE
+_REQUEST_BURST = _REQUEST_RATE
+# After a refusal the window is full to the brim; so many seconds of budget are given back to it.
+_PAY_BACK_S = 3.0
 
 _FIRST_TRIAL = 1.5
 _LAST_TRIAL = 1.03  # closer to the refused factor than this, trials wait `_TRIAL_PAUSE` windows
 _TRIAL_PAUSE = 6
 _SHRINK = 0.85
-# Refusals this soon after a pause still belong to what caused it.
+# Refusals this soon after the end of a pause still belong to what caused it.
 _GRACE_S = 10.0
+_CONCURRENCY_GRACE_S = 1.0
 FACTOR_MIN, FACTOR_MAX = 0.02, 64.0
 CONCURRENCY_CODE = "0x80072326"
 _MOST_CONCURRENT = CONCURRENT_REQUESTS - 4
@@ -47,12 +51,13 @@ class Pace:
     factor: float = 1.0
     good: float = 1.0
     refused_at: float = FACTOR_MAX
-    paused_until: float = -_GRACE_S
+    paused_until: float = float("-inf")
     running: int = 0
     most_concurrent: float = _MOST_CONCURRENT
     execution_s: float = _EXECUTION_BURST_S
     requests: float = _REQUEST_BURST
     pauses: int = 0
+    _blameless_until: float = float("-inf")
     _limited_s: float = 0.0  # time at full speed since the factor changed
     _is_limited: bool = False
     _costs: dict[Hashable, float] = field(default_factory=dict)
@@ -95,20 +100,22 @@ class Pace:
         self._advance(now)
         self.running -= 1
         self.execution_s += expected
-        is_new = now >= self.paused_until + _GRACE_S
+        is_new = now >= self._blameless_until
         self.paused_until = max(self.paused_until, now + retry_after_s)
         if not is_new:
             return
         self.pauses += 1
-        if CONCURRENCY_CODE in reason:
+        is_crowded = CONCURRENCY_CODE in reason
+        self._blameless_until = self.paused_until + (_CONCURRENCY_GRACE_S if is_crowded else _GRACE_S)
+        if is_crowded:
             self.most_concurrent = max(1.0, (self.running + 1) * _SHRINK)
             return
         self.refused_at = self.factor
         if self.factor <= self.good:
             self.good = max(FACTOR_MIN, self.factor * _SHRINK)
         self._take(self.good)
-        # The window is full to the brim: what was too much is paid back before it goes on at a good pace.
-        self.execution_s, self.requests = -_EXECUTION_BURST_S * self.factor, -_REQUEST_BURST * self.factor
+        self.execution_s = -_EXECUTION_RATE * self.factor * _PAY_BACK_S
+        self.requests = -_REQUEST_RATE * self.factor * _PAY_BACK_S
 
     def _take(self, factor: float) -> None:
         self.factor, self._limited_s = factor, 0.0

@@ -33,6 +33,9 @@ class ThrottledDestination:
 
     A call waits until a user's budget allows it; a throttled one (nothing was executed) waits out the pause and is
     sent again, by whichever user may. `Throttled` therefore leaves this wrapper only out of `rows`.
+
+    `trial`: the factor on the documented limits to begin with; an emulator without limits is worth a high one, since
+    the first refusal falls back to 1.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class ThrottledDestination:
         destinations: Sequence[Destination],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        trial: float = 1.0,
     ) -> None:
-        self.lanes = [Lane(destination, Pace(now=clock())) for destination in destinations]
+        self.lanes = [Lane(destination, Pace(now=clock(), factor=trial)) for destination in destinations]
         self._clock, self._sleep = clock, sleep
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
