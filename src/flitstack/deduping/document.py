@@ -17,6 +17,9 @@ All columns VARCHAR unless said otherwise; ids are `_id` of the staged table.
 
 from dataclasses import dataclass
 
+# Columns of the review sheet that reporting writes and deduping reads back (review.py).
+REVIEW_COLUMNS = ("object", "record", "other", "kind", "why", "decision")
+
 
 @dataclass(frozen=True, slots=True)
 class MergedTable:

@@ -8,7 +8,8 @@
       - {object: Company, records: [cmp_000039, cmp_000001], by: ana}
 
 A person decides there, or in the column `decision` of reports/merges.xlsx (or .csv), which is read back with
-`read_review`: `keep apart` on a merge undoes it, `merge` on a pair that only looks alike makes it one.
+`read_review`: `keep apart` on a merge undoes it, on a pair that only looks alike settles it; `merge` makes such a pair one.
+The sheet is written anew by every run, so decisions read from it go to `merges.yaml` first (`add_decisions`).
 """
 
 import csv
@@ -21,9 +22,6 @@ from python_calamine import CalamineWorkbook
 
 from flitstack.documents import read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
-
-COLUMNS = ("object", "record", "other", "kind", "why", "decision")
-KINDS = ("merged", "alike")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def read_review(path: Path) -> MergeDecisions:
     decided: dict[str, set[Pair]] = {"keep_apart": set(), "merge": set()}
     for number, row in enumerate(_rows(path), start=2):
         word = row.get("decision", "").strip().casefold().replace("_", " ")
-        if word in {"", "merge" if row.get("kind") == "merged" else "keep apart"}:
+        if not word or (word == "merge" and row.get("kind") == "merged"):
             continue
         if word not in {"merge", "keep apart"}:
             problems.append(
