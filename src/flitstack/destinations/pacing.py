@@ -20,8 +20,9 @@ _REQUEST_RATE = REQUESTS_PER_WINDOW / WINDOW_S * MARGIN
 # What a second brings: more would be allowed (2 % of a window) and bring nothing.
 _EXECUTION_BURST_S = _EXECUTION_RATE
 _REQUEST_BURST = _REQUEST_RATE
-# After a refusal the window is full to the brim; so many seconds of budget are given back to it.
-_PAY_BACK_S = 3.0
+# After a refusal the window is full to the brim, and what is under way still fills it: so many seconds of budget, and
+# so many durations of a request, are given back.
+_PAY_BACK_S, _PAY_BACK_REQUESTS = 3.0, 2.0
 
 _FIRST_TRIAL = 1.5
 _LAST_TRIAL = 1.03  # closer to the refused factor than this, trials wait `_TRIAL_PAUSE` windows
@@ -60,6 +61,7 @@ class Pace:
     _blameless_until: float = float("-inf")
     _limited_s: float = 0.0  # time at full speed since the factor changed
     _is_limited: bool = False
+    _took_s: float = 0.0
     _costs: dict[Hashable, float] = field(default_factory=dict)
 
     def wait_s(self, now: float) -> float:
@@ -88,6 +90,7 @@ class Pace:
         """Its answer came: the estimate is settled and learned from."""
         self.running -= 1
         self.execution_s += expected - took_s
+        self._took_s += _LEARNING * (took_s - self._took_s)
         cost = took_s / max(1, units)
         known = self._costs.get(kind)
         self._costs[kind] = cost if known is None else known + _LEARNING * (cost - known)
@@ -114,8 +117,9 @@ class Pace:
         if self.factor <= self.good:
             self.good = max(FACTOR_MIN, self.factor * _SHRINK)
         self._take(self.good)
-        self.execution_s = -_EXECUTION_RATE * self.factor * _PAY_BACK_S
-        self.requests = -_REQUEST_RATE * self.factor * _PAY_BACK_S
+        pay_back_s = _PAY_BACK_S + _PAY_BACK_REQUESTS * self._took_s
+        self.execution_s = -_EXECUTION_RATE * self.factor * pay_back_s
+        self.requests = -_REQUEST_RATE * self.factor * pay_back_s
 
     def _take(self, factor: float) -> None:
         self.factor, self._limited_s = factor, 0.0

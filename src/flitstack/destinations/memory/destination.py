@@ -206,11 +206,8 @@ class MemoryDestination:
         return row | parties
 
     def _check_target(self, target: str, target_id: UUID) -> None:
-        if target in _STANDING:
-            known = {user.id for user in self._users} | {US_DOLLAR}
-        else:
-            known = set(self.stored.get(target, {}))
-        if target_id not in known:
+        standing = {user.id for user in self._users} | {US_DOLLAR} if target in _STANDING else frozenset()
+        if target_id not in standing and target_id not in self.stored.get(target, {}):
             raise refuse("0x80040217", 404, f"{target} With Id = {target_id} Does Not Exist")
 
     def _check_keys(self, table: Table, row_id: UUID, row: Row) -> None:
