@@ -25,6 +25,13 @@ def names(wire: Wire) -> list[str]:
     return [row["name"] for row in wire.get("accounts?$select=name")["value"]]
 
 
+def send_batch(wire: Wire, creates: int) -> Reply:
+    piece = '--b\r\nContent-Type: application/http\r\n\r\nPOST accounts HTTP/1.1\r\n\r\n{{"name":"{}"}}\r\n'
+    text = "".join(piece.format(n) for n in range(creates)) + "--b--\r\n"
+    headers = {"Content-Type": "multipart/mixed; boundary=b", "Prefer": "odata.continue-on-error"}
+    return wire.send("POST", "$batch", text.encode(), headers)
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "code"),
     [
@@ -84,14 +91,18 @@ def test_slow_answers_are_whole(wire: Wire) -> None:
 
 def test_single_parts_of_a_batch_can_be_refused(wire: Wire) -> None:
     plan(wire, {"kind": "throttle429", "request": "create", "in_batch": True, "every": 2})
-    piece = '--b\r\nContent-Type: application/http\r\n\r\nPOST accounts HTTP/1.1\r\n\r\n{{"name":"{}"}}\r\n'
-    text = "".join(piece.format(n) for n in range(4)) + "--b--\r\n"
-    headers = {"Content-Type": "multipart/mixed; boundary=b", "Prefer": "odata.continue-on-error"}
-    reply = wire.send("POST", "$batch", text.encode(), headers)
+    reply = send_batch(wire, 4)
     assert reply.status == 200
     assert reply.body.count(b"HTTP/1.1 429") == 2
     assert sorted(names(wire)) == ["0", "2"]
     assert wire.admin("counters")["parts"] == {"create": 4}
+
+
+def test_a_batch_can_be_cut_midway(wire: Wire) -> None:
+    plan(wire, {"kind": "cut_midway", "request": "batch"})
+    with pytest.raises(LOST):
+        send_batch(wire, 4)
+    assert sorted(names(wire)) == ["0", "1"]
 
 
 def test_rules_count_and_end(wire: Wire) -> None:

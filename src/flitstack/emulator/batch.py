@@ -6,7 +6,6 @@ Source: Microsoft Learn, "Execute batch operations using the Web API".
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
 from flitstack.emulator.answers import refused
 from flitstack.emulator.batch_parts import (
@@ -49,15 +48,14 @@ class Batch:
         self._transaction = transaction
         self._outer = {name: request.headers[name] for name in _INHERITED if name in request.headers}
 
-    def run(self) -> Answer:
-        """The answer to the whole batch."""
+    def run(self, *, only_half: bool = False) -> Answer:
+        """The answer to the whole batch. `only_half`: a server that dies on the way."""
         request = self._request
         if request.method != "POST":
             raise Refusal(405, "0x80060888", "The requested resource does not support this http method.")
-        items = read_batch(request.headers.get("content-type", ""), request.body)
-        count = sum(len(item.parts) if isinstance(item, ChangeSet) else 1 for item in items)
-        if count > MAX_REQUESTS:
-            raise malformed(f"a batch holds at most {MAX_REQUESTS} requests, this one {count}.")
+        items = self._read()
+        if only_half:
+            items = items[: len(items) // 2]
         continues = request.prefers("odata.continue-on-error") is not None
         answers: list[PartAnswer | ChangeSetAnswer] = []
         status = 200
@@ -72,6 +70,13 @@ class Batch:
         if continues:
             headers["Preference-Applied"] = "odata.continue-on-error"
         return Answer(status, body, headers)
+
+    def _read(self) -> list[Part | ChangeSet]:
+        items = read_batch(self._request.headers.get("content-type", ""), self._request.body)
+        count = sum(len(item.parts) if isinstance(item, ChangeSet) else 1 for item in items)
+        if count > MAX_REQUESTS:
+            raise malformed(f"a batch holds at most {MAX_REQUESTS} requests, this one {count}.")
+        return items
 
     def _run_part(self, part: Part) -> Answer:
         try:
@@ -100,7 +105,7 @@ class Batch:
 
     def _caller_of(self, part: Part) -> Caller:
         suppress = part.headers.get("mscrm.suppressduplicatedetection", "").lower() != "false"
-        return replace(self._caller, headers=part.headers, suppress_duplicates=suppress)
+        return Caller(self._caller.user_id, part.headers, suppress, self._caller.on_behalf_of)
 
     def _to_request(self, part: Part, ids: Mapping[str, str]) -> Request:
         url = part.url.lstrip("/") if part.url.startswith("/$") else part.url

@@ -101,6 +101,10 @@ class Environment:
         """
         return self._store.transaction()
 
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Inside a transaction: an exception that leaves the block undoes what the block did, and no more."""
+        return self._store.savepoint()
+
     def reload(self) -> None:
         """Read the metadata anew, after the file was replaced or edited from outside."""
         self._definitions.reload()

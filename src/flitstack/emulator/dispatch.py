@@ -3,8 +3,9 @@
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from flitstack.emulator.answers import json_answer, refused
 from flitstack.emulator.batch import Batch
@@ -41,7 +42,7 @@ class Dispatcher:
         path = request.path
         root = path.partition("/")[0].partition("(")[0]
         if root == "$batch":
-            return Batch(request, caller, self._perform_part, self._answer_part, self._change_set).run()
+            return self._batch(request, caller)
         self._metadata.activate_keys()
         if root in METADATA_ROOTS:
             return self._metadata.answer(request, caller)
@@ -51,11 +52,32 @@ class Dispatcher:
         self.counters.rows_created += created_rows(kind_of(request.method, path), answer)
         return answer
 
-    def _change_set(self) -> AbstractContextManager[None]:
-        return changing(self._environment)
+    def begin_batch(self, request: Request, caller: Caller) -> None:
+        """The first half of a batch, without an answer: what a server leaves that dies on the way."""
+        self._guarded(request, caller, partial(self._batch, only_half=True))
+
+    def _batch(self, request: Request, caller: Caller, *, only_half: bool = False) -> Answer:
+        # One commit for all parts: each is undone alone by its savepoint, and a commit costs more than a small row.
+        with self._environment.transaction():
+            batch = Batch(request, caller, self._perform_part, self._answer_part, self._change_set)
+            return batch.run(only_half=only_half)
+
+    @contextmanager
+    def _change_set(self) -> Iterator[None]:
+        before = self.counters.rows_created
+        try:
+            with changing(self._environment):
+                yield
+        except BaseException:
+            self.counters.rows_created = before
+            raise
 
     def _answer_part(self, request: Request, caller: Caller) -> Answer:
-        return self._guarded(request, caller, self._perform_part)
+        return self._guarded(request, caller, self._perform_alone)
+
+    def _perform_alone(self, request: Request, caller: Caller) -> Answer:
+        with self._environment.savepoint():
+            return self._perform_part(request, caller)
 
     def _perform_part(self, request: Request, caller: Caller) -> Answer:
         kind = kind_of(request.method, request.path)

@@ -15,10 +15,11 @@ from typing import Any
 
 import yaml
 
-# cut_before: connection cut, nothing done. cut_after: done, then cut. timeout: done, no answer, cut after `seconds`.
+# cut_before: the connection is cut, nothing was done. cut_midway: the first half of a batch was. cut_after: all of it.
+# timeout: as cut_after, `seconds` later. truncated_body: all was done, half of the answer arrives.
 KINDS = frozenset(
     {
-        "throttle429", "unavailable503", "timeout", "cut_before", "cut_after", "slow", "truncated_body",
+        "throttle429", "unavailable503", "timeout", "cut_before", "cut_midway", "cut_after", "slow", "truncated_body",
         "precondition412", "expired_token",
     }
 )  # fmt: skip

@@ -95,6 +95,10 @@ class Front:
             caller = instance.doorkeeper.caller(request.headers)
         except Refusal as refusal:
             return self._finish(http, _challenged(refusal, request.base_url), "")
+        if fault is not None and fault.kind == "cut_midway":
+            if request.path == "$batch":
+                instance.dispatcher.begin_batch(request, caller)
+            return _cut(http)
         user = str(caller.on_behalf_of or caller.user_id)
         answer = await self._limited(request, caller, user)
         if fault is not None and fault.kind in {"cut_after", "timeout", "truncated_body"}:

@@ -103,6 +103,19 @@ class Store:
         finally:
             self._depth = 0
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Inside a transaction: an exception that leaves the block undoes what the block did, and no more."""
+        self.connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK TO part")
+            self.connection.execute("RELEASE part")
+            self._read_made()
+            raise
+        self.connection.execute("RELEASE part")
+
     def exists(self, name: str) -> bool:
         """Whether a SQLite table or index of this name has been made."""
         return name in self._made

@@ -73,15 +73,12 @@ def activate_due(environment: Environment, now: datetime) -> bool:
 
 def _build(environment: Environment, table: str, key: Key, extra: Document | None) -> bool:
     """Whether the index could be built; when not, nothing is left of it although a transaction goes on around it."""
-    environment.connection.execute("SAVEPOINT key_index")
     try:
-        environment.put_key(table, key, extra)
+        with environment.savepoint():
+            environment.put_key(table, key, extra)
     except Refusal:
-        environment.connection.execute("ROLLBACK TO key_index")
-        environment.connection.execute("RELEASE key_index")
         environment.reload()
         return False
-    environment.connection.execute("RELEASE key_index")
     return True
 
 

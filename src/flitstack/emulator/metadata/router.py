@@ -20,9 +20,9 @@ METADATA_ROOTS = _DEFINITIONS | _UNKNOWN | {"$metadata", "sdkmessagefilters"} | 
 
 @contextmanager
 def changing(environment: Environment) -> Iterator[None]:
-    """A transaction that may change definitions: when it is rolled back, the live metadata is read anew."""
+    """Work that may change definitions: when an exception undoes it, the live metadata is read anew."""
     try:
-        with environment.transaction():
+        with environment.transaction(), environment.savepoint():
             yield
     except BaseException:
         environment.reload()
