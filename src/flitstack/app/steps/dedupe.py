@@ -5,8 +5,7 @@ from flitstack.app.result import Progress, Result
 from flitstack.app.store import deduped_folder, load_staging, staged_folder
 from flitstack.app.wiring import open_engine
 from flitstack.deduping.dedupe import dedupe as dedupe_snapshot
-from flitstack.deduping.review import read_decisions, read_review
-from flitstack.deduping.review import MergeDecisions
+from flitstack.deduping.review import MergeDecisions, add_decisions, read_decisions, read_review
 from flitstack.errors import Problem, UsageError
 from flitstack.reporting.merges import write_merges
 from flitstack.staging.engine.findings import FindingsWriter
@@ -41,10 +40,9 @@ def dedupe(project: Project, progress: Progress) -> Result:
 
 
 def _decided(project: Project) -> MergeDecisions:
-    """What people decided in merges.yaml, and in the decision column of the review sheet."""
-    signed = read_decisions(project.folder / "merges.yaml")
+    """What people decided: merges.yaml, into which the decision column of the review sheet goes first."""
+    decisions = project.folder / "merges.yaml"
     sheet = project.reports / "merges.xlsx"
-    if not sheet.exists():
-        return signed
-    reviewed = read_review(sheet)
-    return MergeDecisions(signed.keep_apart | reviewed.keep_apart, signed.merge | reviewed.merge)
+    if sheet.exists():
+        add_decisions(decisions, read_review(sheet), by=project.operator)
+    return read_decisions(decisions)
