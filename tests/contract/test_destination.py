@@ -205,7 +205,7 @@ def test_a_batch_goes_on_after_an_error_only_when_told(run: Any) -> None:
         contact = await live(destination, "contact")
         for go_on in (True, False):
             ids = [new_id() for _ in range(3)]
-            rows = [
+            rows: list[dict[str, Any]] = [
                 {"_row": ids[0], "firstname": "A"},
                 {"_row": ids[1], "firstname": "B" * 51},
                 {"_row": ids[2], "firstname": "C"},
