@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import signal
+import ssl
 import sys
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
@@ -15,6 +16,7 @@ from flitstack.emulator.limits import PROFILES
 from flitstack.emulator.messages import Switches
 from flitstack.emulator.metadata.router import MetadataOptions
 from flitstack.emulator.server import serve
+from flitstack.emulator.tls import CERTIFICATE, NoCertificate, own_context
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,12 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         options = _options(given)
-    except (FaultPlanError, OSError) as error:
+        tls = own_context(given.data, given.host) if given.tls else None
+    except (FaultPlanError, NoCertificate, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     instance = Instance(options)
     try:
-        _run(_serve(instance, given))
+        _run(_serve(instance, given, tls))
     finally:
         instance.close()
     return 0
@@ -43,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=0, help="0 takes a free port")
     add("--host", default="127.0.0.1")
     add("--auth", choices=("on", "off"), default="off", help="on: data requests need a token of the token endpoint")
+    add("--tls", action="store_true", help=f"HTTPS with a certificate of its own, {CERTIFICATE} in the data directory")
     add("--profile", choices=sorted(PROFILES), default="relaxed", help="service protection limits")
     add("--faults", type=Path, help="fault plan (YAML)")
     add("--ready-file", type=Path, help="gets the URL once connections are accepted")
@@ -71,7 +75,7 @@ def _options(given: argparse.Namespace) -> Options:
     )
 
 
-async def _serve(instance: Instance, given: argparse.Namespace) -> None:
+async def _serve(instance: Instance, given: argparse.Namespace, tls: ssl.SSLContext | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # Windows' event loop takes no signal handlers; there the process simply ends, which SQLite survives.
@@ -85,7 +89,7 @@ async def _serve(instance: Instance, given: argparse.Namespace) -> None:
             part.write_text(url + "\n", encoding="utf-8")
             part.replace(given.ready_file)
 
-    await serve(instance, given.host, given.port, announce, stop.wait())
+    await serve(instance, given.host, given.port, announce, stop.wait(), tls)
 
 
 def _run(work: Coroutine[None, None, None]) -> None:

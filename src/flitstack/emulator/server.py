@@ -5,6 +5,7 @@ All work on the environment happens on the event loop's thread, one request at a
 
 import asyncio
 import re
+import ssl
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -202,17 +203,21 @@ async def _lose(http: web.Request, fault: Rule, answer: Answer) -> web.StreamRes
 
 
 async def serve(
-    instance: Instance, host: str, port: int, on_ready: Callable[[str], None], stop: Awaitable[object]
+    instance: Instance,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    stop: Awaitable[object],
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is done. `on_ready` gets the URL once connections are accepted; port 0 takes a free one."""
-    # A URL may have 32,768 characters (Microsoft Learn, "Compose HTTP requests"); aiohttp alone stops at 8,190.
-    runner = web.AppRunner(Front(instance).application(), access_log=None, handle_signals=False, max_line_size=33_000)
+    runner = web.AppRunner(Front(instance).application(), access_log=None, handle_signals=False, shutdown_timeout=2)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, backlog=1024)
+        site = web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls)
         await site.start()
         address = runner.addresses[0]
-        on_ready(f"http://{address[0]}:{address[1]}")
+        on_ready(f"{'https' if tls else 'http'}://{address[0]}:{address[1]}")
         await stop
     finally:
         await runner.cleanup()

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from flitstack.emulator.answers import json_answer, no_content
 from flitstack.emulator.messages import Answer, Request, not_implemented
 from flitstack.emulator.metadata import choices
-from flitstack.emulator.metadata.bodies import read_body
+from flitstack.emulator.metadata.bodies import read_body, wrong
 from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.metadata.relationship_parse import create_polymorphic
+from flitstack.emulator.metadata.solutions import record_component
+from flitstack.emulator.metadata.tables import create_table
 
 Action = Callable[[Live, Request], Answer]
 
@@ -39,13 +41,25 @@ def _silent(change: Callable[[Live, dict[str, object]], None]) -> Action:
     return act
 
 
-def _create_lookup(live: Live, request: Request) -> Answer:
-    """CreateCustomerRelationships and CreatePolymorphicLookupAttribute."""
-    body = read_body(request)
-    names, column = create_polymorphic(live, body.get("OneToManyRelationships"), body.get("Lookup"))
-    context = f"{request.base_url}$metadata#Microsoft.Dynamics.CRM.{request.path}Response"
-    ids = [metadata_id("relationship", name) for name in names]
-    return json_answer({"@odata.context": context, "RelationshipIds": ids, "AttributeId": column})
+def _create_lookup(kind: str) -> Action:
+    def act(live: Live, request: Request) -> Answer:
+        body = read_body(request)
+        names, column = create_polymorphic(live, body.get("OneToManyRelationships"), body.get("Lookup"), kind)
+        context = f"{request.base_url}$metadata#Microsoft.Dynamics.CRM.{request.path}Response"
+        ids = [metadata_id("relationship", name) for name in names]
+        return json_answer({"@odata.context": context, "RelationshipIds": ids, "AttributeId": column})
+
+    return act
+
+
+def _create_entities(live: Live, request: Request) -> Answer:
+    """CreateEntities, which Microsoft's Python SDK sends since 1.0; it reads no body of the answer."""
+    bodies = read_body(request).get("Entities")
+    if not isinstance(bodies, list) or not all(isinstance(body, dict) for body in bodies):
+        raise wrong("Entities is a list.")
+    for body in bodies:
+        record_component(live, request, f"table {create_table(live, body)}")
+    return no_content()
 
 
 ACTIONS: Mapping[str, Action] = {
@@ -57,8 +71,9 @@ ACTIONS: Mapping[str, Action] = {
     "DeleteOptionValue": _silent(choices.delete_option),
     "OrderOption": _silent(choices.order_options),
     "UpdateStateValue": _unknown,
-    "CreateCustomerRelationships": _create_lookup,
-    "CreatePolymorphicLookupAttribute": _create_lookup,
+    "CreateCustomerRelationships": _create_lookup("Customer"),
+    "CreatePolymorphicLookupAttribute": _create_lookup("Lookup"),
+    "CreateEntities": _create_entities,
     "ReactivateEntityKey": _unknown,
     "ImportSolution": _unknown,
     "ImportSolutionAsync": _unknown,

@@ -33,8 +33,12 @@ def out_of_range(detail: str) -> Refusal:
 
 
 def kind_of(body: Body) -> str:
-    """`StringAttributeMetadata` of `#Microsoft.Dynamics.CRM.StringAttributeMetadata`."""
-    return str(body.get("@odata.type", "")).removeprefix("#").removeprefix("Microsoft.Dynamics.CRM.")
+    """`StringAttributeMetadata` of `#Microsoft.Dynamics.CRM.StringAttributeMetadata`.
+
+    Actions take the same definitions as complex types (`ComplexStringAttributeMetadata`).
+    """
+    name = str(body.get("@odata.type", "")).removeprefix("#").removeprefix("Microsoft.Dynamics.CRM.")
+    return name.removeprefix("Complex")
 
 
 def inner(body: Body, member: str) -> Any:

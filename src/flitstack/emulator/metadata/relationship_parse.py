@@ -48,8 +48,8 @@ def _create_one_to_many(live: Live, body: Body) -> str:
     return one.name
 
 
-def create_polymorphic(live: Live, relationships: object, lookup: object) -> tuple[list[str], str]:
-    """One lookup with several targets. Schema names of the relationships, MetadataId of the column."""
+def create_polymorphic(live: Live, relationships: object, lookup: object, kind: str) -> tuple[list[str], str]:
+    """One lookup (`kind` Lookup or Customer) with several targets. Names of the relationships, id of the column."""
     if not isinstance(relationships, list) or not relationships or not isinstance(lookup, dict):
         raise wrong("OneToManyRelationships and Lookup are expected.")
     schema_name = checked_name(lookup.get("SchemaName"), "column")
@@ -64,8 +64,9 @@ def create_polymorphic(live: Live, relationships: object, lookup: object) -> tup
     check_addition(model, schema_name.lower())
     targets = tuple(one.referenced for one in ones)
     new = lookup_column(live, lookup, targets, {one.referenced: str(one.navigation) for one in ones})
-    is_customer = kind_of(lookup) != "ComplexLookupAttributeMetadata" and set(targets) == {"account", "contact"}
-    column = replace(new.column, type="Customer" if is_customer else "Lookup")
+    if kind == "Customer" and set(targets) != {"account", "contact"}:
+        raise wrong("a customer column refers to account and contact.")
+    column = replace(new.column, type=kind)
     _put(live, model, NewColumn(column, new.extra), ones)
     return [one.name for one in ones], metadata_id("column", f"{model.name}.{column.name}")
 
