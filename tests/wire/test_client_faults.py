@@ -70,6 +70,9 @@ def answer(status: str, body: str = "{}", headers: str = "") -> str:
         pytest.param(saying(answer("400 Bad Request")), Refused, id="400"),
         pytest.param(saying(answer("501 Not Implemented")), Refused, id="501"),
         pytest.param(saying(answer("401 Unauthorized")), Fatal, id="401 twice"),
+        pytest.param(
+            saying(answer("302 Found", headers="Location: http://elsewhere.invalid/\n")), Fatal, id="redirect"
+        ),
     ],
 )
 def test_each_end_of_a_request_is_one_fault(serve: Serve, fault: type[Fault]) -> None:

@@ -211,7 +211,14 @@ async def serve(
     tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is done. `on_ready` gets the URL once connections are accepted; port 0 takes a free one."""
-    runner = web.AppRunner(Front(instance).application(), access_log=None, handle_signals=False, shutdown_timeout=2)
+    # A URL may have 32,768 characters (Microsoft Learn, "Compose HTTP requests"); aiohttp alone stops at 8,190.
+    runner = web.AppRunner(
+        Front(instance).application(),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=2,
+        max_line_size=33_000,
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls)

@@ -42,7 +42,7 @@ async def read_back(
                 sheet.write(batch)
     late = path.with_name(f"late-{path.name}")
     with _Sheet(late, CONTENT.get(table.name, "")) as sheet:
-        for ids in _still_wanted(engine, wanted, path):
+        for ids in _still_wanted(engine, wanted, path, path.with_name(f"wanted-{path.name}")):
             async for batch in destination.rows(table, columns, ids=ids):
                 sheet.write(batch)
     both = f"[{literal(str(path))}, {literal(str(late))}]" if sheet.rows else f"[{literal(str(path))}]"
@@ -51,12 +51,15 @@ async def read_back(
     late.unlink(missing_ok=True)
 
 
-def _still_wanted(engine: Engine, wanted: str, path: Path) -> Iterator[list[UUID]]:
-    """Wanted rows that are not in the file yet."""
+def _still_wanted(engine: Engine, wanted: str, path: Path, beside: Path) -> Iterator[list[UUID]]:
+    """Wanted rows that are not in the file yet; listed in a file of their own, however many they are."""
     there = f"SELECT {as_uuid('_row')} AS _row FROM read_parquet({literal(str(path))})"
     missing = f"SELECT CAST(_row AS VARCHAR) AS id FROM ({wanted}) w ANTI JOIN ({there}) t USING (_row)"
-    for batch in list(engine.batches(missing, IDS_PER_ROUND)):
-        yield [UUID(text) for text in batch.column(0).to_pylist()]
+    engine.write_parquet(missing, beside)
+    with parquet.ParquetFile(beside) as file:
+        for batch in file.iter_batches(IDS_PER_ROUND):
+            yield [UUID(text) for text in batch.column(0).to_pylist()]
+    beside.unlink()
 
 
 def as_uuid(name: str) -> str:

@@ -141,6 +141,8 @@ class Client:
                 raise Fatal(
                     f"{self.url} refuses these credentials (401) {refusal_of(401, answer.body).message}".strip()
                 )
+        if 300 <= answer.status < 400:
+            raise Fatal(f"{self.url} redirects to {answer.headers.get('Location', 'nowhere')}; use that address")
         if answer.status < 400 or answer.status in accept:
             return answer
         raise fault_of(answer)
@@ -153,7 +155,10 @@ class Client:
         if not address.startswith(f"{self.url}/"):
             raise Fatal("the destination's next link leads to another host")  # the token must not go there
         try:
-            async with session.request(method, URL(address, encoded=True), data=body, headers=sent) as response:
+            request = session.request(
+                method, URL(address, encoded=True), data=body, headers=sent, allow_redirects=False
+            )
+            async with request as response:
                 self._has_connected = True
                 return Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
