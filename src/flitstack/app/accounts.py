@@ -80,7 +80,7 @@ def rows_by_table(engine: Engine, project: Project, plan: Plan) -> dict[str, int
     tables: dict[str, int] = {}
     for send in plan.tables:
         source = f"read_parquet({literal(str(plan_folder(project) / send.parquet))})"
-        landed = f'(SELECT "row" FROM ({_last_word(send.table)}) WHERE word = \'created\')'
+        landed = f"(SELECT \"row\" FROM ({_last_word(send.table)}) WHERE word = 'created')"
         count = int(engine.one(f"SELECT count(*) FROM {source} WHERE _row IN {landed}")[0])
         tables[send.table] = tables.get(send.table, 0) + count
         if send.table == "annotation":

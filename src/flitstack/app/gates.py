@@ -21,7 +21,7 @@ LOOK_AT = {
     "map": "mapping/*.yaml, or the matrix: flitstack map --to-excel",
     "schema": "`flitstack plan` (the schema operations it lists)",
     "owners": "owners.yaml",
-    "sample": "reports/sample.html after `flitstack load --sample`",
+    "sample": "reports/sample/reconciliation.html after `flitstack load --sample`",
     "rehearsal": "the reconciliation of the sandbox: flitstack reconcile --env sandbox",
     "load": "`flitstack plan` (steps, rows, requests)",
     "cutover": "reports/reconciliation.html after the last delta",

@@ -32,7 +32,11 @@ def save_owner_findings(engine: Engine, project: Project, staged: StagingDocumen
         if owner.status == "matched" or not select:
             continue
         takes = f"goes to {owner.user.email or owner.user.name}" if owner.user else "is not settled"
-        do = "provision the user in Entra ID, or settle the owner in owners.yaml, then: flitstack plan" if owner.email else ""
+        do = (
+            "provision the user in Entra ID, or settle the owner in owners.yaml, then: flitstack plan"
+            if owner.email
+            else ""
+        )
         findings.add_sql(
             f"""
             SELECT {literal("owner_" + owner.status)} AS code, object, _file AS file, _id AS record, _line AS line, field,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from flitstack.documents import read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
@@ -37,13 +37,20 @@ class ProjectSettings(BaseModel):
     format: int = 1
     pack: str
     export: str
-    prefix: str = Field(default="flit", pattern=r"^(?!mscrm)[a-z][a-z0-9]{1,7}$")
+    prefix: str = Field(default="flit", pattern=r"^[a-z][a-z0-9]{1,7}$")
     option_prefix: int = Field(default=72700, ge=10_000, le=99_999)
     environments: dict[str, EnvironmentSettings] = Field(default_factory=dict)
     memory_mb: int = Field(default=256, ge=64)
     sample_rows: int = Field(default=5, ge=1)
     four_eyes: bool = False
     suppress: dict[str, list[str]] = Field(default_factory=dict)  # object -> fields never staged
+
+    @field_validator("prefix")
+    @classmethod
+    def _not_reserved(cls, prefix: str) -> str:
+        if prefix.startswith("mscrm"):
+            raise ValueError("the platform keeps prefixes that begin with mscrm for itself")
+        return prefix
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ _TOLD = {
     Fatal: ("destination-fatal", "correct what it says, then run the same command again"),
     Refused: ("destination-refused", "an administrator of the environment can tell more by its code"),
     Throttled: ("destination-throttled", "wait, then run the same command again: it goes on where it stopped"),
-    Unavailable: ("destination-unavailable", "check address, network and the environment's health, then run the same command again"),
+    Unavailable: (
+        "destination-unavailable",
+        "check address, network and the environment's health, then run the same command again",
+    ),
     Unanswered: ("destination-unanswered", "run the same command again: what may have happened is asked for first"),
 }
 

@@ -10,6 +10,7 @@ from flitstack.documents import load_json
 from flitstack.mapping.document import MappingDocument
 from flitstack.planning.document import Plan
 from flitstack.profiling.document import ProfileDocument
+from flitstack.reconciling.document import ReconcileDocument
 from flitstack.staging.document import StagingDocument
 
 Document = TypeVar("Document")
@@ -111,3 +112,14 @@ def load_applied_schema(project: Project) -> list[dict[str, Any]]:
 
 def _load(path: Path, kind: type[Document]) -> Document | None:
     return load_json(path, kind) if path.exists() else None
+
+
+def load_reconciled(project: Project, *, sample: bool = False) -> ReconcileDocument | None:
+    """Everything the last reconciliation found."""
+    name = "sample-reconciliation-tables.json" if sample else "reconciliation-tables.json"
+    return _load(project.env_state / name, ReconcileDocument)
+
+
+def load_rollback(project: Project) -> dict[str, Any] | None:
+    """What the last rollback did."""
+    return _load(project.env_state / "rollback.json", dict[str, Any])

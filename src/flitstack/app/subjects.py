@@ -102,7 +102,9 @@ def _sample(project: Project) -> Subject:
     if outcome is None or outcome.plan != plan.sha256:
         return Subject(sha256, "run: flitstack load --sample")
     if outcome.differences:
-        return Subject(sha256, f"the sample shows {outcome.differences} differences: see reports/sample.html")
+        return Subject(
+            sha256, f"the sample shows {outcome.differences} differences: see reports/sample/reconciliation.html"
+        )
     return Subject(sha256)
 
 

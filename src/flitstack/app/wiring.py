@@ -43,13 +43,25 @@ def _tokens(settings: EnvironmentSettings) -> Tokens:
         return NoTokens()
     if settings.auth != "client_credentials":
         raise UsageError(
-            Problem("auth-unknown", f"auth: {settings.auth!r}", known="none, client_credentials", do="correct it in flitstack.yaml")
+            Problem(
+                "auth-unknown",
+                f"auth: {settings.auth!r}",
+                known="none, client_credentials",
+                do="correct it in flitstack.yaml",
+            )
         )
     client_id = os.environ.get(settings.client_id_variable, "")
-    missing = [name for name in (settings.client_id_variable, settings.client_secret_variable) if not os.environ.get(name)]
+    missing = [
+        name for name in (settings.client_id_variable, settings.client_secret_variable) if not os.environ.get(name)
+    ]
     if missing:
         raise UsageError(
-            *(Problem("no-credential", f"the environment variable {name} is empty", do=f"set {name} before this command") for name in missing)
+            *(
+                Problem(
+                    "no-credential", f"the environment variable {name} is empty", do=f"set {name} before this command"
+                )
+                for name in missing
+            )
         )
     if settings.token_url:
         scope = f"{settings.url.rstrip('/')}/.default"

@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
     @app.command(
         "map",
         help="Propose where every field goes, confirm or reject proposals, check the map.",
-        epilog="Examples: flitstack map; flitstack map --confirm all; flitstack map --confirm Contact.Score; flitstack map --reject 'Contact.Score=not used since 2023'; flitstack map --to-excel matrix.xlsx",
+        epilog=(
+            "Examples: flitstack map; flitstack map --confirm all; flitstack map --confirm Contact.Score; "
+            "flitstack map --reject 'Contact.Score=not used since 2023'; flitstack map --to-excel matrix.xlsx"
+        ),
     )
     def command(
         confirm: Annotated[

@@ -20,12 +20,20 @@ def dedupe(project: Project, progress: Progress) -> Result:
     with open_engine(project) as engine:
         findings = FindingsWriter(engine, "dedupe")
         document = dedupe_snapshot(
-            project.pack, staged, staged_folder(project), deduped_folder(project), project.decisions, engine, findings, _decided(project)
+            project.pack,
+            staged,
+            staged_folder(project),
+            deduped_folder(project),
+            project.decisions,
+            engine,
+            findings,
+            _decided(project),
         )
         findings.save(project.state / "findings" / "dedupe.parquet")
         report = write_merges(engine, document, deduped_folder(project), project.reports / "merges.xlsx")
     tables = {
-        name: {"records": table.records, "merged": table.merged, "flagged": table.flagged} for name, table in document.tables.items()
+        name: {"records": table.records, "merged": table.merged, "flagged": table.flagged}
+        for name, table in document.tables.items()
     }
     lines = [
         f"{name}: {table['records']:,} records stay, {table['merged']:,} merged away, {table['flagged']:,} look alike and stay apart"

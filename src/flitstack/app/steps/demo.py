@@ -23,7 +23,9 @@ def demo(pack_name: str, keep: Path | None, progress: Progress) -> Result:
     """Load, prove, roll back; exit code 0 when nothing differs, every account closes and the state before is proven."""
     example = load_pack(pack_name).folder / "example"
     if not example.is_dir():
-        raise UsageError(Problem("no-example", f"pack {pack_name} holds no example export", do="choose another: flitstack packs"))
+        raise UsageError(
+            Problem("no-example", f"pack {pack_name} holds no example export", do="choose another: flitstack packs")
+        )
     folder = keep or Path(tempfile.mkdtemp(prefix="flitstack-demo-"))
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise UsageError(Problem("folder-not-empty", f"{keep} is not empty", do="name a new folder with --keep"))
@@ -65,17 +67,23 @@ def _counts(found: list[dict[str, Any]]) -> dict[str, int]:
 
 def _lines(document: dict[str, Any], found: list[dict[str, Any]]) -> list[str]:
     accounts = document["accounts"]
-    totals = {key: sum(int(a.get(key, 0)) for a in accounts.values()) for key in ("read", "created", "merged", "held", "rejected", "excluded")}
+    totals = {
+        key: sum(int(a.get(key, 0)) for a in accounts.values())
+        for key in ("read", "created", "merged", "held", "rejected", "excluded")
+    }
     lines = [
         f"read      {totals['read']:>6,} records of {len(accounts)} objects",
         f"merged    {totals['merged']:>6,} duplicates into the record that survives",
-        f"created   {totals['created']:>6,} records as rows: " + ", ".join(f"{n:,} {t}" for t, n in document["tables"].items() if t not in {"note", "file"}),
+        f"created   {totals['created']:>6,} records as rows: "
+        + ", ".join(f"{n:,} {t}" for t, n in document["tables"].items() if t not in {"note", "file"}),
         f"excluded  {totals['excluded']:>6,} by rule (members are matched to users, stages become a choice)",
         f"held      {totals['held']:>6,} and rejected {totals['rejected']:,}, each with its reason:",
     ]
     for finding in found:
         if finding["outcome"] in {"held", "rejected"}:
-            lines.append(f"          {finding['code']:<18} {finding['file']}, record {finding['record']}: {finding['what']}")
+            lines.append(
+                f"          {finding['code']:<18} {finding['file']}, record {finding['record']}: {finding['what']}"
+            )
     checked, undone = document["reconcile"], document["rollback"]
     lines += [
         f"verified  {checked['cells']:>6,} fields of {checked['rows']:,} rows read back, {checked['differences']} differences",

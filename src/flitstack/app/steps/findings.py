@@ -8,7 +8,7 @@ from flitstack.app.project import Project
 from flitstack.app.result import Result
 from flitstack.app.wiring import open_engine
 from flitstack.errors import FINDING_COLUMNS, OUTCOMES
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, quoted
 
 EXAMPLES = 3
 
@@ -19,9 +19,9 @@ def findings(project: Project, *, code: str = "", outcome: str = "", step: str =
         source = findings_source(project)
         where, values = _conditions(code, outcome)
         if step:
-            source = _files([path for path in finding_files(project) if path.stem == step])
+            source = findings_of_files([path for path in finding_files(project) if path.stem == step])
         rows = engine.rows(
-            f"SELECT {', '.join(FINDING_COLUMNS)} FROM {source} WHERE {where} ORDER BY code, object, file, line, record, field",
+            f"SELECT {', '.join(map(quoted, FINDING_COLUMNS))} FROM {source} WHERE {where} ORDER BY code, object, file, line, record, field",
             values,
         )
     document = [dict(zip(FINDING_COLUMNS, row, strict=True)) for row in rows]
@@ -37,7 +37,7 @@ def finding_files(project: Project) -> list[Path]:
 
 def findings_source(project: Project) -> str:
     """A relation with FINDING_COLUMNS over all steps."""
-    return _files(finding_files(project))
+    return findings_of_files(finding_files(project))
 
 
 def worst_outcome_sql(column: str = "outcome") -> str:
@@ -56,9 +56,10 @@ def count_by_code(engine: Engine, project: Project) -> list[tuple[str, str, int]
     ]
 
 
-def _files(paths: Sequence[Path]) -> str:
+def findings_of_files(paths: Sequence[Path]) -> str:
+    """A relation with FINDING_COLUMNS over these files."""
     if not paths:
-        columns = ", ".join(f"NULL::{'BIGINT' if name == 'line' else 'VARCHAR'} AS {name}" for name in FINDING_COLUMNS)
+        columns = ", ".join(f"NULL::{'BIGINT' if name == 'line' else 'VARCHAR'} AS {quoted(name)}" for name in FINDING_COLUMNS)
         return f"(SELECT {columns} WHERE FALSE)"
     return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)"
 

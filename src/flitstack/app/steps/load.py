@@ -1,7 +1,6 @@
 """`flitstack load` and `flitstack retry`: the approved plan is executed; running it again goes on."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 from flitstack.app.accounts import accounts_now, rows_by_table
 from flitstack.app.gates import now, require
@@ -11,10 +10,10 @@ from flitstack.app.running import run_async
 from flitstack.app.snapshots import keep_versions, take_fingerprint
 from flitstack.app.steps.findings import findings_source
 from flitstack.app.steps.reconcile import reconcile_plan
+from flitstack.app.steps.report import write_migration_report
 from flitstack.app.store import LoadOutcome, load_plan, plan_folder
 from flitstack.app.subjects import current_gates, plan_missing
 from flitstack.app.wiring import open_destination, open_engine, open_journal
-from flitstack.destinations.port import Destination
 from flitstack.documents import save_json
 from flitstack.errors import UsageError
 from flitstack.journal.journal import Journal
@@ -38,15 +37,23 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
     require(current_gates(project), before="owners" if only_sample else "load")
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
         document = run_async(_execute(project, plan, engine, journal, progress, only_sample=only_sample), plan.url)
+        if only_sample:
+            write_migration_report(project, engine, only_sample=True)
         make_done_view(engine, journal)
         save_refusals(engine, journal, plan, plan_folder(project), project.env_state / "findings" / "load.parquet")
         accounts = accounts_now(engine, project, plan)
         tables = rows_by_table(engine, project, plan)
-        held = int(engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome IN ('held', 'rejected')")[0])
+        held = int(
+            engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome IN ('held', 'rejected')")[0]
+        )
     outcome = LoadOutcome(plan.sha256, now(), document.seconds, document.requests, tables, document.refused)
     save_json(project.env_state / ("sample-load.json" if only_sample else "load.json"), outcome)
     told = {"load": asdict(document), "tables": tables, "accounts": {} if only_sample else accounts}
-    torn = f"the journal's last {journal.torn_bytes} bytes were half written by a crash and were cut" if journal.torn_bytes else ""
+    torn = (
+        f"the journal's last {journal.torn_bytes} bytes were half written by a crash and were cut"
+        if journal.torn_bytes
+        else ""
+    )
     lines = [line for line in (torn, *_lines(document, tables, only_sample=only_sample)) if line]
     next_step = "flitstack approve sample" if only_sample else "flitstack reconcile"
     return Result(told, tuple(lines), EXIT_REJECTS if held and not only_sample else EXIT_DONE, next=next_step)
@@ -70,27 +77,19 @@ async def _execute(
         document = await execute(work, "load --sample" if only_sample else "load")
         await keep_versions(project, plan, destination, journal, engine)
         if only_sample:
-            await _prove_sample(project, plan, destination, engine, journal)
+            await reconcile_plan(project, plan, destination, engine, journal, only_sample=True)
         return document
     finally:
         await destination.close()
-
-
-async def _prove_sample(project: Project, plan: Plan, destination: Destination, engine: Engine, journal: Journal) -> None:
-    """The sample's field-level diff: what the `sample` gate asks for."""
-    await reconcile_plan(project, plan, destination, engine, journal, only_sample=True)
 
 
 def _lines(document: LoadDocument, tables: dict[str, int], *, only_sample: bool) -> list[str]:
     what = "sample: " if only_sample else ""
     lines = [f"{what}{rows:,} rows of {table}" for table, rows in tables.items() if table not in {"note", "file"}]
     asked = f", {document.asked} lost answers settled by asking" if document.asked else ""
-    lines.append(f"{document.requests:,} requests in {document.seconds:.1f} s, {document.refused:,} rows rejected{asked}")
+    lines.append(
+        f"{document.requests:,} requests in {document.seconds:.1f} s, {document.refused:,} rows rejected{asked}"
+    )
     if only_sample:
-        lines.append("field by field: reports/sample.html")
+        lines.append("field by field: reports/sample/reconciliation.html")
     return lines
-
-
-def sample_report(project: Project) -> Path:
-    """Where the sample's diff lies."""
-    return project.reports / "sample.html"

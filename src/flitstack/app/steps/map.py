@@ -54,7 +54,13 @@ def map_(
     for entry in reject:
         field, _, reason = entry.partition("=")
         if not reason.strip():
-            raise UsageError(Problem("reject-reason", f"{entry!r} gives no reason", do="write --reject 'Object.Field=why it is not moved'"))
+            raise UsageError(
+                Problem(
+                    "reject-reason",
+                    f"{entry!r} gives no reason",
+                    do="write --reject 'Object.Field=why it is not moved'",
+                )
+            )
         reject_field(project.maps, field.strip(), reason.strip(), project.operator)
     maps = read_maps(project.maps)
     if problems := check_maps(maps, project.pack, staged, tables):
@@ -68,17 +74,23 @@ def _result(project: Project, maps: Mapping[str, MapFile], to_excel: Path | None
     waiting = open_proposals(maps)
     objects = {
         name: {
-            "routes": [{"name": route.name, "table": route.table, "columns": len(route.columns)} for route in found.routes],
+            "routes": [
+                {"name": route.name, "table": route.table, "columns": len(route.columns)} for route in found.routes
+            ],
             "proposed": [entry for entry in waiting if entry.split(".", 1)[0] == name],
             "unmapped": {field: why.reason for route in found.routes for field, why in route.unmapped.items()},
         }
         for name, found in maps.items()
     }
     lines = [
-        f"{name} -> {', '.join(f'{r.table} ({len(r.columns)} columns)' for r in found.routes)}" for name, found in maps.items() if found.routes
+        f"{name} -> {', '.join(f'{r.table} ({len(r.columns)} columns)' for r in found.routes)}"
+        for name, found in maps.items()
+        if found.routes
     ]
     lines.append(f"{len(waiting)} proposals wait for a person" if waiting else "every field is confirmed or rejected")
     if to_excel is not None:
         lines.append(f"matrix: {to_excel}")
     next_step = "look at mapping/*.yaml, then: flitstack map --confirm all" if waiting else "flitstack approve map"
-    return Result({"objects": objects, "proposed": len(waiting), "folder": str(project.maps)}, tuple(lines), next=next_step)
+    return Result(
+        {"objects": objects, "proposed": len(waiting), "folder": str(project.maps)}, tuple(lines), next=next_step
+    )

@@ -54,9 +54,9 @@ def new(
         "decisions": {name: entry["option"] for name, entry in decisions.items()},
         "notes": notes,
     }
+    taken = sum(1 for entry in decisions.values() if entry["by"] != "default")
     lines = [
-        f"project {folder} for {pack.title}: {len(pack.objects)} objects, {len(decisions)} decisions "
-        f"({sum(1 for d in decisions.values() if d['by'] != 'default')} taken from scoping, the rest are defaults)",
+        f"project {folder} for {pack.title}: {len(pack.objects)} objects, {len(decisions)} decisions, {taken} taken from scoping",
         *notes,
     ]
     return Result(document, tuple(lines), next=f"flitstack stage --project {folder}")

@@ -91,13 +91,22 @@ def plan(project: Project, progress: Progress) -> Result:
     _remember_schema(project, made)
     held = any(account["held"] for account in made.accounts.values())
     lines = _lines(made, sample, owners)
-    return Result(_document(made, sample, owners), tuple(lines), EXIT_REJECTS if held else EXIT_DONE, next="flitstack approve schema; flitstack approve owners; flitstack load --sample")
+    return Result(
+        _document(made, sample, owners),
+        tuple(lines),
+        EXIT_REJECTS if held else EXIT_DONE,
+        next="flitstack approve schema; flitstack approve owners; flitstack load --sample",
+    )
 
 
 def _inputs(project: Project) -> tuple[StagingDocument, DedupeDocument]:
     staged, deduped = load_staging(project), load_dedupe(project)
     if staged is None or deduped is None:
-        raise UsageError(Problem("not-deduped", "nothing is staged and deduped yet", do="run: flitstack stage, then flitstack dedupe"))
+        raise UsageError(
+            Problem(
+                "not-deduped", "nothing is staged and deduped yet", do="run: flitstack stage, then flitstack dedupe"
+            )
+        )
     return staged, deduped
 
 
@@ -135,7 +144,9 @@ def _run_map(
         staged_folder=staged_folder(project),
     )
     findings = FindingsWriter(engine, "map")
-    mapping = run_map(maps, project.pack, deduped, deduped_folder(project), engine, context, mapped_folder(project), findings)
+    mapping = run_map(
+        maps, project.pack, deduped, deduped_folder(project), engine, context, mapped_folder(project), findings
+    )
     findings.save(project.state / "findings" / "map.parquet")
     save_json(mapped_folder(project) / "document.json", mapping)
     return mapping
@@ -161,14 +172,18 @@ def _fresh(folder: Path) -> None:
 def _remember_schema(project: Project, made: Plan) -> None:
     known = load_applied_schema(project)
     operations = [dict(operation) for step in made.steps for operation in step.operations]
-    save_json(project.env_state / "schema.json", known + [operation for operation in operations if operation not in known])
+    save_json(
+        project.env_state / "schema.json", known + [operation for operation in operations if operation not in known]
+    )
 
 
 def _document(made: Plan, sample: Plan, owners: OwnerMap) -> dict[str, Any]:
     return {
         "sha256": made.sha256,
         "environment": made.environment,
-        "steps": [{"index": s.index, "kind": s.kind, "phase": s.phase, "table": s.table, "rows": s.rows} for s in made.steps],
+        "steps": [
+            {"index": s.index, "kind": s.kind, "phase": s.phase, "table": s.table, "rows": s.rows} for s in made.steps
+        ],
         "schema": [dict(operation) for step in made.steps for operation in step.operations],
         "owners": owners_document(owners),
         "accounts": made.accounts,
@@ -183,10 +198,16 @@ def _lines(made: Plan, sample: Plan, owners: OwnerMap) -> list[str]:
     for step in made.steps:
         if step.operations:
             lines.append(f"schema: {len(step.operations)} operations")
-            lines += [f"  + {o['kind'].replace('_', ' ')} {o['table']}.{o['name']}" for o in step.operations if o["kind"] != "publish"]
+            lines += [
+                f"  + {o['kind'].replace('_', ' ')} {o['table']}.{o['name']}"
+                for o in step.operations
+                if o["kind"] != "publish"
+            ]
         else:
             lines.append(f"{step.phase:<14} {step.kind:<10} {step.table:<24} {step.rows:>10,} rows")
     matched = sum(owner.status == "matched" for owner in owners.owners)
     lines.append(f"owners: {matched} matched, {len(owners.queue)} to provision, {len(owners.blocked)} not settled")
-    lines.append(f"about {made.requests['requests']:,} requests for {made.requests['rows']:,} rows; sample of {sum(t.rows for t in sample.tables)} rows")
+    lines.append(
+        f"about {made.requests['requests']:,} requests for {made.requests['rows']:,} rows; sample of {sum(t.rows for t in sample.tables)} rows"
+    )
     return lines + list(made.notes)

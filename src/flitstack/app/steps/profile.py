@@ -1,11 +1,12 @@
 """`flitstack profile`: what is in every field; the written data-quality report."""
 
+from typing import Any
+
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.steps.report import write_quality_report
 from flitstack.app.store import load_staging, staged_folder
 from flitstack.app.wiring import open_engine
-from flitstack.documents import save_json
 from flitstack.errors import Problem, UsageError
 from flitstack.profiling.profile import profile as profile_snapshot
 
@@ -17,10 +18,11 @@ def profile(project: Project, progress: Progress) -> Result:
         raise UsageError(Problem("not-staged", "nothing is staged yet", do="run: flitstack stage"))
     progress.phase("profiling")
     with open_engine(project) as engine:
-        document = profile_snapshot(project.pack, staged, staged_folder(project), engine)
-        save_json(project.state / "profile" / "document.json", document)
-        report = write_quality_report(project, engine)
-    objects = {
+        document = profile_snapshot(
+            project.pack, staged, staged_folder(project), project.state / "profile", project.decisions, engine
+        )
+        report, _ = write_quality_report(project, engine)
+    objects: dict[str, dict[str, Any]] = {
         name: {
             "records": found.records,
             "fields": len(found.fields),
@@ -32,7 +34,11 @@ def profile(project: Project, progress: Progress) -> Result:
     }
     lines = [
         f"{name}: {entry['records']:,} records, {entry['fields']} fields, {len(entry['personal'])} hold personal data"
-        + (f"; repeated keys: {', '.join(f'{k} {n:,}' for k, n in entry['repeated'].items())}" if entry["repeated"] else "")
+        + (
+            f"; repeated keys: {', '.join(f'{k} {n:,}' for k, n in entry['repeated'].items())}"
+            if entry["repeated"]
+            else ""
+        )
         for name, entry in objects.items()
     ]
     return Result(

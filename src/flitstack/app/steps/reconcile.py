@@ -89,7 +89,10 @@ def _kept(document: ReconcileDocument) -> Reconciliation:
         differences=document.differences,
         missing=sum(table.missing for table in document.tables),
         extra=sum(table.extra for table in document.tables),
-        tables={f"{t.phase}/{t.table}": {"rows": t.landed, "cells": t.cells, "differences": t.differences} for t in document.tables},
+        tables={
+            f"{t.phase}/{t.table}": {"rows": t.landed, "cells": t.cells, "differences": t.differences}
+            for t in document.tables
+        },
         accounts={name: asdict(account) for name, account in document.accounts.items()},
     )
 
@@ -99,8 +102,12 @@ def _lines(document: ReconcileDocument) -> list[str]:
         f"{table.phase:<14} {table.table:<24} {table.landed:>9,} rows {table.cells:>11,} cells {table.differences:>6,} differences"
         for table in document.tables
     ]
-    share = "100 %" if not document.differences else f"{100 * (1 - document.differences / max(1, document.cells)):.4f} %"
-    lines.append(f"verified: {document.rows:,} rows, {document.cells:,} cells, {document.differences:,} differences ({share} equal)")
+    share = (
+        "100 %" if not document.differences else f"{100 * (1 - document.differences / max(1, document.cells)):.4f} %"
+    )
+    lines.append(
+        f"verified: {document.rows:,} rows, {document.cells:,} cells, {document.differences:,} differences ({share} equal)"
+    )
     still_open = [name for name, account in document.accounts.items() if not account.closes]
     lines.append(f"accounts that do not close: {', '.join(still_open)}" if still_open else "every account closes")
     if document.differences:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from flitstack.app.gates import now
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, Progress, Result, worst_exit
 from flitstack.app.running import run_async
@@ -58,11 +59,14 @@ def rollback(project: Project, progress: Progress, *, force: bool, with_schema: 
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
         make_done_view(engine, journal)
         document = run_async(
-            _roll_back(project, plan, engine, journal, progress, force=force, with_schema=with_schema, dry_run=dry_run), plan.url
+            _roll_back(project, plan, engine, journal, progress, force=force, with_schema=with_schema, dry_run=dry_run),
+            plan.url,
         )
-    save_json(project.env_state / "rollback.json", document)
+    if not dry_run:
+        save_json(project.env_state / "rollback.json", document | {"at": now()})
     code = worst_exit(
-        EXIT_FAILED if document["failed"] else EXIT_DONE, EXIT_DONE if document["equal"] or dry_run else EXIT_DIFFERENCES
+        EXIT_FAILED if document["failed"] else EXIT_DONE,
+        EXIT_DONE if document["equal"] or dry_run else EXIT_DIFFERENCES,
     )
     return Result(document, tuple(_lines(document, dry_run=dry_run)), code)
 
@@ -88,15 +92,29 @@ async def _roll_back(
             engine.run("DELETE FROM kept")
             kept = []
         undo = rollback_plan(
-            engine, plan, plan_folder(project), with_schema=with_schema and not kept, operations=load_applied_schema(project)
+            engine,
+            plan,
+            plan_folder(project),
+            with_schema=with_schema and not kept,
+            operations=load_applied_schema(project),
         )
         planned = sum(table.rows for table in undo.tables)
         if dry_run:
-            return {"reversed": 0, "planned": planned, "kept": len(kept), "kept_rows": kept, "failed": 0, "equal": None, "tables": {}}
+            return {
+                "reversed": 0,
+                "planned": planned,
+                "kept": len(kept),
+                "kept_rows": kept,
+                "failed": 0,
+                "equal": None,
+                "tables": {},
+            }
         facts = await destination.facts()
         limit_s = EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
         options = SendOptions(in_flight=max(2, min(facts.parallelism_hint, 16)), server_limit_s=limit_s)
-        loaded = await execute(Load(undo, plan_folder(project), destination, journal, engine, progress, options), "rollback")
+        loaded = await execute(
+            Load(undo, plan_folder(project), destination, journal, engine, progress, options), "rollback"
+        )
         progress.phase("proving the state before")
         tables = await _prove(this)
         return {
@@ -145,7 +163,9 @@ async def _prove(this: Rollback) -> dict[str, dict[str, int]]:
             continue
         after = this.work / f"{name}.fingerprint.parquet"
         await write_fingerprint(this.destination, this.engine, table, after)
-        rows, gone, changed = compare_fingerprints(this.engine, fingerprint_folder(this.project) / f"{name}.parquet", after)
+        rows, gone, changed = compare_fingerprints(
+            this.engine, fingerprint_folder(this.project) / f"{name}.parquet", after
+        )
         tables[name] = {"rows": rows, "gone": gone, "changed": changed}
     return tables
 
@@ -159,7 +179,10 @@ def _pointing(table: Table, targets: set[str]) -> list[str]:
     return sorted(
         name
         for name, column in table.columns.items()
-        if column.type in {"Lookup", "Customer"} and column.updatable and column.is_web_api and targets & set(column.targets)
+        if column.type in {"Lookup", "Customer"}
+        and column.updatable
+        and column.is_web_api
+        and targets & set(column.targets)
     )
 
 
@@ -189,5 +212,7 @@ def _lines(document: dict[str, Any], *, dry_run: bool) -> list[str]:
             f"proof: {table}: {entry['rows']:,} rows were there before; gone {entry['gone']}, changed {entry['changed']}"
             for table, entry in document["tables"].items()
         ]
-        lines.append("the destination is as it was before" if document["equal"] else "the destination is NOT as it was before")
+        lines.append(
+            "the destination is as it was before" if document["equal"] else "the destination is NOT as it was before"
+        )
     return lines

@@ -8,7 +8,9 @@ from flitstack.app.steps.findings import findings_source
 from flitstack.app.store import staged_folder
 from flitstack.app.wiring import open_engine
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.stage import StageOptions, stage as stage_export
+from flitstack.staging.engine.findings import FindingsWriter
+from flitstack.staging.stage import StageOptions
+from flitstack.staging.stage import stage as stage_export
 
 
 def stage(project: Project, progress: Progress, export: Path | None = None) -> Result:
@@ -16,7 +18,9 @@ def stage(project: Project, progress: Progress, export: Path | None = None) -> R
     progress.phase("staging")
     with open_engine(project) as engine:
         options = StageOptions(suppress=project.settings.suppress)
-        staged = stage_export(project.pack, export or project.export, staged_folder(project), options, engine)
+        findings = FindingsWriter(engine, "stage")
+        staged = stage_export(project.pack, export or project.export, staged_folder(project), options, engine, findings)
+        findings.save(project.state / "findings" / "stage.parquet")
         held = int(engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome = 'held'")[0])
     return Result(
         _document(staged), tuple(_lines(staged)), EXIT_REJECTS if held else EXIT_DONE, next="flitstack profile"

@@ -5,7 +5,15 @@ from typing import Any
 from flitstack.app.accounts import accounts_before, accounts_now, rows_by_table
 from flitstack.app.project import Project
 from flitstack.app.result import Result
-from flitstack.app.store import load_dedupe, load_mapping, load_outcome, load_plan, load_profile, load_reconciliation, load_staging
+from flitstack.app.store import (
+    load_dedupe,
+    load_mapping,
+    load_outcome,
+    load_plan,
+    load_profile,
+    load_reconciliation,
+    load_staging,
+)
 from flitstack.app.subjects import current_gates
 from flitstack.app.wiring import open_engine, open_journal
 from flitstack.loading.rows import make_done_view
@@ -20,7 +28,10 @@ def status(project: Project) -> Result:
         "project": str(project.folder),
         "environment": project.environment,
         "steps": steps,
-        "gates": {name: {"state": g.state, "sha256": g.sha256, "by": g.by, "at": g.at, "why": g.why} for name, g in gates.items()},
+        "gates": {
+            name: {"state": g.state, "sha256": g.sha256, "by": g.by, "at": g.at, "why": g.why}
+            for name, g in gates.items()
+        },
         "accounts": accounts,
         "tables": tables,
     }
@@ -54,7 +65,9 @@ def _accounts(project: Project) -> tuple[dict[str, Any], dict[str, int]]:
 
 def _lines(document: dict[str, Any]) -> list[str]:
     lines = [f"environment {document['environment']}"]
-    lines.append("steps    " + ", ".join(f"{name} {'done' if done else '-'}" for name, done in document["steps"].items()))
+    lines.append(
+        "steps    " + ", ".join(f"{name} {'done' if done else '-'}" for name, done in document["steps"].items())
+    )
     for name, gate in document["gates"].items():
         by = f" by {gate['by']} at {gate['at']}" if gate["by"] else ""
         why = f": {gate['why']}" if gate["why"] else ""
