@@ -181,7 +181,11 @@ def _keys(engine: Engine, source: SourceObject, table: StagedTable, parquet: Pat
     for field in table.fields:
         declared = source.fields.get(field.name) if field.known else None
         function = "clean" if field.name == source.key else KEY_FUNCTIONS.get(declared.type, "") if declared else ""
-        if function and not (declared and declared.links):
+        # A web address identifies a company; of a person it is a page on a network that millions share.
+        is_own = not declared or (
+            not declared.links and (declared.type != "url" or declared.means.startswith("company."))
+        )
+        if function and is_own:
             keys[field.name] = function
     if not keys:
         return ()

@@ -80,8 +80,10 @@ def open_workbook(path: Path, *, properties: Mapping[str, str] | None = None) ->
     book = xlsxwriter.Workbook(str(beside), options)
     book.set_properties(dict(properties or {}))
     try:
-        yield Workbook(book)
-        book.close()
+        try:
+            yield Workbook(book)
+        finally:
+            book.close()
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -1,0 +1,118 @@
+"""What the documents for people are made from. `app` fills these; nothing here reads a file or asks a destination."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flitstack.deduping.document import DedupeDocument
+from flitstack.profiling.document import ProfileDocument
+from flitstack.reconciling.document import ReconcileDocument
+from flitstack.staging.document import StagingDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Whose document this is. `at` is ISO time, UTC; empty parts are not shown."""
+
+    project: str
+    source: str  # title of the pack
+    at: str
+    environment: str = ""
+    url: str = ""
+    operator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Where one finding is. Values appear as shapes only."""
+
+    file: str
+    record: str
+    line: int | None
+    field: str
+    shape: str
+    what: str
+
+    @property
+    def place(self) -> str:
+        """File, record and line in words."""
+        line = f" (line {self.line})" if self.line else ""
+        field = f", field {self.field}" if self.field else ""
+        return f"{self.file}, record {self.record}{line}{field}" if self.record else f"{self.file}{field}"
+
+
+@dataclass(frozen=True, slots=True)
+class FindingGroup:
+    """Findings of one code, object and outcome, with the first examples and what to do about them."""
+
+    code: str
+    object: str
+    outcome: str
+    count: int
+    do: str
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """Input of the data-quality report: reports/quality.html and .xlsx."""
+
+    heading: Heading
+    staging: StagingDocument
+    profile: ProfileDocument
+    findings: tuple[FindingGroup, ...]
+    dedupe: DedupeDocument | None = None  # None: not deduped yet
+
+
+@dataclass(frozen=True, slots=True)
+class ProofLine:
+    """One table of the rollback proof: rows that were there before the load, how many of them are gone or changed."""
+
+    table: str
+    rows: int
+    gone: int
+    changed: int
+
+    @property
+    def equal(self) -> bool:
+        """Whether the table is as it was before."""
+        return not self.gone and not self.changed
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackProof:
+    """What the last rollback did and whether the destination is as it was before the load."""
+
+    at: str
+    reversed: int
+    kept: int
+    failed: int
+    equal: bool
+    tables: tuple[ProofLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFacts:
+    """How the load went."""
+
+    at: str
+    seconds: float
+    requests: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """Input of the migration report: reports/reconciliation.html and .xlsx.
+
+    `findings`: of every step but reconciling; `differences`: those of reconciling. `labels`: source object -> its name
+    for people. `decisions`: what scoping decided, shown as given.
+    """
+
+    heading: Heading
+    reconciled: ReconcileDocument
+    findings: tuple[FindingGroup, ...]
+    differences: tuple[FindingGroup, ...] = ()
+    load: LoadFacts | None = None
+    rollback: RollbackProof | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    decisions: Mapping[str, str] = field(default_factory=dict)
