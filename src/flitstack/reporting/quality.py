@@ -79,9 +79,7 @@ def open_points(report: QualityReport) -> list[str]:
         merged = sum(table.merged for table in report.dedupe.tables.values())
         alike = sum(table.flagged for table in report.dedupe.tables.values())
         if merged or alike:
-            points.append(
-                f"{merged:,} merges and {alike:,} pairs that look alike wait for a signature: reports/merges.xlsx."
-            )
+            points.append(f"To sign in reports/merges.xlsx: merges: {merged:,}, pairs that only look alike: {alike:,}.")
     return points
 
 
