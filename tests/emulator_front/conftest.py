@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from emulator_front.wire import Wire, running
+from front_wire import Wire, running
 
 from flitstack.emulator.instance import Options
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from emulator_front.wire import Wire
+from front_wire import Wire
 
 ORG = {
     "name": "Case org",

@@ -3,7 +3,7 @@
 import re
 import time
 
-from emulator_front.wire import Reply, Wire
+from front_wire import Reply, Wire
 
 from flitstack.emulator.batch_parts import read_batch
 

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from emulator_front.wire import Wire
+from front_wire import Wire
 
 CRM = "Microsoft.Dynamics.CRM."
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"

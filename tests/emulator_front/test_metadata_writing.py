@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from emulator_front.wire import Reply, Wire
+from front_wire import Reply, Wire
 
 CRM = "Microsoft.Dynamics.CRM."
 THING = "EntityDefinitions(LogicalName='new_thing')"

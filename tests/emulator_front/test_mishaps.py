@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from emulator_front.wire import Reply, Wire
+from front_wire import Reply, Wire
 from hypothesis import given
 from hypothesis import strategies as st
 

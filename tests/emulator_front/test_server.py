@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
-from emulator_front.wire import Wire
+from front_wire import Wire
 
 import flitstack
 from flitstack.emulator.__main__ import main

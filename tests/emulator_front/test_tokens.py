@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from emulator_front.wire import Reply, Wire, running
+from front_wire import Reply, Wire, running
 
 from flitstack.emulator.auth import DEFAULT_CLIENT, DEFAULT_SECRET, TOKEN_LIFETIME_S
 from flitstack.emulator.instance import Options

@@ -1,6 +1,6 @@
 """The admin door, below `/flitstack-admin/` on the data port: what tests and tools do to an environment from outside.
 
-GET  (empty)          handshake: product, version, data directory
+GET  (empty)          handshake: product, version, data directory, client_id of the seeded application
 GET  fingerprint      per table: rows and an order-independent hash, and one over all
 GET  counters         what was asked since the last reset
 POST counters/reset
@@ -19,6 +19,7 @@ from dataclasses import replace
 import orjson
 
 from flitstack.emulator.answers import json_answer, refused
+from flitstack.emulator.auth import DEFAULT_CLIENT
 from flitstack.emulator.counters import Counters
 from flitstack.emulator.faults import FaultPlanError, read_plan
 from flitstack.emulator.fingerprint import fingerprint
@@ -60,7 +61,12 @@ def _read(body: bytes) -> Body:
 
 
 def _handshake(instance: Instance) -> Body:
-    return {"product": PRODUCT, "version": VERSION, "data": str(instance.options.data)}
+    return {
+        "product": PRODUCT,
+        "version": VERSION,
+        "data": str(instance.options.data),
+        "client_id": DEFAULT_CLIENT,
+    }
 
 
 def _counters(instance: Instance) -> Body:

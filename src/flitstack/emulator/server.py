@@ -56,8 +56,8 @@ class Front:
             body = await http.read()
         except web.HTTPRequestEntityTooLarge:
             return _respond(refused(Refusal(413, "0x80072323", "The request is too large.")))
-        if path.startswith(PREFIX):
-            return _respond(answer_admin(self._instance, http.method, path.removeprefix(PREFIX), body))
+        if f"{path}/".startswith(PREFIX):
+            return _respond(answer_admin(self._instance, http.method, path[len(PREFIX) :], body))
         token = _TOKEN.fullmatch(path)
         if token is not None:
             return _respond(self._token(http.method, body))
@@ -163,7 +163,7 @@ def _challenged(refusal: Refusal, base_url: str) -> Answer:
     if refusal.status == 401:
         origin = base_url.partition("/api/")[0]
         answer.headers["WWW-Authenticate"] = (
-            f'Bearer authorization_uri="{origin}/common/oauth2/authorize", resource_id="{origin}/"'
+            f"Bearer authorization_uri={origin}/common/oauth2/authorize, resource_id={origin}/"
         )
     return answer
 

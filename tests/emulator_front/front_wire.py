@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ class Wire:
 
 
 @contextmanager
-def running(options: Options) -> Iterator[Wire]:
+def running(options: Options, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
     """A served instance; closed at the end."""
     instance = Instance(options)
     loop = asyncio.new_event_loop()
@@ -89,7 +90,7 @@ def running(options: Options) -> Iterator[Wire]:
 
     def work() -> None:
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(serve(instance, "127.0.0.1", 0, announce, stop.wait()))
+        loop.run_until_complete(serve(instance, "127.0.0.1", 0, announce, stop.wait(), tls))
 
     thread = threading.Thread(target=work)
     thread.start()
