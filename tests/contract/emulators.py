@@ -9,12 +9,12 @@ from pathlib import Path
 import flitstack
 
 
-def start_emulator(directory: Path) -> tuple[subprocess.Popen[bytes], str]:
+def start_emulator(directory: Path, auth: str = "off") -> tuple[subprocess.Popen[bytes], str]:
     """A freshly seeded emulator on a free loopback port, and its address."""
     ready = directory / "ready"
     command = [sys.executable, "-m", "flitstack.emulator", "serve", "--data", str(directory / "data"), "--port", "0"]
     source = {**os.environ, "PYTHONPATH": str(Path(flitstack.__file__).parents[1])}
-    process = subprocess.Popen([*command, "--ready-file", str(ready), "--auth", "off"], env=source)
+    process = subprocess.Popen([*command, "--ready-file", str(ready), "--auth", auth], env=source)
     deadline = time.monotonic() + 60
     while not ready.exists() or not ready.read_text().strip():
         if process.poll() is not None or time.monotonic() > deadline:
