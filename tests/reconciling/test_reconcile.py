@@ -164,6 +164,21 @@ def test_parties_are_compared_as_sets_without_the_platforms_own(migration: Migra
     assert migration.reconcile()[0].differences == 1
 
 
+def test_an_organizer_that_the_platform_added_is_none_of_ours(migration: Migration) -> None:
+    migration.send("contact", "Contact", [{"_row": row_id(1), "firstname": "A"}])
+    guest = {"mask": 5, "table": "contact", "id": str(row_id(1)), "address": None}
+    organizer = {"mask": 7, "table": "systemuser", "id": str(ME), "address": None}
+    rows = [
+        {"_row": row_id(30), "subject": "without", "_parties": [guest]},
+        {"_row": row_id(31), "subject": "with", "_parties": [guest, organizer]},
+    ]
+    migration.send("appointment", "Meeting", rows, has_parties=True)
+    migration.stored("appointment", 30)["_parties"] = [guest, organizer]
+    assert migration.reconcile()[0].differences == 0
+    migration.stored("appointment", 31)["_parties"] = [guest]
+    assert migration.reconcile()[0].differences == 1
+
+
 def test_files_are_compared_by_their_bytes(migration: Migration) -> None:
     export = migration.folder / "export" / "files"
     export.mkdir(parents=True)

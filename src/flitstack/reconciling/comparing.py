@@ -135,8 +135,10 @@ CLOSED_STATES = {
     ("fulfil", "salesorder"): 3,
     ("cancel", "salesorder"): 2,
 }
-# Parties that the platform keeps by itself: regarding (8) and owner (9).
+# Parties that the platform keeps by itself: regarding (8) and owner (9). An appointment without an organizer (7) gets
+# its owner as one.
 _OWN_MASKS = "8, 9"
+_ORGANIZER = 7
 
 
 def compare_parties() -> Comparison:
@@ -145,7 +147,9 @@ def compare_parties() -> Comparison:
     by_row = f"p.mask || ':' || coalesce(CAST({as_uuid('p.id')} AS VARCHAR), lower(trim(p.address)))"
     by_address = "p.mask || ':' || lower(trim(p.address))"
     sent = f"list_distinct(list_transform(coalesce(e._parties, []), lambda p: {key}))"
-    theirs = f"list_filter(a._parties, lambda p: p.mask NOT IN ({_OWN_MASKS}))"
+    organized = f"list_contains(list_transform(coalesce(e._parties, []), lambda s: s.mask), {_ORGANIZER})"
+    counts = f"p.mask NOT IN ({_OWN_MASKS}) AND (p.mask <> {_ORGANIZER} OR {organized})"
+    theirs = f"list_filter(a._parties, lambda p: {counts})"
     rows = f"list_transform({theirs}, lambda p: {by_row})"
     addresses = f"list_transform({theirs}, lambda p: {by_address})"
     everyone = f"list_has_all(list_concat({rows}, {addresses}), {sent})"
