@@ -38,7 +38,9 @@ async def write_fingerprint(destination: Destination, engine: Engine, table: Tab
     raw = target.with_suffix(".raw")
     await _save_rows(destination, table, columns, raw)
     source = literal(str(raw))
-    rows = engine.write_parquet(f"SELECT {as_uuid('_row')} AS \"row\", md5(CAST(t AS VARCHAR)) AS hash FROM read_parquet({source}) t", target)
+    rows = engine.write_parquet(
+        f'SELECT {as_uuid("_row")} AS "row", md5(CAST(t AS VARCHAR)) AS hash FROM read_parquet({source}) t', target
+    )
     raw.unlink()
     return rows
 
@@ -55,23 +57,27 @@ def compare_fingerprints(engine: Engine, before: Path, after: Path) -> tuple[int
     return int(found[0]), int(found[1]), int(found[2])
 
 
-async def write_versions(destination: Destination, engine: Engine, table: Table, ids: Sequence[UUID] | None, target: Path) -> int:
+async def write_versions(
+    destination: Destination, engine: Engine, table: Table, ids: Sequence[UUID] | None, target: Path
+) -> int:
     """Write `target` (row UUID, version BIGINT) of the given rows, or of all; returns how many."""
     raw = target.with_suffix(".raw")
     await _save_rows(destination, table, [VERSION], raw, ids)
     rows = engine.write_parquet(
-        f"SELECT {as_uuid('_row')} AS \"row\", {VERSION} AS version FROM read_parquet({literal(str(raw))})", target
+        f'SELECT {as_uuid("_row")} AS "row", {VERSION} AS version FROM read_parquet({literal(str(raw))})', target
     )
     raw.unlink()
     return rows
 
 
-async def write_references(destination: Destination, engine: Engine, table: Table, columns: Sequence[str], target: Path) -> int:
+async def write_references(
+    destination: Destination, engine: Engine, table: Table, columns: Sequence[str], target: Path
+) -> int:
     """Write `target` (row UUID, target UUID) with every value of the lookup columns of all rows of a table."""
     raw = target.with_suffix(".raw")
     await _save_rows(destination, table, columns, raw)
     selects = " UNION ALL ".join(
-        f"SELECT {as_uuid('_row')} AS \"row\", {as_uuid(name)} AS target FROM read_parquet({literal(str(raw))}) WHERE \"{name}\" IS NOT NULL"
+        f'SELECT {as_uuid("_row")} AS "row", {as_uuid(name)} AS target FROM read_parquet({literal(str(raw))}) WHERE "{name}" IS NOT NULL'
         for name in columns
     )
     rows = engine.write_parquet(selects, target)
@@ -107,4 +113,3 @@ def _counts(column: Column) -> bool:
         and not column.is_calculated
         and column.base_of is None
     )
-
