@@ -1,6 +1,5 @@
 """Rows of state and link steps as calls of the port."""
 
-from collections.abc import Iterator
 from uuid import UUID
 
 import orjson
@@ -9,33 +8,36 @@ from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Call
 from flitstack.loading.rows import RowBatch
 
+# What a state step needs of a row, as JSON text.
+STATE_TEXT = (
+    "to_json({'action': _action, 'state': _state, 'status': _status, "
+    "'at': strftime(make_timestamp(epoch_us(_state_at)), '%Y-%m-%dT%H:%M:%SZ'), "
+    "'value': CAST(_state_value AS DOUBLE)})::VARCHAR"
+)
+LINKS_TEXT = (
+    "to_json(list_transform(_links, lambda l: {'relationship': l.relationship, 'table': l.\"table\", "
+    "'id': CAST(l.id AS VARCHAR)}))::VARCHAR"
+)
+# Actions that go by the platform's own messages; every other state is written to the row.
+_CLOSING = frozenset({"win", "lose", "fulfil", "cancel"})
+
 
 def state_calls(table: Table, batch: RowBatch) -> list[Call]:
-    """Won and lost go by the platform's own messages, every other state is written to the row."""
+    """One call a row."""
     calls = []
     for place in range(len(batch)):
         wanted = orjson.loads(batch.text(place))
-        action = wanted.pop("action")
-        kind = action if action in {"win", "lose"} else "state"
-        body = {name: value for name, value in wanted.items() if value is not None}
-        calls.append(Call(kind, table.name, batch.row_id(place), orjson.dumps(body)))
+        is_closing = wanted["action"] in _CLOSING
+        names = ("status", "at", "value") if is_closing else ("state", "status")
+        body = orjson.dumps({name: wanted[name] for name in names if wanted[name] is not None})
+        calls.append(Call(wanted["action"] if is_closing else "state", table.name, batch.row_id(place), body))
     return calls
 
 
-def link_calls(table: Table, batch: RowBatch) -> Iterator[list[Call]]:
-    """Associations, as many lists of calls as the row with most links needs, each row at most once in a list."""
-    links = [(batch.row_id(p), orjson.loads(batch.text(p))) for p in range(len(batch))]
-    for turn in range(max(len(items) for _, items in links)):
-        yield [
-            Call(
-                "associate",
-                table.name,
-                row,
-                b"",
-                items[turn]["relationship"],
-                UUID(items[turn]["id"]),
-                items[turn]["table"],
-            )
-            for row, items in links
-            if turn < len(items)
-        ]
+def link_calls(table: Table, batch: RowBatch) -> list[Call]:
+    """One call a link; a row may have several."""
+    return [
+        Call("associate", table.name, batch.row_id(place), b"", link["relationship"], UUID(link["id"]), link["table"])
+        for place in range(len(batch))
+        for link in orjson.loads(batch.text(place))
+    ]

@@ -1,4 +1,4 @@
-"""What loading hands on: what each step of the plan did."""
+"""What loading hands on: what each step of the plan did, and the counts each phase ended with."""
 
 from dataclasses import dataclass
 
@@ -20,6 +20,24 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseCount:
+    """One send table when its phase ended, by the journal. `made`: landed in this run; `found` of these in the destination."""
+
+    phase: str
+    table: str
+    planned: int
+    landed: int
+    refused: int
+    made: int
+    found: int
+
+    @property
+    def closes(self) -> bool:
+        """Every planned row has a verdict, and what was made is there."""
+        return self.planned == self.landed + self.refused and self.found == self.made
+
+
+@dataclass(frozen=True, slots=True)
 class LoadDocument:
     """One execution of a plan. `asked`: requests whose answer was lost and that were settled by asking."""
 
@@ -31,3 +49,4 @@ class LoadDocument:
     asked: int
     seconds: float
     at: str
+    counts: tuple[PhaseCount, ...] = ()

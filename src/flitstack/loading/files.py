@@ -1,86 +1,105 @@
 """Files of notes: read from the export just in time, sent after their row is there, each journalled by itself."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 import xxhash
 
 from flitstack.catalogue.types import Table
-from flitstack.destinations.faults import Refusal, Refused, Unanswered
+from flitstack.destinations.faults import Refusal, Refused
 from flitstack.errors import Problem, StepFailed
 from flitstack.journal.frames import Operation, Outcome, Status
-from flitstack.loading.rows import done_since_create_sql, landed_sql
-from flitstack.loading.sending import Sender
+from flitstack.loading.execution import Load
+from flitstack.loading.rows import done_sql, landed_sql
+from flitstack.loading.sending import Sender, message_shape
 from flitstack.planning.document import SendTable, Step
 from flitstack.staging.engine.engine import literal
 
-if TYPE_CHECKING:
-    from flitstack.loading.load import Load
-
-MOST_TRIES = 5
+ROWS_PER_READ = 1_000
 
 
-async def send_files(load: "Load", step: Step, send: SendTable, table: Table, sender: Sender) -> None:
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file to attach. `path` lies inside the export; `size_bytes` is what the plan saw (None: it did not look)."""
+
+    row: UUID
+    path: str
+    name: str
+    mime_type: str
+    size_bytes: int | None
+
+
+async def send_files(load: Load, step: Step, send: SendTable, table: Table, sender: Sender) -> None:
     """Attach every file whose row landed and that was not attached since. One file in memory for each request in flight."""
+    waiting = _attachments(load, send)
+
+    async def lane() -> None:
+        for attachment in waiting:
+            await _send_file(load, step, table, sender, attachment)
+
+    lanes = [asyncio.create_task(lane()) for _ in range(load.options.in_flight)]
+    try:
+        await asyncio.gather(*lanes)
+    finally:
+        for task in lanes:
+            task.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+
+
+def _attachments(load: Load, send: SendTable) -> Iterator[Attachment]:
     source = literal(str(load.folder / send.parquet))
-    todo = load.engine.rows(
-        f"SELECT CAST(_row AS VARCHAR), _content, filename, coalesce(mimetype, 'application/octet-stream') "
-        f"FROM read_parquet({source}) WHERE _content IS NOT NULL AND _row IN ({landed_sql(send.table)}) "
-        f"AND _row NOT IN ({done_since_create_sql(send.table, Operation.FILE)}) ORDER BY _ord"
+    sql = (
+        "SELECT CAST(_row AS VARCHAR) AS row_id, _content, filename, coalesce(mimetype, 'application/octet-stream') AS mime, "
+        f"_content_size FROM read_parquet({source}) WHERE _content IS NOT NULL AND _row IN ({landed_sql(send.table)}) "
+        f'AND _row NOT IN (SELECT "row" FROM ({done_sql(send.table, Operation.FILE)})) ORDER BY _ord'
     )
-    gate = asyncio.Semaphore(load.options.in_flight)
-
-    async def one(row: UUID, path: str, name: str, mime_type: str) -> None:
-        async with gate:
-            await _send_file(load, step, table, sender, row, path, name, mime_type)
-
-    await asyncio.gather(*(one(UUID(row), path, name, mime) for row, path, name, mime in todo))
+    for batch in load.engine.batches(sql, ROWS_PER_READ):
+        for row, path, name, mime_type, size in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield Attachment(UUID(row), path, name, mime_type, size)
 
 
-async def _send_file(
-    load: "Load", step: Step, table: Table, sender: Sender, row: UUID, path: str, name: str, mime_type: str
-) -> None:
-    content = await asyncio.to_thread(_read, load, path)
-    batch = load.journal.intend(step.index, Operation.FILE, table.name, row.bytes, xxhash.xxh3_64_digest(content))
+async def _send_file(load: Load, step: Step, table: Table, sender: Sender, attachment: Attachment) -> None:
+    content = await asyncio.to_thread(_read, load.export_folder, attachment)
+    row = attachment.row.bytes
+    data = content if isinstance(content, bytes) else b""
+    batch = load.journal.intend(step.index, Operation.FILE, table.name, row, xxhash.xxh3_64_digest(data))
     await load.journal.commit()
-    refusal = await _attach(load, table, sender, row, name, mime_type, content)
+    refusal = await _attach(load, table, sender, attachment, content) if isinstance(content, bytes) else content
     if refusal is None:
         load.journal.settle(Outcome(batch, 1))
     else:
-        listed = ((0, refusal.code, refusal.message[:500]),)
+        listed = ((0, refusal.code, message_shape(refusal.message)),)
         load.journal.settle(Outcome(batch, 1, bytes([Status.REFUSED]), listed))
-        sender.counters.refused += 1
+        sender.attempts.counters.refused += 1
     await load.journal.commit()
 
 
-async def _attach(
-    load: "Load", table: Table, sender: Sender, row: UUID, name: str, mime_type: str, content: bytes
-) -> Refusal | None:
+async def _attach(load: Load, table: Table, sender: Sender, attachment: Attachment, content: bytes) -> Refusal | None:
     """Sending the same file again replaces it, so a lost answer is simply repeated."""
-    for _ in range(MOST_TRIES):
-        try:
-            await sender.attempt(lambda: load.destination.attach(table, row, name, mime_type, content))
-        except Unanswered:
-            sender.counters.asked += 1
-        except Refused as fault:
-            return fault.refusal
-        else:
-            return None
-    raise StepFailed(
-        Problem(
-            "file-unanswered",
-            f"file {name!r} got no answer {MOST_TRIES} times",
-            do="run the same command again: it goes on with this file",
-        )
-    )
+    row, name, mime_type = attachment.row, attachment.name, attachment.mime_type
+    try:
+        await sender.attempts.repeat(lambda: load.destination.attach(table, row, name, mime_type, content))
+    except Refused as fault:
+        return fault.refusal
+    return None
 
 
-def _read(load: "Load", path: str) -> bytes:
-    """The file's bytes. Mapping has checked that the path stays inside the export; it is checked again where it is used."""
-    export, inside = load.export_folder, (load.export_folder / path).resolve()
+def _read(export: Path, attachment: Attachment) -> bytes | Refusal:
+    """The file's bytes, or why it cannot be what was approved. Mapping has checked that the path stays inside the export;
+    it is checked again where it is used."""
+    inside = (export / attachment.path).resolve()
     if export not in inside.parents:
         raise StepFailed(
-            Problem("file-outside-export", f"{path} leads out of the export", do="correct the path in the export")
+            Problem(
+                "file-outside-export", f"{attachment.path} leads out of the export", do="correct the path in the export"
+            )
         )
-    return inside.read_bytes()
+    if not inside.is_file():
+        return Refusal("file_missing", 0, f"{attachment.path} is no longer in the export")
+    content = inside.read_bytes()
+    if attachment.size_bytes is not None and len(content) != attachment.size_bytes:
+        return Refusal("file_changed", 0, f"{attachment.path} is not the file that was planned: its size differs")
+    return content

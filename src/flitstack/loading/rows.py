@@ -1,14 +1,16 @@
 """Send tables as packed batches: ids, payload texts and their hashes, without a Python object a row on the bulk path."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 import xxhash
 
-from flitstack.journal.frames import ID_BYTES, Operation, Status
+from flitstack.journal.frames import HASH_BYTES, ID_BYTES, Operation, Status
 from flitstack.journal.journal import Journal
 from flitstack.planning.document import SendTable
 from flitstack.staging.engine.engine import Engine, literal
@@ -59,22 +61,44 @@ class RowBatch:
             offsets.append(end)
         return RowBatch(
             b"".join(self.ids[p * ID_BYTES : (p + 1) * ID_BYTES] for p in places),
-            b"".join(self.hashes[p * 8 : (p + 1) * 8] for p in places),
+            b"".join(self.hashes[p * HASH_BYTES : (p + 1) * HASH_BYTES] for p in places),
             memoryview(b"".join(texts)),
             tuple(offsets),
         )
 
+    def part(self, start: int, end: int) -> "RowBatch":
+        """The rows from place `start` to before `end`; nothing is copied but ids and hashes."""
+        return RowBatch(
+            self.ids[start * ID_BYTES : end * ID_BYTES],
+            self.hashes[start * HASH_BYTES : end * HASH_BYTES],
+            self.data,
+            self.offsets[start : end + 1],
+        )
+
+    def followed_by(self, other: "RowBatch") -> "RowBatch":
+        """Both, as one batch."""
+        mine = self.data[self.offsets[0] : self.offsets[-1]]
+        theirs = other.data[other.offsets[0] : other.offsets[-1]]
+        shift = len(mine) - other.offsets[0]
+        offsets = [offset - self.offsets[0] for offset in self.offsets[:-1]]
+        return RowBatch(
+            self.ids + other.ids,
+            self.hashes + other.hashes,
+            memoryview(b"".join((mine, theirs))),
+            (*offsets, *(offset + shift for offset in other.offsets)),
+        )
+
 
 def make_done_view(engine: Engine, journal: Journal) -> None:
-    """Temporary table `journal_rows` (row UUID, "table", operation, batch, status, run): every settled row so far."""
+    """Temporary view `journal_rows` (columns: journal.replay.ROWS_SCHEMA): every settled row up to the last refresh."""
     files = ", ".join(literal(str(path)) for path in journal.rows_files())
     if not files:
         engine.run(
-            'CREATE OR REPLACE TEMP VIEW journal_rows AS SELECT NULL::UUID AS "row", NULL::VARCHAR AS "table", '
-            "0 AS operation, 0 AS batch, 0 AS step, 0 AS status, 0 AS run, 0 AS at_ms WHERE FALSE"
+            'CREATE OR REPLACE TEMP VIEW journal_rows AS SELECT NULL::UUID AS "row", NULL::BLOB AS hash, '
+            'NULL::VARCHAR AS "table", 0 AS operation, 0 AS batch, 0 AS step, 0 AS status, 0 AS run, 0 AS at_ms WHERE FALSE'
         )
         return
-    engine.run(f"CREATE OR REPLACE TEMP VIEW journal_rows AS SELECT * EXCLUDE (hash) FROM read_parquet([{files}])")
+    engine.run(f"CREATE OR REPLACE TEMP VIEW journal_rows AS SELECT * FROM read_parquet([{files}])")
 
 
 def landed_sql(table: str) -> str:
@@ -86,27 +110,73 @@ def landed_sql(table: str) -> str:
     )
 
 
-def done_since_create_sql(table: str, operation: Operation) -> str:
-    """Rows whose `operation` landed after their last create."""
+def done_sql(table: str, operation: Operation) -> str:
+    """(row, hash of the payload) of rows whose `operation` landed after their last create; the last payload counts."""
+    mine = f"FILTER (WHERE operation = {operation})"
     return (
-        f'SELECT "row" FROM journal_rows WHERE "table" = {literal(table)} AND status = {Status.LANDED} '
-        f'GROUP BY "row" HAVING max(batch) FILTER (WHERE operation = {operation}) '
-        f"> coalesce(max(batch) FILTER (WHERE operation = {Operation.CREATE}), 0)"
+        f'SELECT "row", arg_max(hash, batch) {mine} AS hash FROM journal_rows '
+        f'WHERE "table" = {literal(table)} AND status = {Status.LANDED} GROUP BY "row" '
+        f"HAVING max(batch) {mine} > coalesce(max(batch) FILTER (WHERE operation = {Operation.CREATE}), 0)"
     )
 
 
-def read_rows(
-    engine: Engine, folder: Path, send: SendTable, text_sql: str, where: str, without: str
-) -> Iterator[RowBatch]:
-    """Batches of rows of a send table that `where` holds for and that are not in the query `without`."""
-    source = literal(str(folder / send.parquet))
+def tried_sql(table: str, operation: Operation) -> str:
+    """Rows whose `operation` was sent but did not land by what the journal knows."""
+    return (
+        f'SELECT DISTINCT "row" FROM journal_rows WHERE "table" = {literal(table)} AND operation = {operation} '
+        f"AND status <> {Status.LANDED}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows of a send table to read: where `where` holds, without those of the query `without` ("row"), and without
+    those for which the query `same` ("row", hash) already has the hash of the text."""
+
+    where: str = "TRUE"
+    without: str = ""
+    same: str = ""
+
+
+def read_rows(engine: Engine, folder: Path, send: SendTable, text_sql: str, wanted: Wanted) -> Iterator[RowBatch]:
+    """Batches of rows, about in load order: joins on two threads may swap neighbours."""
+    joins = f'ANTI JOIN ({wanted.without}) gone ON gone."row" = _row ' if wanted.without else ""
+    was = ""
+    if wanted.same:
+        joins += f'LEFT JOIN (SELECT "row" AS done_row, hash AS done_hash FROM ({wanted.same})) ON done_row = _row '
+        was = ", done_hash"
     sql = (
-        f"SELECT {_ID} AS id, ({text_sql}) || ',' AS text FROM read_parquet({source}) "
-        f'ANTI JOIN ({without}) done ON done."row" = _row WHERE {where}'
+        f"SELECT {_ID} AS id, ({text_sql}) || ',' AS text{was} "
+        f"FROM read_parquet({literal(str(folder / send.parquet))}) {joins}WHERE {wanted.where}"
     )
     for batch in engine.batches(sql, READ_ROWS):
-        if batch.num_rows:
-            yield _packed(batch)
+        packed = _packed(batch)
+        if wanted.same:
+            packed = _without_same(packed, batch.column(2))
+        if len(packed):
+            yield packed
+
+
+def cut(batches: Iterable[RowBatch], most_rows: Callable[[], int], most_bytes: int) -> Iterator[RowBatch]:
+    """Requests of `most_rows()` rows, the last one smaller; about `most_bytes` at most, never below one row."""
+    rest: RowBatch | None = None
+    for batch in batches:
+        rest = batch if rest is None else rest.followed_by(batch)
+        while rest and len(rest) >= most_rows():
+            end = _fitting(rest, most_rows(), most_bytes)
+            yield rest.part(0, end)
+            rest = rest.part(end, len(rest))
+    while rest:
+        end = _fitting(rest, most_rows(), most_bytes)
+        yield rest.part(0, end)
+        rest = rest.part(end, len(rest))
+
+
+def _fitting(batch: RowBatch, most_rows: int, most_bytes: int) -> int:
+    end = min(most_rows, len(batch))
+    while end > 1 and batch.offsets[end] - batch.offsets[0] > most_bytes:
+        end = max(1, end // 2)
+    return end
 
 
 def _packed(batch: pa.RecordBatch) -> RowBatch:
@@ -116,8 +186,15 @@ def _packed(batch: pa.RecordBatch) -> RowBatch:
         raise ValueError("a send table holds a row without id or text")
     id_data, _ = _buffer(ids)
     data, offsets = _buffer(texts)
-    hashes = b"".join(xxhash.xxh3_64_digest(data[start:end]) for start, end in zip(offsets, offsets[1:], strict=False))
+    hashes = b"".join(xxhash.xxh3_64_digest(data[start:end]) for start, end in pairwise(offsets))
     return RowBatch(bytes(id_data[: len(ids) * ID_BYTES]), hashes, data, offsets)
+
+
+def _without_same(batch: RowBatch, was: pa.Array) -> RowBatch:
+    known = was.cast(pa.binary()).fill_null(bytes(HASH_BYTES))
+    earlier = np.frombuffer(bytes(_buffer(known)[0]), np.uint64)
+    is_new = was.is_null().to_numpy(zero_copy_only=False) | (earlier != np.frombuffer(batch.hashes, np.uint64))
+    return batch if is_new.all() else batch.pick(np.flatnonzero(is_new).tolist())
 
 
 def _buffer(array: pa.Array) -> tuple[memoryview, tuple[int, ...]]:
@@ -127,19 +204,3 @@ def _buffer(array: pa.Array) -> tuple[memoryview, tuple[int, ...]]:
     first = offsets[0]
     view = memoryview(data)[first : offsets[-1]] if data is not None else memoryview(b"")
     return view, tuple(offset - first for offset in offsets)
-
-
-def slices(batch: RowBatch, rows: int, most_bytes: int) -> Iterator[RowBatch]:
-    """Cut a batch into requests of at most `rows` rows and about `most_bytes` bytes (never below one row)."""
-    start = 0
-    while start < len(batch):
-        end = min(start + rows, len(batch))
-        while end > start + 1 and batch.offsets[end] - batch.offsets[start] > most_bytes:
-            end -= 1
-        yield RowBatch(
-            batch.ids[start * ID_BYTES : end * ID_BYTES],
-            batch.hashes[start * 8 : end * 8],
-            batch.data,
-            batch.offsets[start : end + 1],
-        )
-        start = end

@@ -2,33 +2,36 @@
 
 Rules (docs/loading.md):
 - Throttled and Unavailable: nothing was done; wait, send the same again.
-- Unanswered: ask which rows exist; those that do landed. The others are sent again with the same ids once the server's own
-  time limit is over, and a duplicate-key refusal then means that the first request did arrive.
+- Unanswered: ask which rows are as wanted; those that are did land. The others are sent again with the same ids once the
+  server's own time limit is over, and a duplicate-key refusal then means that the first request did arrive.
 - Refused bulk request: nothing landed; it is sent once more as a batch that goes on past errors, which isolates bad rows.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 from uuid import UUID
 
+import orjson
+
 from flitstack.catalogue.types import Table
-from flitstack.destinations.faults import Refusal, Refused, Throttled, Unanswered, Unavailable
-from flitstack.destinations.port import Call, Destination, Done
-from flitstack.errors import Problem, StepFailed
+from flitstack.destinations.faults import Refusal, Refused, Unanswered
+from flitstack.destinations.port import Call, Done
+from flitstack.errors import shape_of
 from flitstack.journal.frames import Operation, Outcome, Status
 from flitstack.journal.journal import Journal
 from flitstack.keys import BatchId
 from flitstack.limits import CALLS_PER_BATCH
+from flitstack.loading.attempts import MOST_TRIES, Attempts, gave_up, pause_s
+from flitstack.loading.batch_size import BatchSize
 from flitstack.loading.rows import RowBatch
 
 DUPLICATE_KEY = "0x80040237"
 NOT_THERE = "0x80040217"
 NOT_EXECUTED = (429, 503)
-MOST_TRIES = 12
-LONGEST_PAUSE_S = 60.0
-T = TypeVar("T")
+_PERSONAL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+|(?<![\w-])\+?\d[\d ().]{6,}\d(?![\w-])")
+Reached = Callable[[Sequence[Call]], Awaitable[set[UUID]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,178 +44,173 @@ class SendOptions:
     server_limit_s: float = 120.0
 
 
-@dataclass
-class Counters:
-    """What sending took. One event loop only, so plain additions are safe."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Calls about rows of one table that settle together. `reached`: asks which rows already are as the calls want them;
+    None for what may simply be done again."""
 
-    requests: int = 0
-    asked: int = 0
-    done: int = 0
-    refused: int = 0
+    operation: Operation
+    calls: Sequence[Call]
+    reached: Reached | None = None
 
 
 @dataclass
 class Sender:
     """Sends batches to one destination under one journal."""
 
-    destination: Destination
+    attempts: Attempts
     journal: Journal
     options: SendOptions
-    counters: Counters = field(default_factory=Counters)
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _open_at: float = 0.0
+    size: BatchSize = field(default_factory=BatchSize)
 
     async def create(self, step: int, table: Table, batch: RowBatch, head: bytes, tail: bytes, *, bulk: bool) -> None:
         """Make rows; every one ends as landed or refused."""
         batch_id = self.journal.intend(step, Operation.CREATE, table.name, batch.ids, batch.hashes)
         await self.journal.commit()
-        if bulk:
-            try:
-                await self.attempt(lambda: self.destination.create_rows(table, batch.body(head, tail), len(batch)))
-            except Refused:
-                await self._create_singly(table, batch, batch_id)
-            except Unanswered:
-                await self._ask_then_create(table, batch, batch_id)
-            else:
-                await self._settle(batch_id, len(batch))
+        if bulk and await self._create_bulk(table, batch, head, tail):
+            await self._settle(batch_id, batch, {})
         else:
-            await self._create_singly(table, batch, batch_id)
+            await self._settle(batch_id, batch, await self._create_singly(table, batch))
 
-    async def calls(
+    async def change(
         self,
         step: int,
-        operation: Operation,
+        work: Work,
         table: Table,
-        calls: Sequence[Call],
-        hashes: bytes,
+        batch: RowBatch,
         before: bytes | None = None,
+        doubtful: frozenset[UUID] = frozenset(),
     ) -> None:
-        """Writes that may safely be repeated (updates, states, links, deletes); each ends as landed or refused."""
-        ids = b"".join(call.row.bytes for call in calls)
-        batch_id = self.journal.intend(step, operation, table.name, ids, hashes, before)
+        """Updates, states, links, deletes: one or more calls a row. `doubtful` rows may be as wanted: they are asked for first."""
+        batch_id = self.journal.intend(step, work.operation, table.name, batch.ids, batch.hashes, before)
         await self.journal.commit()
-        found = await self._until_done(list(calls), operation)
-        await self._settle(batch_id, len(calls), found)
+        asked = [call for call in work.calls if call.row in doubtful]
+        there = await work.reached(asked) if asked and work.reached else set()
+        calls = [call for call in work.calls if call.row not in there]
+        refusals = await self._until_done(Work(work.operation, calls, work.reached))
+        await self._settle(batch_id, batch, refusals)
 
-    async def _create_singly(self, table: Table, batch: RowBatch, batch_id: BatchId) -> None:
+    def existing(self, table: Table) -> Reached:
+        """Whether rows are there at all: what a create wants."""
+        return lambda calls: self.attempts.existing(table, [call.row for call in calls])
+
+    def in_state(self, table: Table) -> Reached:
+        """Whether rows are in the state their calls want."""
+
+        async def ask(calls: Sequence[Call]) -> set[UUID]:
+            found = await self.attempts.statuses(table, [call.row for call in calls])
+            return {call.row for call in calls if call.row in found and _is_state(call, *found[call.row])}
+
+        return ask
+
+    async def _create_bulk(self, table: Table, batch: RowBatch, head: bytes, tail: bytes) -> bool:
+        """One bulk request, all or nothing; whether all rows are there."""
+        started = time.monotonic()
+        destination, body = self.attempts.destination, batch.body(head, tail)
+        try:
+            await self.attempts.write(lambda: destination.create_rows(table, body, len(batch)))
+        except Refused:
+            return False
+        except Unanswered:
+            self.size.lost(len(batch))
+            calls = [Call("create", table.name, row) for row in batch.row_ids()]
+            return len(await self._wait_for(self.existing(table), calls)) == len(batch)
+        self.size.answered(len(batch), time.monotonic() - started)
+        return True
+
+    async def _create_singly(self, table: Table, batch: RowBatch) -> dict[UUID, Refusal]:
+        """Rows that are there already answer with a duplicate key, which counts as landed."""
         calls = [Call("create", table.name, batch.row_id(place), batch.text(place)) for place in range(len(batch))]
-        found = await self._until_done(calls, Operation.CREATE, table)
-        await self._settle(batch_id, len(batch), found)
+        return await self._until_done(Work(Operation.CREATE, calls, self.existing(table)))
 
-    async def _ask_then_create(self, table: Table, batch: RowBatch, batch_id: BatchId) -> None:
-        """The bulk request's answer was lost: it is all or nothing, so one answer tells about all rows."""
-        self.counters.asked += 1
-        there = await self._wait_for(table, batch.row_ids())
-        absent = [place for place in range(len(batch)) if batch.row_id(place) not in there]
-        calls = [Call("create", table.name, batch.row_id(place), batch.text(place)) for place in absent]
-        refusals = await self._until_done(calls, Operation.CREATE, table) if calls else {}
-        await self._settle(batch_id, len(batch), {absent[place]: refusal for place, refusal in refusals.items()})
-
-    async def _wait_for(self, table: Table, ids: list[UUID]) -> set[UUID]:
-        """Ask until all rows are there or the server's time limit is over; what is absent then was not done."""
+    async def _wait_for(self, reached: Reached, calls: Sequence[Call]) -> set[UUID]:
+        """Ask until all is as wanted or the server's time limit is over; what is not then was not done."""
+        self.attempts.counters.asked += 1
         waited, pause = 0.0, 0.5
         while True:
-            there = await self.attempt(lambda: self.destination.existing(table, ids))
-            if len(there) == len(ids) or waited >= self.options.server_limit_s:
+            there = await reached(calls)
+            if len(there) == len({call.row for call in calls}) or waited >= self.options.server_limit_s:
                 return there
             step_s = min(pause, self.options.server_limit_s - waited)
-            await self.sleep(step_s)
+            await self.attempts.sleep(step_s)
             waited, pause = waited + step_s, min(pause * 2, 10.0)
 
-    async def _until_done(
-        self, calls: list[Call], operation: Operation, table: Table | None = None
-    ) -> dict[int, Refusal]:
-        """Send calls as batches until each has a verdict; refusals by place."""
-        refusals: dict[int, Refusal] = {}
-        todo = list(range(len(calls)))
+    async def _until_done(self, work: Work) -> dict[UUID, Refusal]:
+        """Send calls as batches until each has a verdict; the first refusal of each row."""
+        refusals: dict[UUID, Refusal] = {}
+        todo = list(work.calls)
         for attempt in range(MOST_TRIES):
-            todo, unanswered = await self._round(calls, todo, operation, table, refusals)
-            if not todo:
+            left: list[Call] = []
+            for start in range(0, len(todo), CALLS_PER_BATCH):
+                left += await self._send(work, todo[start : start + CALLS_PER_BATCH], refusals)
+            if not left:
                 return refusals
-            await self.sleep(min(2.0**attempt, LONGEST_PAUSE_S) if not unanswered else 0)
-        raise _gave_up(len(todo))
+            await self.attempts.sleep(pause_s(attempt))
+            todo = left
+        raise gave_up(f"{len(todo)} rows got no verdict")
 
-    async def _round(
-        self,
-        calls: list[Call],
-        todo: list[int],
-        operation: Operation,
-        table: Table | None,
-        refusals: dict[int, Refusal],
-    ) -> tuple[list[int], bool]:
-        """One pass over what is left: (places still without verdict, whether an answer was lost)."""
-        left: list[int] = []
-        unanswered = False
-        for start in range(0, len(todo), CALLS_PER_BATCH):
-            places = todo[start : start + CALLS_PER_BATCH]
-            try:
-                done = await self._batch([calls[place] for place in places])
-            except Unanswered:
-                unanswered = True
-                self.counters.asked += 1
-                there = await self._wait_for(table, [calls[i].row for i in places]) if table is not None else set()
-                left += [place for place in places if calls[place].row not in there]
-                continue
-            except Refused as fault:
-                # The whole batch was refused (not its parts): each row gets the reason.
-                done = [Done(fault.refusal)] * len(places)
-            for place, outcome in zip(places, done, strict=False):
-                refusal = outcome.refusal
-                if refusal is not None and refusal.status in NOT_EXECUTED:
-                    left.append(place)
-                elif refusal is not None and not await self._already(calls[place], refusal, operation, table):
-                    refusals[place] = refusal
-        return left, unanswered
+    async def _send(self, work: Work, calls: Sequence[Call], refusals: dict[UUID, Refusal]) -> list[Call]:
+        """One batch; returns the calls that are still without verdict."""
+        destination = self.attempts.destination
+        try:
+            done = await self.attempts.write(lambda: destination.batch(calls, continue_on_error=True))
+        except Unanswered:
+            if work.reached is None:
+                return list(calls)
+            there = await self._wait_for(work.reached, calls)
+            return [call for call in calls if call.row not in there]
+        except Refused as fault:
+            # The whole batch was refused (not its parts): each row gets the reason.
+            done = [Done(fault.refusal)] * len(calls)
+        refused = [(call, d.refusal) for call, d in zip(calls, done, strict=False) if d.refusal is not None]
+        left = [*calls[len(done) :], *(call for call, refusal in refused if refusal.status in NOT_EXECUTED)]
+        verdicts = [(call, refusal) for call, refusal in refused if refusal.status not in NOT_EXECUTED]
+        asked = [call for call, refusal in verdicts if _may_be_reached(work.operation, refusal)]
+        there = await work.reached(asked) if asked and work.reached else set()
+        for call, refusal in verdicts:
+            if call.row not in there and not _says_done(work.operation, refusal):
+                refusals.setdefault(call.row, refusal)
+        return left
 
-    async def _batch(self, calls: Sequence[Call]) -> list[Done]:
-        return await self.attempt(lambda: self.destination.batch(calls, continue_on_error=True))
-
-    async def _already(self, call: Call, refusal: Refusal, operation: Operation, table: Table | None) -> bool:
-        """Whether a refusal only says that the wanted state is reached already."""
-        if operation is Operation.DELETE:
-            return refusal.status == 404 or refusal.code == NOT_THERE
-        if operation is Operation.LINK:
-            return refusal.code == DUPLICATE_KEY
-        if operation is Operation.CREATE and refusal.code == DUPLICATE_KEY and table is not None:
-            # The id is ours alone: if a row has it, an earlier request made it. An alternate key would give no row.
-            return call.row in await self.attempt(lambda: self.destination.existing(table, [call.row]))
-        return False
-
-    async def attempt(self, request: Callable[[], Awaitable[T]]) -> T:
-        """Send; wait and send again while nothing was done. Raises Refused and Unanswered."""
-        loop = asyncio.get_running_loop()
-        for attempt in range(MOST_TRIES):
-            while (pause := self._open_at - loop.time()) > 0:
-                await self.sleep(pause)
-            self.counters.requests += 1
-            try:
-                return await request()
-            except Throttled as fault:
-                self._open_at = max(self._open_at, loop.time() + fault.retry_after_s)
-            except Unavailable:
-                await self.sleep(min(2.0**attempt, LONGEST_PAUSE_S))
-        raise _gave_up(0)
-
-    async def _settle(self, batch_id: BatchId, rows: int, refusals: dict[int, Refusal] | None = None) -> None:
-        if refusals:
-            statuses = bytearray([Status.LANDED]) * rows
-            for place in refusals:
-                statuses[place] = Status.REFUSED
-            listed = tuple((place, refusal.code, refusal.message[:500]) for place, refusal in sorted(refusals.items()))
-            self.journal.settle(Outcome(batch_id, rows, bytes(statuses), listed))
-        else:
-            self.journal.settle(Outcome(batch_id, rows))
+    async def _settle(self, batch_id: BatchId, batch: RowBatch, refusals: Mapping[UUID, Refusal]) -> None:
+        rows = len(batch)
+        outcome = outcome_of(batch_id, batch.row_ids(), refusals) if refusals else Outcome(batch_id, rows)
+        self.journal.settle(outcome)
         await self.journal.commit()
-        self.counters.refused += len(refusals or ())
-        self.counters.done += rows - len(refusals or ())
+        self.attempts.counters.refused += len(refusals)
+        self.attempts.counters.done += rows - len(refusals)
 
 
-def _gave_up(rows: int) -> StepFailed:
-    what = f"{rows} rows got no verdict" if rows else "the destination did not take the request"
-    return StepFailed(
-        Problem(
-            "destination-unavailable",
-            f"{what} after {MOST_TRIES} tries",
-            do="check the connection and the environment's health, then run the same command again: it goes on where it stopped",
-        )
+def _may_be_reached(operation: Operation, refusal: Refusal) -> bool:
+    """Whether a refusal may only mean that an earlier request did it.
+
+    A created row's id is ours alone: if a row has it, we made it. An alternate key that is taken gives no such row.
+    """
+    return operation is Operation.STATE or (operation is Operation.CREATE and refusal.code == DUPLICATE_KEY)
+
+
+def _says_done(operation: Operation, refusal: Refusal) -> bool:
+    if operation is Operation.DELETE:
+        return refusal.status == 404 or refusal.code == NOT_THERE
+    return operation is Operation.LINK and refusal.code == DUPLICATE_KEY
+
+
+def _is_state(call: Call, state: int, status: int) -> bool:
+    wanted = orjson.loads(call.body)
+    return all(wanted.get(name, value) == value for name, value in (("state", state), ("status", status)))
+
+
+def message_shape(message: str) -> str:
+    """A server's message fit for the journal: addresses and telephone numbers as shapes, at most 500 characters."""
+    return _PERSONAL.sub(lambda found: shape_of(found[0]), message[:500])
+
+
+def outcome_of(batch: BatchId, rows: Sequence[UUID], refusals: Mapping[UUID, Refusal]) -> Outcome:
+    """A batch's outcome: every row landed but those refused."""
+    statuses = bytes(Status.REFUSED if row in refusals else Status.LANDED for row in rows)
+    listed = tuple(
+        (place, refusals[row].code, message_shape(refusals[row].message))
+        for place, row in enumerate(rows)
+        if row in refusals
     )
+    return Outcome(batch, len(rows), statuses, listed)

@@ -58,6 +58,7 @@ class Engine:
     def one(self, sql: str, parameters: Parameters = None) -> tuple[Any, ...]:
         """The first row of a query that has one."""
         row = self.connection.execute(sql, parameters).fetchone()
+        self.connection.abort()  # an unread rest would keep the connection from streaming
         if row is None:
             raise LookupError(f"no row: {sql[:200]}")
         return tuple(row)
@@ -79,6 +80,7 @@ class Engine:
             row = self.connection.execute(
                 f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 50000)"
             ).fetchone()
+            self.connection.complete()
             with beside.open("rb") as file:
                 os.fsync(file.fileno())
             beside.replace(path)

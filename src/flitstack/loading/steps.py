@@ -1,0 +1,137 @@
+"""The row steps of a plan. Each sends what the journal does not know as done, and returns how many rows it is about."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from uuid import UUID
+
+from flitstack.catalogue.types import Table
+from flitstack.destinations.port import Call
+from flitstack.journal.frames import Operation
+from flitstack.loading.before import read_before
+from flitstack.loading.calls import LINKS_TEXT, STATE_TEXT, link_calls, state_calls
+from flitstack.loading.execution import Load
+from flitstack.loading.files import send_files
+from flitstack.loading.rows import RowBatch, Wanted, done_sql, landed_sql, read_rows, tried_sql
+from flitstack.loading.sending import Sender, Work
+from flitstack.planning.document import SendTable, Step
+from flitstack.staging.engine.engine import literal, quoted
+
+RowStep = Callable[[Load, Step, SendTable, Sender], Awaitable[int]]
+
+
+async def create(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """Rows, in bulk where the table can; held-back lookups come later."""
+    table = await load.table(send.table)
+    columns = [column.name for column in send.columns if not column.second_pass]
+    encoder = load.destination.encoder(table, columns, with_id=True, nulls=False, parties=send.has_parties)
+    bulk = "CreateMultiple" in table.messages and not send.has_parties
+    batches = read_rows(load.engine, load.folder, send, encoder.sql, Wanted(without=landed_sql(send.table)))
+    await load.send_all(
+        sender, batches, lambda batch: sender.create(step.index, table, batch, encoder.head, encoder.tail, bulk=bulk)
+    )
+    return send.rows
+
+
+async def files(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """Rows first, like any other; then each one's file."""
+    planned = await create(load, step, send, sender)
+    load.refresh()
+    await send_files(load, step, send, await load.table(send.table), sender)
+    return planned
+
+
+async def lookups(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """The lookups that were held back. Their earlier value is always null: the rows are ours."""
+    table = await load.table(send.table)
+    columns = [column.name for column in send.columns if column.second_pass]
+    encoder = load.destination.encoder(table, columns, with_id=False, nulls=False, parties=False)
+    where = f"({' OR '.join(f'{quoted(name)} IS NOT NULL' for name in columns)}) AND {_is_there(send)}"
+
+    async def send_batch(batch: RowBatch) -> None:
+        work = Work(Operation.LOOKUPS, _updates(table, batch))
+        await sender.change(step.index, work, table, batch)
+
+    wanted = Wanted(where, same=done_sql(send.table, Operation.LOOKUPS))
+    await load.send_all(sender, read_rows(load.engine, load.folder, send, encoder.sql, wanted), send_batch)
+    return _count(load, send, where)
+
+
+async def update(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """New values of rows that exist; what they held before is journalled with the intent."""
+    table = await load.table(send.table)
+    columns = [column.name for column in send.columns]
+    encoder = load.destination.encoder(table, columns, with_id=False, nulls=True, parties=False)
+
+    async def send_batch(batch: RowBatch) -> None:
+        before = await read_before(sender.attempts, table, columns, batch.row_ids())
+        work = Work(Operation.UPDATE, _updates(table, batch))
+        await sender.change(step.index, work, table, batch, before)
+
+    wanted = Wanted(same=done_sql(send.table, Operation.UPDATE))
+    await load.send_all(sender, read_rows(load.engine, load.folder, send, encoder.sql, wanted), send_batch)
+    return send.rows
+
+
+async def state(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """States. A row whose earlier attempt may have worked is asked first: closing twice would close twice."""
+    table = await load.table(send.table)
+    where = f"_action IS NOT NULL AND {_is_there(send)}"
+    tried = load.engine.rows(f'SELECT CAST("row" AS VARCHAR) FROM ({tried_sql(send.table, Operation.STATE)})')
+    doubtful = frozenset(UUID(row) for (row,) in tried)
+
+    async def send_batch(batch: RowBatch) -> None:
+        work = Work(Operation.STATE, state_calls(table, batch), sender.in_state(table))
+        await sender.change(step.index, work, table, batch, doubtful=doubtful)
+
+    wanted = Wanted(where, same=done_sql(send.table, Operation.STATE))
+    await load.send_all(sender, read_rows(load.engine, load.folder, send, STATE_TEXT, wanted), send_batch)
+    return _count(load, send, where)
+
+
+async def associate(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """Many-to-many links: all of a row's in one batch, so that they settle together."""
+    table = await load.table(send.table)
+    where = f"len(_links) > 0 AND {_is_there(send)}"
+
+    async def send_batch(batch: RowBatch) -> None:
+        await sender.change(step.index, Work(Operation.LINK, link_calls(table, batch)), table, batch)
+
+    wanted = Wanted(where, same=done_sql(send.table, Operation.LINK))
+    await load.send_all(sender, read_rows(load.engine, load.folder, send, LINKS_TEXT, wanted), send_batch)
+    return _count(load, send, where)
+
+
+async def delete(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """Rows of ours; one that is gone already counts as deleted."""
+    table = await load.table(send.table)
+
+    async def send_batch(batch: RowBatch) -> None:
+        calls = [Call("delete", table.name, row) for row in batch.row_ids()]
+        await sender.change(step.index, Work(Operation.DELETE, calls), table, batch)
+
+    batches = read_rows(load.engine, load.folder, send, "''", Wanted(_is_there(send)))
+    await load.send_all(sender, batches, send_batch)
+    return send.rows
+
+
+ROW_STEPS: Mapping[str, RowStep] = {
+    "create": create,
+    "files": files,
+    "lookups": lookups,
+    "update": update,
+    "state": state,
+    "associate": associate,
+    "delete": delete,
+}
+
+
+def _updates(table: Table, batch: RowBatch) -> list[Call]:
+    return [Call("update", table.name, batch.row_id(place), batch.text(place)) for place in range(len(batch))]
+
+
+def _is_there(send: SendTable) -> str:
+    return f"_row IN ({landed_sql(send.table)})"
+
+
+def _count(load: Load, send: SendTable, where: str) -> int:
+    source = literal(str(load.folder / send.parquet))
+    return int(load.engine.one(f"SELECT count(*) FROM read_parquet({source}) WHERE {where}")[0])
