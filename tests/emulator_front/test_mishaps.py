@@ -49,6 +49,14 @@ def test_refusing_faults_change_nothing(wire: Wire, kind: str, status: int, code
     assert names(wire) == []
 
 
+def test_a_planned_429_begins_a_pause_that_is_watched(wire: Wire) -> None:
+    plan(wire, {"kind": "throttle429", "request": "create", "times": 1, "seconds": 30})
+    assert wire.post("accounts", {"name": "A"}).status == 429
+    assert wire.admin("counters")["during_pause"] == 0
+    wire.get("accounts")
+    assert wire.admin("counters")["during_pause"] == 1
+
+
 def test_a_connection_cut_before_leaves_nothing(wire: Wire) -> None:
     plan(wire, {"kind": "cut_before", "method": "POST", "path": "^accounts$"})
     with pytest.raises(LOST):

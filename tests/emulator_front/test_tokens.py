@@ -91,6 +91,12 @@ def test_each_application_is_a_user_of_its_own(guarded: Wire) -> None:
     assert guarded.get(f"{row}?$select=_createdby_value", headers)["_createdby_value"] == made["systemuserid"]
 
 
+def test_an_open_emulator_still_tells_applications_apart(wire: Wire) -> None:
+    made = wire.admin("clients", {"client_id": OTHER, "secret": "s"})
+    assert wire.get("WhoAmI", bearer(wire, client_id=OTHER, client_secret="s"))["UserId"] == made["systemuserid"]
+    assert wire.get("WhoAmI", {"Authorization": "Bearer nonsense"})["UserId"] != made["systemuserid"]
+
+
 def test_a_row_made_for_somebody_names_both(wire: Wire) -> None:
     own = wire.get("WhoAmI")["UserId"]
     wire.admin("seed", {"systemusers": [{"systemuserid": OTHER, "lastname": "Ana", "accessmode": "Read-Write"}]})

@@ -35,7 +35,7 @@ class TokenRefused(Exception):
 
 
 class Doorkeeper:
-    """Tokens and callers of one environment. `is_open`: any token, or none, is the application user."""
+    """Tokens and callers of one environment. `is_open`: who brings no valid token is the application user."""
 
     def __init__(self, environment: Environment, clock: Callable[[], datetime], *, is_open: bool) -> None:
         self._environment = environment
@@ -81,29 +81,29 @@ class Doorkeeper:
         signed = f"{head}.{_encode(orjson.dumps(claims))}"
         return f"{signed}.{_encode(hmac.digest(self._key, signed.encode(), sha256))}"
 
-    def _user_of(self, token: str) -> UUID | None:
-        signed, _, signature = token.rpartition(".")
-        if not hmac.compare_digest(_encode(hmac.digest(self._key, signed.encode(), sha256)), signature):
+    def _user_of(self, header: str) -> UUID | None:
+        """The user of an Authorization header; None unless it is a token of this emulator whose time is not over."""
+        scheme, _, token = header.partition(" ")
+        signed, _, signature = token.strip().rpartition(".")
+        expected = _encode(hmac.digest(self._key, signed.encode(), sha256))
+        if scheme.lower() != "bearer" or not hmac.compare_digest(expected.encode(), signature.encode()):
             return None
         claims = orjson.loads(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="))
         return UUID(claims["sub"]) if claims["exp"] > self._clock().timestamp() else None
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """The caller a request's headers name. Raises Refusal 401 without a valid token, 403 for a disabled user."""
-        user = APPLICATION_USER if self.is_open else self._bearer(headers.get("authorization", ""))
+        user = self._user_of(headers.get("authorization", ""))
+        if user is None:
+            if not self.is_open:
+                raise Refusal(401, "0x80072560", "The bearer token is missing, invalid or expired.")
+            user = APPLICATION_USER
         suppress = headers.get("mscrm.suppressduplicatedetection", "").lower() != "false"
         impersonated = self._impersonated(headers)
         if impersonated is None:
             self._require_enabled("systemuserid", user)
             return Caller(user, headers, suppress)
         return Caller(impersonated, headers, suppress, on_behalf_of=user)
-
-    def _bearer(self, header: str) -> UUID:
-        scheme, _, token = header.partition(" ")
-        user = self._user_of(token.strip()) if scheme.lower() == "bearer" and token else None
-        if user is None:
-            raise Refusal(401, "0x80072560", "The bearer token is missing, invalid or expired.")
-        return user
 
     def _impersonated(self, headers: Mapping[str, str]) -> UUID | None:
         for header, column in (("callerobjectid", "azureactivedirectoryobjectid"), ("mscrmcallerid", "systemuserid")):

@@ -17,12 +17,13 @@ from flitstack.emulator.batch_parts import (
     read_batch,
     write_batch,
 )
-from flitstack.emulator.messages import Answer, Caller, Refusal, Request
+from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.urls import read_resource
 
 MAX_REQUESTS = 1000
 Perform = Callable[[Request, Caller], Answer]
 _REFERENCE = re.compile(r"\$([^/?()]+)")
+_CALLERS = frozenset({"mscrmcallerid", "callerobjectid"})
 # What a part takes from the request around it; all other headers stand in the part itself.
 _INHERITED = ("mscrm.bypasscustompluginexecution", "mscrm.bypassbusinesslogicexecution", "mscrm.solutionuniquename")
 
@@ -120,6 +121,8 @@ class Batch:
             raise Refusal(404, "0x8006088a", f"Resource not found for the segment '{part.url}'.")
         if resource.path.startswith("$batch"):
             raise malformed("a batch must not hold another one.")
+        if not _CALLERS.isdisjoint(part.headers):
+            raise not_implemented("impersonation of a single part of a batch")
         return Request(
             part.method,
             resource.path,

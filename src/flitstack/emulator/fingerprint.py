@@ -25,7 +25,7 @@ def fingerprint(environment: Environment) -> dict[str, object]:
     }
     tables = {name: _table(environment, model) for name, model in sorted(environment.tables.items()) if name in present}
     pairs = {
-        name: _sum(environment, f"SELECT first, second FROM {quoted(pair_table(many))}")
+        name: _sum(environment, pair_table(many), ["first", "second"])
         for name, many in sorted(environment.many_to_many.items())
         if pair_table(many) in present
     }
@@ -46,14 +46,21 @@ def _table(environment: Environment, model: EntityModel) -> dict[str, object]:
         for name in (column, type_column(column))
         if column not in VOLATILE and name in there
     )
-    return _sum(environment, f"SELECT {', '.join(map(quoted, names))} FROM {quoted(model.name)}", names)
+    return _sum(environment, model.name, _used(environment, model.name, names))
 
 
-def _sum(environment: Environment, sql: str, names: list[str] | None = None) -> dict[str, object]:
+def _used(environment: Environment, table: str, names: list[str]) -> list[str]:
+    """The columns in which some row has a value: most of a wide table's have none."""
+    tests = ", ".join(f"count({quoted(name)})" for name in names)
+    counts = environment.connection.execute(f"SELECT {tests} FROM {quoted(table)}").fetchone()
+    return [name for name, count in zip(names, counts, strict=True) if count]
+
+
+def _sum(environment: Environment, table: str, names: list[str]) -> dict[str, object]:
     """Row hashes added up: the same for every order, different when a row appears twice."""
-    rows, total = 0, 0
-    for row in environment.connection.execute(sql):
-        content = row if names is None else [pair for pair in zip(names, row, strict=True) if pair[1] is not None]
-        total += xxhash.xxh3_128_intdigest(repr(content).encode())
+    content = " || ',' || ".join(f"quote({quoted(name)})" for name in names) or "''"
+    rows, total = 0, xxhash.xxh3_128_intdigest(repr(names).encode())
+    for (text,) in environment.connection.execute(f"SELECT {content} FROM {quoted(table)}"):
+        total += xxhash.xxh3_128_intdigest(text.encode())
         rows += 1
     return {"rows": rows, "hash": f"{total % _MODULUS:032x}"}

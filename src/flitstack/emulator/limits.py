@@ -75,6 +75,11 @@ class Limiter:
         usage = self._users.get(user)
         return usage is not None and now < usage.paused_until
 
+    def pause(self, user: str, until: float) -> None:
+        """Tell this user to wait, for a reason that is not the limiter's own."""
+        usage = self._users.setdefault(user, _Usage())
+        usage.paused_until = max(usage.paused_until, until)
+
     def enter(self, user: str, now: float) -> None:
         """Begin a request, or raise Throttle. Whoever entered must `leave`."""
         usage = self._users.setdefault(user, _Usage())

@@ -80,38 +80,61 @@ class Front:
     async def _answer_data(self, http: web.Request, resource: Resource, body: bytes) -> web.StreamResponse:
         instance = self._instance
         request = _to_request(http, resource, body)
+        fault = self._count(request)
+        if fault is not None and fault.kind == "cut_before":
+            return _cut(http)
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(fault.seconds)
+        try:
+            caller = instance.doorkeeper.caller(request.headers)
+        except Refusal as refusal:
+            return self._finish(http, _challenged(refusal, request.base_url), "")
+        user = str(caller.on_behalf_of or caller.user_id)
+        if fault is not None and fault.kind in _REFUSING:
+            return self._finish(http, self._refuse(fault, user), user)
+        if fault is not None and fault.kind == "cut_midway":
+            if request.path == "$batch":
+                instance.dispatcher.begin_batch(request, caller)
+            return _cut(http)
+        answer = await self._limited(request, caller, user)
+        if fault is not None and fault.kind in {"cut_after", "timeout", "truncated_body"}:
+            return await _lose(http, fault, answer)
+        return self._finish(http, answer, user)
+
+    def _count(self, request: Request) -> Rule | None:
+        """Counts a request; the fault it meets, if any."""
+        instance = self._instance
         kind = kind_of(request.method, request.path)
         instance.counters.methods[request.method] += 1
         instance.counters.requests[kind] += 1
         fault = instance.faults.draw(request.method, request.path, kind)
         if fault is not None:
             instance.counters.faults[fault.kind] += 1
-            if fault.kind == "cut_before":
-                return _cut(http)
-            if fault.kind == "slow":
-                await asyncio.sleep(fault.seconds)
-            if fault.kind in _REFUSING:
-                return self._finish(http, _fault_answer(fault), "")
-        try:
-            caller = instance.doorkeeper.caller(request.headers)
-        except Refusal as refusal:
-            return self._finish(http, _challenged(refusal, request.base_url), "")
-        if fault is not None and fault.kind == "cut_midway":
-            if request.path == "$batch":
-                instance.dispatcher.begin_batch(request, caller)
-            return _cut(http)
-        user = str(caller.on_behalf_of or caller.user_id)
-        answer = await self._limited(request, caller, user)
-        if fault is not None and fault.kind in {"cut_after", "timeout", "truncated_body"}:
-            return await _lose(http, fault, answer)
-        return self._finish(http, answer, user)
+        return fault
+
+    def _refuse(self, fault: Rule, user: str) -> Answer:
+        status, code, message = _REFUSING[fault.kind]
+        answer = refused(Refusal(status, code, message))
+        wait_s = max(round(fault.seconds), 1)
+        if status in {429, 503}:
+            answer.headers["Retry-After"] = str(wait_s)
+        if status == 429:
+            self._note_pause(user)
+            self._instance.limiter.pause(user, self._instance.monotonic() + wait_s)
+        if status == 401:
+            answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        return answer
+
+    def _note_pause(self, user: str) -> None:
+        """Counts a request of somebody who was told to wait and did not."""
+        if self._instance.limiter.is_paused(user, self._instance.monotonic()):
+            self._instance.counters.during_pause += 1
 
     async def _limited(self, request: Request, caller: Caller, user: str) -> Answer:
         """The answer, unless the service protection limits say no; takes as long as the profile says it does."""
         instance = self._instance
         limiter = instance.limiter
-        if limiter.is_paused(user, instance.monotonic()):
-            instance.counters.during_pause += 1
+        self._note_pause(user)
         try:
             limiter.enter(user, instance.monotonic())
         except Throttle as throttle:
@@ -165,16 +188,6 @@ def _challenged(refusal: Refusal, base_url: str) -> Answer:
         answer.headers["WWW-Authenticate"] = (
             f"Bearer authorization_uri={origin}/common/oauth2/authorize, resource_id={origin}/"
         )
-    return answer
-
-
-def _fault_answer(fault: Rule) -> Answer:
-    status, code, message = _REFUSING[fault.kind]
-    answer = refused(Refusal(status, code, message))
-    if status in {429, 503}:
-        answer.headers["Retry-After"] = str(max(round(fault.seconds), 1))
-    if status == 401:
-        answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return answer
 
 
