@@ -25,6 +25,7 @@ COMPANIES = """
 Company:
   identity:
     - {rule: host, key: 'coalesce(private_host(host_key(Domain)), private_host(host_key(Website)))'}
+    - {rule: canonical name, key: 'settled_name("Name")'}
     - {rule: full name, key: 'company_words(canonical("Name"))', only_unkeyed: true}
     - {rule: name, key: 'company_key(canonical("Name"))', only_unkeyed: true}
   alike: [{key: 'company_key(canonical("Name"))', what: 'same name, different domain'}]
@@ -156,10 +157,16 @@ def test_the_legal_form_settles_which_of_two_hosts_a_hostless_company_joins(case
     assert [record for record, _ in outcome.codes("possible_duplicate")] == ["b", "e"]
 
 
-def test_a_canonical_name_from_scoping_joins_variants(case: MakeCase) -> None:
-    rows = [company("a", "Acme Corp", "acme.example"), company("b", "Acme Deutschland")]
-    decisions = {"canonical_names": {"acme deutschland": "Acme"}}
-    assert case(objects={"Company": rows}, rules=COMPANIES, decisions=decisions).run().merged() == {"b": "a"}
+@pytest.mark.parametrize("names", [{"Acme Deutschland": "Acme Corp"}, {"Acme Corp": ["acme  deutschland", "Acme UK"]}])
+def test_a_canonical_name_from_scoping_joins_variants_even_over_hosts(case: MakeCase, names: object) -> None:
+    rows = [
+        company("a", "Acme Corp", "acme.example"),
+        company("b", "Acme Deutschland"),
+        company("c", "ACME Corp", "x.example"),
+    ]
+    outcome = case(objects={"Company": rows}, rules=COMPANIES, decisions={"canonical_names": names}).run()
+    assert outcome.merged() == {"b": "a", "c": "a"}
+    assert outcome.codes("possible_duplicate") == []
 
 
 def test_chains_over_several_rules_end_in_one_cluster(case: MakeCase) -> None:

@@ -19,24 +19,42 @@ def bundled_hosts() -> frozenset[str]:
 
 
 def register_rule_values(engine: Engine, decisions: Mapping[str, Any]) -> None:
-    """Make `decision(name)`, `canonical(name)`, `is_shared_host(host)` and `private_host(host)` callable.
+    """Make `decision`, `canonical`, `settled_name`, `is_shared_host` and `private_host` callable.
 
-    `canonical` follows the decision `canonical_names` (variant -> name); `is_shared_host` knows the bundled hosts and
-    the decision `free_mail_domains`.
+    `canonical(name)` follows the decision `canonical_names` (variant -> name, or name -> its variants); `settled_name`
+    is NULL for names that the decision does not settle. `is_shared_host` knows the bundled hosts and the decision
+    `free_mail_domains`.
     """
     hosts = bundled_hosts() | {host.casefold() for host in _texts(decisions.get("free_mail_domains"))}
-    names = decisions.get("canonical_names")
-    variants = names.items() if isinstance(names, Mapping) else ()
+    variants = canonical_names(decisions.get("canonical_names"))
     engine.run(
         f"CREATE OR REPLACE TEMP MACRO is_shared_host(host) AS host IN ({', '.join(map(literal, sorted(hosts)))})"
     )
     engine.run("CREATE OR REPLACE TEMP MACRO private_host(host) AS CASE WHEN NOT is_shared_host(host) THEN host END")
+    engine.run("CREATE OR REPLACE TEMP MACRO canonical(name) AS " + _case("label_key(name)", variants, "name"))
+    itself = {_label(name): name for name in variants.values()}
     engine.run(
-        "CREATE OR REPLACE TEMP MACRO canonical(name) AS "
-        + _case("label_key(name)", {str(a).strip().casefold(): str(b) for a, b in variants}, "name")
+        "CREATE OR REPLACE TEMP MACRO settled_name(name) AS lower("
+        + _case("label_key(name)", itself | variants, "NULL")
+        + ")"
     )
     settled = {name: str(value) for name, value in decisions.items() if isinstance(value, str | int | float)}
     engine.run(f"CREATE OR REPLACE TEMP MACRO decision(name) AS {_case('name', settled, 'NULL')}")
+
+
+def canonical_names(decided: Any) -> dict[str, str]:
+    """Variant (as `label_key` writes it) -> canonical name."""
+    found: dict[str, str] = {}
+    for left, right in decided.items() if isinstance(decided, Mapping) else ():
+        if isinstance(right, list | tuple):
+            found |= {_label(variant): str(left) for variant in right}
+        else:
+            found[_label(left)] = str(right)
+    return found
+
+
+def _label(name: Any) -> str:
+    return " ".join(str(name).split()).lower()
 
 
 def _case(subject: str, answers: Mapping[str, str], otherwise: str) -> str:

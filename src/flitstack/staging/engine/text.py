@@ -86,7 +86,7 @@ NAME_MACROS = (
               'rank': CASE
                 WHEN name_text(first_name) IS NULL AND name_text(last_name) IS NULL THEN 0
                 WHEN name_text(first_name) IS NULL OR name_text(last_name) IS NULL THEN 1
-                WHEN regexp_full_match(name_text(first_name), '(?:\\p{L}\\.?){1,2}') THEN 2
+                WHEN regexp_full_match(name_text(first_name), '(?:\\p{Lu}\\.?){1,2}|\\p{L}\\.|\\p{Ll}') THEN 2
                 WHEN is_shouted(name_text(first_name)) OR is_shouted(name_text(last_name)) THEN 3
                 WHEN name_text(first_name) IS DISTINCT FROM clean(first_name)
                     OR name_text(last_name) IS DISTINCT FROM clean(last_name) THEN 4
