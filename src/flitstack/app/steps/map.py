@@ -61,7 +61,7 @@ def map_(
                     do="write --reject 'Object.Field=why it is not moved'",
                 )
             )
-        reject_field(project.maps, field.strip(), reason.strip(), project.operator)
+        reject_field(project.maps, field.strip(), reason.strip(), project.operator, now())
     maps = read_maps(project.maps)
     if problems := check_maps(maps, project.pack, staged, tables):
         raise UsageError(*problems)

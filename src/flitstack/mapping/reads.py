@@ -1,0 +1,49 @@
+"""Which source fields the parts of a map read; names as the map spells them."""
+
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from flitstack.mapping.expressions import MapDialect
+from flitstack.mapping.maps import ColumnRule, Route
+
+
+def names_read(text: str) -> tuple[str, ...]:
+    """Names that an expression reads, each once, in order; none when it is no expression (`check` says so)."""
+    if not text:
+        return ()
+    try:
+        tree = sqlglot.parse_one(text, dialect=MapDialect)
+    except SqlglotError:
+        return ()
+    bound = {name.name.casefold() for one in tree.find_all(exp.Lambda) for name in one.expressions}
+    found = (column.name for column in tree.find_all(exp.Column))
+    return tuple(dict.fromkeys(name for name in found if name.casefold() not in bound))
+
+
+def column_reads(rule: ColumnRule) -> tuple[str, ...]:
+    """Names that one column is filled from."""
+    texts = [rule.source, *(text for one in rule.alternatives for text in (one.by, one.each, one.when))]
+    return tuple(dict.fromkeys(name for text in texts for name in names_read(text)))
+
+
+def route_reads(route: Route) -> frozenset[str]:
+    """Every name that any part of a route reads."""
+    found = {name for rule in route.columns.values() for name in column_reads(rule)}
+    found |= {name for text in _texts(route) for name in names_read(text)}
+    if route.vocabulary is not None:
+        found.add(str(route.vocabulary["field"]))
+    return frozenset(found)
+
+
+def _texts(route: Route) -> Iterator[str]:
+    yield from (route.when, route.key, *route.matches.values())
+    for parts, words in (
+        (route.parties, ("when", "owner", "each", "by")),
+        (route.states, ("when", "at", "value")),
+        (route.checks, ("when",)),
+        ((route.file or {},), ("path", "name", "mime", "size")),
+    ):
+        yield from (str(part[word]) for part in parts for word in words if word in part)
