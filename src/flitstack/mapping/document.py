@@ -20,7 +20,7 @@ One row for every record that the route took and did not hold. Columns:
     _links               LIST(STRUCT(relationship VARCHAR, "table" VARCHAR, digest VARCHAR)) many-to-many
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -29,7 +29,8 @@ class MappedColumn:
     """A column a route fills. `kind` is value | lookup | owner | id_text; `create` describes a custom column.
 
     `create`: type, label, length, min, max, precision, format, options [[value, label], ...], targets.
-    `targets` lets planning order the tables. `field` is the source field (or fields, comma-separated) shown in findings and diffs; `sql` what was run.
+    `targets` lets planning order the tables. `field` is the source field (or fields, comma-separated) shown in findings
+    and diffs; `sql` what was run.
     """
 
     name: str
@@ -66,8 +67,8 @@ class MappedRoute:
 class MappingDocument:
     """Everything the confirmed map made of one deduped snapshot.
 
-    `held`, `excluded`: records by object. `map_sha256`: by map file. `proposed`: fields still without a decision,
-    by object. `links`: many-to-many relationships used, name -> (table1, table2).
+    `held`, `excluded`: records by object. `map_sha256`: by map file. `proposed`: how many
+    fields are still without a decision, by object. `links`: many-to-many relationships used, name -> (table1, table2).
     """
 
     routes: tuple[MappedRoute, ...]
@@ -76,3 +77,4 @@ class MappingDocument:
     map_sha256: dict[str, str]
     links: dict[str, tuple[str, str]]
     at: str
+    proposed: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,102 @@
+"""The parts of a route that point to other rows: lookups, participants, tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flitstack.mapping.document import MappedColumn
+from flitstack.mapping.maps import Alternative, ColumnRule
+from flitstack.mapping.program import LookupPlan, PartyPlan, Program, TagPlan, Way
+from flitstack.mapping.target import Target
+from flitstack.staging.engine.engine import quoted
+
+if TYPE_CHECKING:
+    from flitstack.mapping.compile import Compiler
+
+Place = tuple[str | int, ...]
+
+
+def compile_lookup(compiler: Compiler, program: Program, rule: ColumnRule, target: Target, place: Place) -> None:
+    """Add a lookup (or the text of a row's id) to the program."""
+    ways = tuple(way for one in rule.alternatives for way in _way(compiler, one, place))
+    read = [field for one in rule.alternatives for field in _fields(compiler, one, place)]
+    field = rule.field or ", ".join(dict.fromkeys(read))
+    named = [rule.field] if rule.field in program.fields else list(dict.fromkeys(read))
+    present = " OR ".join(f"clean({quoted(name)}) IS NOT NULL" for name in named) or "FALSE"
+    missing = rule.missing or "blank"
+    code = rule.code or ("orphan_parent" if missing == "hold" else "unresolved_lookup")
+    if rule.name in program.route.required and missing == "blank":
+        missing, code = "hold", "required_missing"
+    shown = quoted(named[0]) if named else "''"
+    program.lookups.append(LookupPlan(rule.name, len(program.lookups), ways, missing, code, field, present, shown))
+    tables = tuple(dict.fromkeys(table for way in ways for table in way.tables))
+    sql = "; ".join(way.key for way in ways)
+    kind = target.type if rule.kind == "lookup" else "String"
+    create = dict(rule.create) if rule.create is not None else None
+    if create is not None and rule.kind == "lookup":
+        create.setdefault("targets", list(tables))
+    program.columns.append(MappedColumn(rule.name, rule.kind, kind, field, sql, create, rule.verify, tables))
+
+
+def compile_parties(compiler: Compiler, program: Program, place: Place) -> None:
+    """Add the participants of an activity."""
+    for number, party in enumerate(program.route.parties):
+        inside = (*place, "parties", number)
+        when = compiler.condition(str(party.get("when", "")), *inside, "when")
+        if "owner" in party:
+            owner = compiler.sql(str(party["owner"]), *inside, "owner")
+            program.parties.append(PartyPlan(int(party["mask"]), when, owner=f"CAST({owner} AS VARCHAR)"))
+            continue
+        one = Alternative(
+            tables=_names(party["table"]), via=str(party["via"]), each=str(party["each"]), key=str(party.get("key", ""))
+        )
+        for way in _way(compiler, one, inside):
+            program.parties.append(PartyPlan(int(party["mask"]), when, way=way))
+
+
+def compile_tags(compiler: Compiler, program: Program, place: Place) -> None:
+    """Add a vocabulary's column or links."""
+    given = program.route.vocabulary
+    if given is None:
+        return
+    vocabulary = compiler.pack.playbook.get("vocabularies", {}).get(str(given["of"]), {})
+    separator = str(vocabulary.get("separator", ";")).replace("'", "''")
+    field = compiler.sql(str(quoted(given["field"])), *place, "vocabulary")
+    strategy = str(compiler.context.decisions.get(str(given.get("strategy", "")), "auto")).partition(" ")[0]
+    keys = (
+        f"list_distinct(list_transform(split_list(CAST({field} AS VARCHAR), '{separator}'), lambda v: choice_key(v)))"
+    )
+    program.tags = TagPlan(
+        vocabulary=str(given["of"]),
+        column=str(given["column"]),
+        label=str(given.get("label", given["column"])),
+        keys=f"list_filter({keys}, lambda v: v IS NOT NULL)",
+        strategy=strategy,
+        table=str(given.get("table", "")),
+        options={str(label): int(value) for label, value in (given.get("options") or {}).items()},
+    )
+
+
+def _way(compiler: Compiler, one: Alternative, place: Place) -> list[Way]:
+    """The way as SQL; none when no standing route and no row of the environment can be its target."""
+    live = tuple(table for table in one.tables if one.via in compiler.context.rows.get(table, {}))
+    tables = live or tuple(table for table in one.tables if table in compiler.active_tables)
+    when = compiler.condition(one.when, *place)
+    if not tables or when == "coalesce((FALSE), FALSE)":
+        return []
+    if one.each:
+        elements = compiler.sql(one.each, *place)
+        keyed = f"list_transform({elements}, lambda v: {one.key}(v))" if one.key else elements
+        key = keyed if when == "TRUE" else f"CASE WHEN {when} THEN {keyed} END"
+        return [Way(tables, one.via, key, is_list=True, is_live=bool(live))]
+    key = f"CAST({compiler.sql(one.by, *place)} AS VARCHAR)"
+    return [Way(tables, one.via, key if when == "TRUE" else f"CASE WHEN {when} THEN {key} END", is_live=bool(live))]
+
+
+def _fields(compiler: Compiler, one: Alternative, place: Place) -> tuple[str, ...]:
+    expression = compiler.expression(one.by or one.each, *place)
+    return expression.fields if expression else ()
+
+
+def _names(table: str | list[str]) -> tuple[str, ...]:
+    return (table,) if isinstance(table, str) else tuple(table)

@@ -1,0 +1,32 @@
+"""What a run of the map needs to know besides the map and the records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flitstack.catalogue.types import Table
+
+EnvironmentRows = Mapping[str, Mapping[str, Sequence[tuple[str, str]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class MapContext:
+    """`live`: table -> its metadata, None for a table that does not exist yet. `rows`: table -> match index ->
+    (key, row id) of rows that the environment has already and records may point to (currencies, units). `attachments`:
+    path inside the export -> size in bytes. `staged`: folder of the staged tables; beside the deduped one if absent.
+    """
+
+    system: str
+    decisions: Mapping[str, Any]
+    prefix: str
+    date_order: str = "DMY"
+    zone: str = "UTC"
+    live: Mapping[str, Table | None] = field(default_factory=dict)
+    rows: EnvironmentRows = field(default_factory=dict)
+    max_file_bytes: int = 5_120 * 1024 * 3 // 4
+    blocked_extensions: frozenset[str] = frozenset()
+    attachments: Mapping[str, int] = field(default_factory=dict)
+    export: Path = Path()
+    option_prefix: int = 72_700
+    staged: Path | None = None

@@ -1,0 +1,250 @@
+"""Runs the confirmed map: the records of one deduped snapshot become mapped tables, set-wise."""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import duckdb
+
+from flitstack.deduping.document import DedupeDocument
+from flitstack.documents import save_json
+from flitstack.errors import Problem, StepFailed, UsageError
+from flitstack.mapping.compile import Compiler, active_routes, compile_object, open_scope, refuse
+from flitstack.mapping.context import MapContext
+from flitstack.mapping.document import MappedRoute, MappingDocument
+from flitstack.mapping.files import open_files
+from flitstack.mapping.finish import finish_route
+from flitstack.mapping.indexes import Indexes
+from flitstack.mapping.lookups import early
+from flitstack.mapping.maps import MapFile, open_proposals
+from flitstack.mapping.program import Program
+from flitstack.mapping.resolve import HELD, list_found, open_holds, resolve_route
+from flitstack.mapping.tags import gather_vocabularies, tag_routes
+from flitstack.packs.types import Pack
+from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.findings import FindingsWriter
+
+
+@dataclass
+class Records:
+    """Views over the records of each object: merged (what is mapped) and as they were before merging."""
+
+    merged: dict[str, str] = field(default_factory=dict)
+    originals: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def run_map(
+    maps: Mapping[str, MapFile],
+    pack: Pack,
+    deduped: DedupeDocument,
+    deduped_folder: Path,
+    engine: Engine,
+    context: MapContext,
+    folder: Path,
+    findings: FindingsWriter,
+) -> MappingDocument:
+    """Write the mapped tables and `document.json` to `folder`, replacing what was there; findings to `findings`.
+
+    Raises UsageError with every mistake of the map, StepFailed when an expression fails on a record.
+    """
+    scratch = engine.scratch / "mapping"
+    shutil.rmtree(scratch, ignore_errors=True)
+    work = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(work, ignore_errors=True)
+    for path in (scratch, work):
+        path.mkdir(parents=True)
+    try:
+        records = open_records(engine, pack, deduped, deduped_folder, context)
+        programs = compile_maps(maps, pack, engine, context, records)
+        document = _run(
+            programs, maps, pack, deduped, deduped_folder, engine, context, records, work, scratch, findings
+        )
+        save_json(work / "document.json", document)
+        _swap(work, folder)
+    except duckdb.Error as error:
+        raise StepFailed(
+            Problem(
+                "map-failed",
+                f"the engine could not run the map: {str(error).splitlines()[0]}",
+                where=str(folder),
+                do="correct the expression that it names (a cast that a record's value does not bear: use TRY_CAST)",
+            )
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
+    return document
+
+
+def open_records(
+    engine: Engine, pack: Pack, deduped: DedupeDocument, deduped_folder: Path, context: MapContext
+) -> Records:
+    """Lay views over the merged and the staged tables; fields that no file has are NULL."""
+    records = Records()
+    staged = context.staged or deduped_folder.parent / "staged"
+    for number, (name, table) in enumerate(deduped.tables.items()):
+        path = (deduped_folder / table.parquet).resolve()
+        records.merged[name], records.fields[name] = _view(engine, pack, name, path, f"map_records_{number}")
+        original = (staged / f"{name}.parquet").resolve()
+        if table.merged and original.exists():
+            records.originals[name], _ = _view(engine, pack, name, original, f"map_originals_{number}")
+    return records
+
+
+def compile_maps(
+    maps: Mapping[str, MapFile], pack: Pack, engine: Engine, context: MapContext, records: Records
+) -> list[Program]:
+    """Programs of the routes that these decisions leave standing, whose objects are in the snapshot.
+
+    Raises UsageError with every mistake.
+    """
+    problems: list[Problem] = []
+    here = {name: file for name, file in maps.items() if name in records.merged}
+    active = active_routes(here, pack, context, problems)
+    tables = frozenset(here[name].routes[number].table for name, numbers in active.items() for number in numbers)
+    programs: list[Program] = []
+    for name, file in here.items():
+        fields = records.fields[name]
+        scope = open_scope(pack, name, fields, context)
+        compiler = Compiler(engine, pack, context, file, records.merged[name], scope, problems, tables)
+        programs += compile_object(compiler, active.get(name, []), fields)
+    refuse(problems)
+    return order_programs(programs)
+
+
+def order_programs(programs: Sequence[Program]) -> list[Program]:
+    """Each route after those its deciding lookups lead to, and after the route it comes beside.
+
+    Raises UsageError when routes hold each other back in a circle.
+    """
+    by_name = {program.name: program for program in programs}
+    edges: dict[str, set[str]] = {}
+    for program in programs:
+        targets = {table for plan in early(program) for way in plan.ways if not way.is_live for table in way.tables}
+        edges[program.name] = {
+            other.name
+            for other in programs
+            if other.route.table in targets
+            or (program.route.also and other.route.object == program.route.object and not other.route.also)
+        }
+    try:
+        return [by_name[name] for name in TopologicalSorter(edges).static_order()]
+    except CycleError as error:
+        names = " -> ".join(error.args[1])
+        raise UsageError(
+            Problem(
+                "lookup-circle",
+                f"routes that hold a record without its parent wait for each other: {names}",
+                where=f"mapping/{by_name[error.args[1][0]].route.object}.yaml",
+                do="set missing: blank on one of these lookups; it is then set in a second pass",
+            )
+        ) from error
+
+
+def _run(
+    programs: Sequence[Program],
+    maps: Mapping[str, MapFile],
+    pack: Pack,
+    deduped: DedupeDocument,
+    deduped_folder: Path,
+    engine: Engine,
+    context: MapContext,
+    records: Records,
+    work: Path,
+    scratch: Path,
+    findings: FindingsWriter,
+) -> MappingDocument:
+    open_files(engine, dict(context.attachments))
+    open_holds(engine)
+    survivors = (deduped_folder / deduped.survivors).resolve()
+    indexes = Indexes(engine, context, programs, scratch, survivors, records.originals)
+    for program in programs:
+        path = scratch / f"{program.name}.parquet"
+        resolve_route(engine, program, context, indexes, path)
+        indexes.resolved[program.name] = path
+        list_found(engine, findings, program, f"read_parquet({literal(str(path))})")
+    excluded = _list_unrouted(engine, programs, maps, records, findings)
+    vocabularies = gather_vocabularies(engine, programs, pack, context, records.merged)
+    routes: list[MappedRoute] = []
+    for program in programs:
+        routes.append(finish_route(engine, program, context, indexes, vocabularies, work, findings))
+    tagged, links = tag_routes(engine, programs, vocabularies, pack, context, work)
+    held = dict(engine.rows(f"SELECT object, count(DISTINCT n) FROM {HELD} GROUP BY object ORDER BY object"))
+    return MappingDocument(
+        routes=(*tagged, *routes),
+        held={str(name): int(count) for name, count in held.items()},
+        excluded=excluded,
+        map_sha256={name: file.sha256 for name, file in sorted(maps.items())},
+        links=links,
+        proposed=_proposed(maps),
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _list_unrouted(
+    engine: Engine,
+    programs: Iterable[Program],
+    maps: Mapping[str, MapFile],
+    records: Records,
+    findings: FindingsWriter,
+) -> dict[str, int]:
+    """Records that no route takes: held where the map says so, else excluded by rule. Returns the excluded by object."""
+    excluded: dict[str, int] = {}
+    for name, file in maps.items():
+        if name not in records.merged:
+            continue
+        own = [f"({p.takes})" for p in programs if p.route.object == name and not p.route.also]
+        given = file.unrouted or {}
+        outcome = "held" if given else "excluded"
+        code, shown = str(given.get("code", "out_of_scope")), str(given.get("field", ""))
+        condition = f"NOT ({' OR '.join(own)})" if own else "TRUE"
+        shape = f"coalesce(shape({quoted(shown)}), '')" if shown in records.fields[name] else "''"
+        what, do = "no route of the map takes this record", f"add a route to {file.path.name}, or nothing"
+        count = findings.add_sql(
+            f"""SELECT {literal(code)} AS code, {literal(name)} AS object, _file AS file, _id AS record, _line AS line,
+                {literal(shown)} AS field, {literal(outcome)} AS outcome, {shape} AS shape, {literal(what)} AS what,
+                {literal(do)} AS "do" FROM {records.merged[name]} WHERE {condition}"""
+        )
+        if given:
+            engine.run(f"INSERT INTO {HELD} SELECT {literal(name)}, _n FROM {records.merged[name]} WHERE {condition}")
+        elif count:
+            excluded[name] = count
+    return excluded
+
+
+def _proposed(maps: Mapping[str, MapFile]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for entry in open_proposals(maps):
+        name = entry.partition(".")[0]
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def _view(engine: Engine, pack: Pack, name: str, path: Path, view: str) -> tuple[str, tuple[str, ...]]:
+    source = f"read_parquet({literal(str(path))}, file_row_number = true)"
+    present = [str(row[0]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")]
+    columns = [c for c in present if c not in {"_file", "_record", "_line", "_id", "file_row_number"}]
+    known = {column.casefold() for column in columns}
+    declared = pack.objects[name].fields if name in pack.objects else {}
+    absent = [column for column in declared if column.casefold() not in known]
+    blanks = "".join(f", NULL::VARCHAR AS {quoted(column)}" for column in absent)
+    listed = "".join(f", {quoted(column)}" for column in columns)
+    engine.run(
+        f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT file_row_number AS _n, _file, _line, _id{listed}{blanks} FROM {source}"
+    )
+    return view, (*columns, *absent)
+
+
+def _swap(work: Path, folder: Path) -> None:
+    """Put the finished tables in place of the ones before."""
+    before = folder.with_name(f".{folder.name}.before")
+    shutil.rmtree(before, ignore_errors=True)
+    if folder.exists():
+        folder.rename(before)
+    work.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
