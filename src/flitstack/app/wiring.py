@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from flitstack.app.emulators import is_emulator
 from flitstack.app.project import EnvironmentSettings, Project
 from flitstack.catalogue.read import load_catalogue
 from flitstack.destinations.dataverse.client import Client
@@ -13,6 +14,10 @@ from flitstack.destinations.throttled import ThrottledDestination
 from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.staging.engine.engine import Engine
+
+
+# Web servers a paced client assumes at first (destinations/pacing.py).
+EMULATOR_TRIAL = 64.0
 
 
 def open_engine(project: Project) -> Engine:
@@ -35,7 +40,10 @@ def journal_folder(project: Project) -> Path:
 def open_destination(project: Project) -> Destination:
     """The chosen environment, paced by the service protection limits."""
     settings = project.target
-    return ThrottledDestination([DataverseDestination(Client(settings.url, _tokens(settings)), load_catalogue())])
+    # An emulator without limits need not be found out slowly.
+    trial = EMULATOR_TRIAL if is_emulator(settings.url) else 1.0
+    users = [DataverseDestination(Client(settings.url, _tokens(settings)), load_catalogue())]
+    return ThrottledDestination(users, trial=trial)
 
 
 def _tokens(settings: EnvironmentSettings) -> Tokens:

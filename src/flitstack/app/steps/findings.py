@@ -59,7 +59,9 @@ def count_by_code(engine: Engine, project: Project) -> list[tuple[str, str, int]
 def findings_of_files(paths: Sequence[Path]) -> str:
     """A relation with FINDING_COLUMNS over these files."""
     if not paths:
-        columns = ", ".join(f"NULL::{'BIGINT' if name == 'line' else 'VARCHAR'} AS {quoted(name)}" for name in FINDING_COLUMNS)
+        columns = ", ".join(
+            f"NULL::{'BIGINT' if name == 'line' else 'VARCHAR'} AS {quoted(name)}" for name in FINDING_COLUMNS
+        )
         return f"(SELECT {columns} WHERE FALSE)"
     return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)"
 

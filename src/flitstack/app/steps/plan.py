@@ -30,8 +30,9 @@ from flitstack.errors import Problem, UsageError
 from flitstack.limits import file_bytes_allowed
 from flitstack.mapping.check import check_maps
 from flitstack.mapping.document import MappingDocument
+from flitstack.mapping.context import MapContext
 from flitstack.mapping.maps import MapFile, read_maps
-from flitstack.mapping.run import MapContext, run_map
+from flitstack.mapping.run import run_map
 from flitstack.planning.build import PlanInputs, build_plan, sample_plan
 from flitstack.planning.document import Plan
 from flitstack.planning.live import without_operations
@@ -113,10 +114,22 @@ def _inputs(project: Project) -> tuple[StagingDocument, DedupeDocument]:
 async def _ask(project: Project, maps: dict[str, MapFile]) -> Environment:
     destination = open_destination(project)
     try:
-        names = sorted({name for each in maps.values() for name in each.tables_named()})
+        names = sorted(_tables_named(maps))
         return Environment(await destination.facts(), {name: await destination.table(name) for name in names})
     finally:
         await destination.close()
+
+
+def _tables_named(maps: dict[str, MapFile]) -> set[str]:
+    """Tables that routes fill, lookups and parties point to, or vocabularies make."""
+    named: set[str] = set()
+    for route in (route for each in maps.values() for route in each.routes):
+        named.add(route.table)
+        named |= {table for column in route.columns.values() for way in column.alternatives for table in way.tables}
+        named |= {str(party["table"]) for party in route.parties if party.get("table")}
+        if route.vocabulary and route.vocabulary.get("table"):
+            named.add(str(route.vocabulary["table"]))
+    return named
 
 
 def _run_map(
@@ -128,7 +141,6 @@ def _run_map(
     live: dict[str, Table | None],
     engine: Engine,
 ) -> MappingDocument:
-    _fresh(mapped_folder(project))
     facts, decisions = environment.facts, project.decisions
     context = MapContext(
         system=project.pack.name,
@@ -137,18 +149,19 @@ def _run_map(
         date_order=str(decisions.get("date_order", "DMY")),
         zone=str(decisions.get("timezone", "UTC")),
         live=live,
-        rows={"transactioncurrency": {"isocurrencycode": [(c.iso_code.upper(), c.id) for c in facts.currencies]}},
+        rows={"transactioncurrency": {"isocurrencycode": [(c.iso_code.upper(), str(c.id)) for c in facts.currencies]}},
         max_file_bytes=file_bytes_allowed(facts.max_upload_bytes),
         blocked_extensions=facts.blocked_extensions,
         attachments=staged.attachments,
-        staged_folder=staged_folder(project),
+        export=Path(staged.export),
+        option_prefix=project.settings.option_prefix,
+        staged=staged_folder(project),
     )
     findings = FindingsWriter(engine, "map")
     mapping = run_map(
         maps, project.pack, deduped, deduped_folder(project), engine, context, mapped_folder(project), findings
     )
     findings.save(project.state / "findings" / "map.parquet")
-    save_json(mapped_folder(project) / "document.json", mapping)
     return mapping
 
 
