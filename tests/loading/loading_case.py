@@ -1,12 +1,16 @@
 """A small plan and everything to load it: accounts, contacts below them, opportunities to close, notes with files."""
 
 import asyncio
+import atexit
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 from flitstack.catalogue.read import load_catalogue
+from flitstack.catalogue.types import Catalogue
 from flitstack.destinations.memory.destination import MemoryDestination
 from flitstack.destinations.port import Destination
 from flitstack.journal.journal import Journal
@@ -40,6 +44,16 @@ async def nap(seconds: float) -> None:
     await asyncio.sleep(min(seconds, 0.001))
 
 
+@cache
+def shared_engine() -> Engine:
+    """One engine for all loads of a test run: opening one takes half a second."""
+    scratch = TemporaryDirectory()
+    engine = Engine(Path(scratch.name))
+    atexit.register(scratch.cleanup)
+    atexit.register(engine.close)
+    return engine
+
+
 @dataclass
 class Case:
     """A plan on disk and a destination in memory."""
@@ -47,6 +61,7 @@ class Case:
     folder: Path
     plan: Plan
     memory: MemoryDestination = field(default_factory=lambda: MemoryDestination(load_catalogue()))
+    memory_catalogue: Catalogue = field(default_factory=load_catalogue)
     options: SendOptions = field(default_factory=lambda: SendOptions(batch_rows=7, server_limit_s=0.01))
 
     def load(
@@ -55,8 +70,10 @@ class Case:
         hook: Callable[[str], None] | None = None,
         plan: Plan | None = None,
     ) -> LoadDocument:
-        """One execution with a journal and an engine of its own, as a process would have."""
-        with Engine(self.folder / "scratch") as engine, Journal(self.folder / "journal", "ana", write=True) as journal:
+        """One execution that opens the journal anew, as a process would."""
+        engine = shared_engine()
+        engine.connection.abort()  # what an earlier, killed load left unread
+        with Journal(self.folder / "journal", "ana", write=True) as journal:
             if hook:
                 journal.on_boundary = hook
             target = destination or self.memory
@@ -91,12 +108,11 @@ def row(table: str, ordinal: int) -> UUID:
 def make_case(folder: Path, *, bad: tuple[str, ...] = ()) -> Case:
     """Write the send tables. `bad`: rows ("contact 3") that the destination refuses, for a text too long."""
     export = folder / "export"
-    export.mkdir(parents=True)
+    export.mkdir(parents=True, exist_ok=True)
     for n in range(ROWS["annotation"]):
         (export / f"file{n}.txt").write_bytes(b"content %d" % n)
-    with Engine(folder / "scratch") as engine:
-        for table, sql in _tables(bad).items():
-            engine.write_parquet(sql, folder / f"{table}.parquet")
+    for table, sql in _tables(bad).items():
+        shared_engine().write_parquet(sql, folder / f"{table}.parquet")
     tables = (
         _send("account", ("name", "String", False), ("parentaccountid", "Lookup", True), has_links=False),
         _send("contact", ("lastname", "String", False), ("parentcustomerid", "Customer", False), has_links=True),

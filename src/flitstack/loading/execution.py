@@ -1,7 +1,7 @@
 """Everything one execution of a plan needs, and the flow of its requests."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -77,12 +77,13 @@ class Load:
         return self.tables[name]
 
     async def send_all(
-        self, sender: Sender, batches: Iterator[RowBatch], send: Callable[[RowBatch], Awaitable[None]]
+        self, sender: Sender, batches: Generator[RowBatch, None, None], send: Callable[[RowBatch], Awaitable[None]]
     ) -> None:
         """Keep at most `in_flight` requests under way; the first failure stops reading and is raised."""
         running: set[asyncio.Task[None]] = set()
+        pieces = cut(batches, lambda: sender.size.rows, self.options.batch_bytes)
         try:
-            for piece in cut(batches, lambda: sender.size.rows, self.options.batch_bytes):
+            for piece in pieces:
                 running.add(asyncio.create_task(self._send(piece, send)))
                 if len(running) >= self.options.in_flight:
                     running = await _first_done(running)
@@ -92,6 +93,9 @@ class Load:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+            # An open result keeps the engine from any other query.
+            pieces.close()
+            batches.close()
 
     async def _send(self, piece: RowBatch, send: Callable[[RowBatch], Awaitable[None]]) -> None:
         await send(piece)

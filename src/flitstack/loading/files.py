@@ -1,7 +1,7 @@
 """Files of notes: read from the export just in time, sent after their row is there, each journalled by itself."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -47,9 +47,10 @@ async def send_files(load: Load, step: Step, send: SendTable, table: Table, send
         for task in lanes:
             task.cancel()
         await asyncio.gather(*lanes, return_exceptions=True)
+        waiting.close()  # an open result keeps the engine from any other query
 
 
-def _attachments(load: Load, send: SendTable) -> Iterator[Attachment]:
+def _attachments(load: Load, send: SendTable) -> Generator[Attachment, None, None]:
     source = literal(str(load.folder / send.parquet))
     sql = (
         "SELECT CAST(_row AS VARCHAR) AS row_id, _content, filename, coalesce(mimetype, 'application/octet-stream') AS mime, "

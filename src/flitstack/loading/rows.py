@@ -1,6 +1,6 @@
 """Send tables as packed batches: ids, payload texts and their hashes, without a Python object a row on the bulk path."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -138,7 +138,9 @@ class Wanted:
     same: str = ""
 
 
-def read_rows(engine: Engine, folder: Path, send: SendTable, text_sql: str, wanted: Wanted) -> Iterator[RowBatch]:
+def read_rows(
+    engine: Engine, folder: Path, send: SendTable, text_sql: str, wanted: Wanted
+) -> Generator[RowBatch, None, None]:
     """Batches of rows, about in load order: joins on two threads may swap neighbours."""
     joins = f'ANTI JOIN ({wanted.without}) gone ON gone."row" = _row ' if wanted.without else ""
     was = ""
@@ -157,7 +159,7 @@ def read_rows(engine: Engine, folder: Path, send: SendTable, text_sql: str, want
             yield packed
 
 
-def cut(batches: Iterable[RowBatch], most_rows: Callable[[], int], most_bytes: int) -> Iterator[RowBatch]:
+def cut(batches: Iterable[RowBatch], most_rows: Callable[[], int], most_bytes: int) -> Generator[RowBatch, None, None]:
     """Requests of `most_rows()` rows, the last one smaller; about `most_bytes` at most, never below one row."""
     rest: RowBatch | None = None
     for batch in batches:
