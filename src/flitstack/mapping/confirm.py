@@ -46,7 +46,7 @@ def reject(folder: Path, what: str, reason: str, by: str, at: str) -> tuple[str,
     for number, route in enumerate(file.data["routes"]):
         found = _of_column(route, name) if name in columns else _of_field(file, number, name, problems)
         for column in found:
-            _take_out(route, column)
+            take_out(route, column)
             taken[column] = None
         if found or (name in fields and not route.get("also")):
             route.setdefault("unmapped", {})[name] = dict(decision)
@@ -145,7 +145,8 @@ def _of_field(file: MapFile, number: int, field: str, problems: list[Problem]) -
     return found
 
 
-def _take_out(route: dict[str, Any], column: str) -> None:
+def take_out(route: dict[str, Any], column: str) -> None:
+    """Remove a column from a route, from what it requires and from its vocabulary."""
     route["columns"].pop(column, None)
     if column in (route.get("required") or ()):
         route["required"].remove(column)

@@ -32,7 +32,7 @@ def map_(
     if staged is None:
         raise UsageError(Problem("not-staged", "nothing is staged yet", do="run: flitstack stage"))
     if from_excel is not None:
-        read_matrix(from_excel, project.maps)
+        read_matrix(from_excel, project.maps, project.operator, now())
     progress.phase("proposing the map")
     tables = load_catalogue().tables
     existing = read_maps(project.maps) if project.maps.exists() else {}
