@@ -23,6 +23,7 @@ class BatchSize:
             self.rows = min(MOST_ROWS, self.rows + GROWTH_ROWS)
 
     def lost(self, rows: int) -> None:
-        """A request of `rows` rows got no answer. Several that were under way at once count as one."""
-        if rows >= self.rows:
+        """A request of `rows` rows got no answer. Several of a size that were under way at once count as one; small last
+        requests say nothing about the size."""
+        if self.rows // 2 < rows <= self.rows:
             self.rows = max(1, self.rows // 2)
