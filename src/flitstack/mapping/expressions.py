@@ -14,6 +14,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.simplify import simplify
+from sqlglot.parsers.duckdb import DuckDBParser
 
 VALUE_FUNCTIONS = frozenset(
     (
@@ -45,7 +46,7 @@ _GRAMMAR = (
 class MapDialect(DuckDB):
     """DuckDB's grammar in which every call keeps its name: sqlglot would rewrite those it thinks it knows."""
 
-    class Parser(DuckDB.Parser):
+    class Parser(DuckDBParser):
         """All functions are anonymous, but those with a grammar of their own (CAST, EXTRACT ...)."""
 
         FUNCTIONS: dict[str, Callable[..., Any]] = {}  # noqa: RUF012 - sqlglot's way to configure a parser
@@ -81,14 +82,14 @@ class Expression:
 def fields_of(text: str, fields: Sequence[str]) -> tuple[str, ...]:
     """Names of the fields an expression reads, as the pack spells them, in order."""
     spelled = {name.casefold(): name for name in fields}
-    found = [spelled.get(c.name.casefold(), c.name) for c in _parse(text).find_all(exp.Column)]
+    found = [spelled.get(c.name.casefold(), c.name) for c in parse_expression(text).find_all(exp.Column)]
     return tuple(dict.fromkeys(name for name in found if name.casefold() in spelled))
 
 
 def problems_of(text: str, scope: Scope) -> Iterator[str]:
     """What is wrong with an expression, in words; nothing when it is right."""
     try:
-        tree = _parse(text)
+        tree = parse_expression(text)
     except ExpressionError as error:
         yield str(error)
         return
@@ -117,7 +118,7 @@ def compile_expression(text: str, scope: Scope, *, moment: str = "") -> Expressi
     """
     for problem in problems_of(text, scope):
         raise ExpressionError(problem)
-    tree = _parse(text).copy()
+    tree = parse_expression(text).copy()
     is_field = isinstance(tree, exp.Column)
     fields = fields_of(text, scope.fields)
     if moment:
@@ -126,11 +127,12 @@ def compile_expression(text: str, scope: Scope, *, moment: str = "") -> Expressi
     tree = tree.transform(lambda node: _completed(node, scope))
     tree = simplify(tree, dialect=MapDialect)
     constant = bool(tree.this) if isinstance(tree, exp.Boolean) else None
-    return Expression(_sql(tree), fields, is_field, readings, constant)
+    return Expression(expression_sql(tree), fields, is_field, readings, constant)
 
 
 @cache
-def _parse(text: str) -> exp.Expression:
+def parse_expression(text: str) -> exp.Expression:
+    """The tree of an expression, shared between callers: copy before changing. Raises ExpressionError."""
     try:
         tree = sqlglot.parse_one(text, dialect=MapDialect)
     except SqlglotError as error:
@@ -140,7 +142,8 @@ def _parse(text: str) -> exp.Expression:
     return tree
 
 
-def _sql(tree: exp.Expression) -> str:
+def expression_sql(tree: exp.Expression) -> str:
+    """SQL for the engine."""
     return tree.sql(MapDialect, normalize_functions=False)
 
 

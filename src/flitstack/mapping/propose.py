@@ -88,10 +88,8 @@ def _merge_route(route: dict[str, Any], draft: Mapping[str, Any], fields: list[s
     for name, rule in draft["columns"].items():
         reads = set(used_fields(rule, fields))
         # A field a person took out, or put elsewhere, is not proposed again.
-        if (
-            (reads
-            and reads <= settled)
-            or ("create" in rule and rule.get("confidence", 1) < 0.9 and reads and reads <= decided)
+        if (reads and reads <= settled) or (
+            "create" in rule and rule.get("confidence", 1) < 0.9 and reads and reads <= decided
         ):
             columns.pop(name, None) if columns.get(name, {}).get("status") == "proposed" else None
         elif columns.get(name, {}).get("status", "proposed") == "proposed":

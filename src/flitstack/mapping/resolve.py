@@ -12,6 +12,7 @@ from flitstack.mapping.files import FILE_JOINS
 from flitstack.mapping.indexes import Indexes
 from flitstack.mapping.lookups import Joins, early, key_columns, resolve, struct, troubles
 from flitstack.mapping.program import Program
+from flitstack.mapping.sharing import share_calls
 from flitstack.staging.engine.engine import Engine, literal, quoted
 from flitstack.staging.engine.findings import FindingsWriter
 
@@ -93,12 +94,11 @@ def _read(engine: Engine, program: Program, context: MapContext) -> str:
         else:
             owner = f"coalesce(email_key({party.owner}), lower(clean({party.owner})))"
             wanted.append((f"_party{number}", f"CASE WHEN {party.when} THEN {owner} END"))
-    parsed = "".join(f", {sql} AS {quoted(name)}" for name, sql in program.parsed)
-    passed = "".join(f", {sql} AS {quoted(name)}" for name, sql in wanted)
+    layers, columns = share_calls([("_key", f"{program.key} || {literal(program.suffix)}"), *program.parsed, *wanted])
+    inner = f"SELECT * FROM {program.source} WHERE {taken}"
+    for layer in [*layers, columns]:
+        inner = f"SELECT *{''.join(f', {sql} AS {quoted(name)}' for name, sql in layer)} FROM ({inner})"
     digest = f"source_digest({literal(context.system)}, {literal(route.object)}, _key)"
-    inner = f"""
-        SELECT *, {program.key} || {literal(program.suffix)} AS _key{parsed}{passed}
-        FROM {program.source} WHERE {taken}"""
     found = [_trouble(one) for one in program.troubles]
     repeated = struct(
         "missing_key", "", "held", "_key", "'an earlier record has the same key'", "give each record a key of its own"
