@@ -1,0 +1,45 @@
+"""Value functions for numbers, money and truth values, as SQL macros. What cannot be read with certainty is NULL."""
+
+_CURRENCY = r"(?:[$€£¥₴₺₽₹]|R\$|zł|(?i:usd|eur|gbp|uah|try|chf|pln|cad|aud|tl|грн\.?))"
+_DIGITS = r"[0-9](?:[0-9.,''’ ]*[0-9.,])?|[.,][0-9]+"
+
+# ( sign currency sign digits currency|% sign ): every part but the digits may be absent.
+_NUMBER = rf"^(\()?([-+])? ?({_CURRENCY})? ?([-+])? ?({_DIGITS}) ?({_CURRENCY}|%)? ?(-)?(\))?$"
+_PARTS = "['open', 'before', 'unit', 'behind_unit', 'digits', 'unit_behind', 'last', 'shut']"
+
+NUMBER_MACROS = (
+    # Blanks of all kinds are one blank; the typographic minus is a minus.
+    f"number_parts(x) AS regexp_extract(replace(clean(x), '−', '-'), '{_NUMBER}', {_PARTS})",
+    "signs_of(p) AS (p.before <> '')::INT + (p.behind_unit <> '')::INT + (p.last <> '')::INT + (p.open <> '')::INT",
+    "is_negative(p) AS p.before = '-' OR p.behind_unit = '-' OR p.last = '-' OR p.open <> ''",
+    # Which sign is the decimal one: the last of the two. A lone comma before exactly three digits separates thousands,
+    # a lone dot is decimal; an export that means it otherwise names its decimal sign (second argument).
+    r"""plain_digits(u) AS CASE
+        WHEN regexp_full_match(u, '\d+') THEN u
+        WHEN regexp_full_match(u, '\d{1,3}(?:[ ''’]\d{3})+(?:[.,]\d*)?') THEN replace(regexp_replace(u, '[ ''’]', '', 'g'), ',', '.')
+        WHEN regexp_full_match(u, '\d*\.\d+|\d+\.') THEN u
+        WHEN regexp_full_match(u, '[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?') THEN replace(u, ',', '')
+        WHEN regexp_full_match(u, '[1-9]\d?(?:,\d{2})*,\d{3}(?:\.\d*)?') THEN replace(u, ',', '')
+        WHEN regexp_full_match(u, '[1-9]\d{0,2}(?:\.\d{3})+,\d*') THEN replace(replace(u, '.', ''), ',', '.')
+        WHEN regexp_full_match(u, '[1-9]\d{0,2}(?:\.\d{3}){2,}') THEN replace(u, '.', '')
+        WHEN regexp_full_match(u, '\d*,\d+|\d+,') THEN replace(u, ',', '.')
+        END""",
+    r"""plain_digits_by(u, decimal_sign) AS CASE decimal_sign
+        WHEN '.' THEN CASE WHEN regexp_full_match(u, '(?:\d*|\d{1,3}(?:[, ''’]\d{3})+)(?:\.\d*)?') THEN regexp_replace(u, '[, ''’]', '', 'g') END
+        WHEN ',' THEN CASE WHEN regexp_full_match(u, '(?:\d*|\d{1,3}(?:[. ''’]\d{3})+)(?:,\d*)?')
+            THEN replace(regexp_replace(u, '[. ''’]', '', 'g'), ',', '.') END
+        END""",
+    """signed_number(p, digits) AS CASE WHEN signs_of(p) <= 1 AND (p.open = '') = (p.shut = '')
+        THEN TRY_CAST(CASE WHEN is_negative(p) THEN '-' ELSE '' END || digits AS DECIMAL(38, 10)) END""",
+    # 1.5E+3 as spreadsheets write it.
+    r"""exponent_number(x) AS CASE WHEN regexp_full_match(clean(x), '[-+]?\d+(?:\.\d+)?[eE][+-]?\d{1,2}')
+        THEN TRY_CAST(TRY_CAST(clean(x) AS DOUBLE) AS DECIMAL(38, 10)) END""",
+    """to_number(x) AS coalesce(list_transform([number_parts(x)], lambda parts: signed_number(parts, plain_digits(parts.digits)))[1],
+            exponent_number(x)),
+        (x, decimal_sign) AS coalesce(list_transform([number_parts(x)], lambda parts:
+            signed_number(parts, plain_digits_by(parts.digits, decimal_sign)))[1], exponent_number(x))""",
+    """to_boolean(x) AS CASE
+        WHEN choice_key(x) IN ('yes', 'y', 'true', 't', '1', '1.0', 'on', 'x', 'ja', 'oui', 'si', 'sí', 'evet', 'так', 'да', '✓', '✔') THEN TRUE
+        WHEN choice_key(x) IN ('no', 'n', 'false', 'f', '0', '0.0', 'off', 'nein', 'non', 'hayır', 'hayir', 'ні', 'нет') THEN FALSE
+        END""",
+)
