@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -17,6 +18,14 @@ from flitstack.mapping.program import Program
 from flitstack.mapping.target import NoSuchColumn, Target, describe_table, target_of
 from flitstack.packs.types import Pack
 from flitstack.staging.engine.engine import Engine, literal, quoted
+
+_STATE_TYPES = {
+    "_action": "VARCHAR",
+    "_state": "BIGINT",
+    "_status": "BIGINT",
+    "_state_at": "TIMESTAMPTZ",
+    "_state_value": "DECIMAL(38, 4)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,35 +261,33 @@ def _compile_required(compiler: Compiler, program: Program, place: tuple[str | i
 
 
 def _compile_states(compiler: Compiler, program: Program, place: tuple[str | int, ...]) -> None:
+    """The state step: the first `when` that holds counts."""
     if not program.route.states:
         return
-    branches, parts = [], {name: [] for name in ("_action", "_state", "_status", "_state_at", "_state_value")}
+    branches: list[str] = []
+    parts: dict[str, list[str]] = {name: [] for name in _STATE_TYPES}
     for number, state in enumerate(program.route.states):
         inside = (*place, "states", number)
         branches.append(f"WHEN {compiler.condition(str(state.get('when', 'TRUE')), *inside, 'when')} THEN {number}")
-        at = compiler.expression(str(state["at"]), *inside, "at", moment="to_datetime") if "at" in state else None
-        amount = f"to_number({compiler.sql(str(state['value']), *inside, 'value')})" if "value" in state else "NULL"
-        said = {
-            "_action": literal(str(state.get("action", "patch"))),
-            "_state": state.get("state"),
-            "_status": state.get("status"),
-            "_state_at": at.sql if at else None,
-            "_state_value": amount,
-        }
-        for name, sql in said.items():
-            parts[name].append(f"WHEN {number} THEN {'NULL' if sql is None else sql}")
-    program.parsed.append(("_state_number", f"CASE {' '.join(branches)} END"))
-    types = {
-        "_action": "VARCHAR",
-        "_state": "BIGINT",
-        "_status": "BIGINT",
-        "_state_at": "TIMESTAMPTZ",
-        "_state_value": "DECIMAL(38, 4)",
-    }
-    program.values += [
-        (name, f"TRY_CAST(CASE _state_number {' '.join(parts[name])} END AS {types[name]})") for name in parts
-    ]
+        for name, sql in _state_parts(compiler, state, inside).items():
+            parts[name].append(f"WHEN {number} THEN {sql}")
+    for name, sql_type in _STATE_TYPES.items():
+        program.parsed.append((f"{name}_", f"CASE CASE {' '.join(branches)} END {' '.join(parts[name])} END"))
+        program.values.append((name, f"TRY_CAST({name}_ AS {sql_type})"))
     program.has_states = True
+
+
+def _state_parts(compiler: Compiler, state: Mapping[str, Any], place: tuple[str | int, ...]) -> dict[str, str]:
+    at = compiler.expression(str(state["at"]), *place, "at", moment="to_datetime") if "at" in state else None
+    return {
+        "_action": literal(str(state.get("action", "patch"))),
+        "_state": str(state.get("state", "NULL")),
+        "_status": str(state.get("status", "NULL")),
+        "_state_at": at.sql if at else "NULL",
+        "_state_value": f"to_number({compiler.sql(str(state['value']), *place, 'value')})"
+        if "value" in state
+        else "NULL",
+    }
 
 
 def refuse(problems: list[Problem]) -> None:

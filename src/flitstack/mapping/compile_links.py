@@ -70,6 +70,7 @@ def compile_tags(compiler: Compiler, program: Program, place: Place) -> None:
         vocabulary=str(given["of"]),
         column=str(given["column"]),
         label=str(given.get("label", given["column"])),
+        field=str(given["field"]),
         keys=f"list_filter({keys}, lambda v: v IS NOT NULL)",
         strategy=strategy,
         table=str(given.get("table", "")),

@@ -7,7 +7,7 @@ date order and the zone, `decision('name')` becomes the option taken.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlglot
 from sqlglot import exp
@@ -49,7 +49,7 @@ class MapDialect(DuckDB):
     class Parser(DuckDBParser):
         """All functions are anonymous, but those with a grammar of their own (CAST, EXTRACT ...)."""
 
-        FUNCTIONS: dict[str, Callable[..., Any]] = {}  # noqa: RUF012 - sqlglot's way to configure a parser
+        FUNCTIONS: ClassVar[dict[str, Callable[..., Any]]] = {}
 
 
 class ExpressionError(ValueError):
@@ -147,7 +147,7 @@ def expression_sql(tree: exp.Expression) -> str:
     return tree.sql(MapDialect, normalize_functions=False)
 
 
-def _decision_name(call: exp.Expression) -> str:
+def _decision_name(call: exp.Func) -> str:
     given = call.expressions[0] if call.expressions else None
     return str(given.this) if isinstance(given, exp.Literal) else ""
 

@@ -71,12 +71,25 @@ def compile_file(compiler: Compiler, program: Program, place: tuple[str | int, .
     program.values += [("_content", path), ("_content_size", size)]
     blocked = ", ".join(map(literal, sorted(context.blocked_extensions))) or "''"
     shown = quoted(field) if field in program.fields else "''"
-    for code, when, what, do in (
-        ("file_missing", f"{path} IS NULL", "'the export holds no such file'", "ask for the file, or upload it by hand"),
-        ("empty_file", f"{size} = 0", "'the file holds nothing'", "ask for the file again"),
-        ("file_too_large", f"{size} > {limit}", f"CAST({size} AS VARCHAR) || ' bytes, {limit} fit'", "raise the limit of the environment, or upload the file elsewhere"),
-        ("blocked_type", f"list_has_any(_file_endings, [{blocked}])", "'the environment refuses files of this type'", "allow the type in the environment, or pack the file"),
-    ):  # fmt: skip
+    troubles = {
+        "file_missing": (
+            f"{path} IS NULL",
+            "'the export holds no such file'",
+            "ask for the file, or upload it by hand",
+        ),
+        "empty_file": (f"{size} = 0", "'the file holds nothing'", "ask for the file again"),
+        "file_too_large": (
+            f"{size} > {limit}",
+            f"CAST({size} AS VARCHAR) || ' bytes, {limit} fit'",
+            "raise the limit of the environment, or upload the file elsewhere",
+        ),
+        "blocked_type": (
+            f"list_has_any(_file_endings, [{blocked}])",
+            "'the environment refuses files of this type'",
+            "allow the type in the environment, or pack the file",
+        ),
+    }
+    for code, (when, what, do) in troubles.items():
         program.troubles.append(Trouble(code, field, "held", when, shown, what, do))
     _add_columns(program, describe_table(program.route.table, context.live), field)
     program.has_files = True

@@ -55,6 +55,7 @@ class TagPlan:
     vocabulary: str
     column: str
     label: str
+    field: str
     keys: str
     strategy: str  # text | multiselect | table | auto
     table: str

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from graphlib import CycleError, TopologicalSorter
@@ -15,7 +15,7 @@ from flitstack.documents import save_json
 from flitstack.errors import Problem, StepFailed, UsageError
 from flitstack.mapping.compile import Compiler, active_routes, compile_object, open_scope, refuse
 from flitstack.mapping.context import MapContext
-from flitstack.mapping.document import MappedRoute, MappingDocument
+from flitstack.mapping.document import MappingDocument
 from flitstack.mapping.files import open_files
 from flitstack.mapping.finish import finish_route
 from flitstack.mapping.indexes import Indexes
@@ -38,6 +38,22 @@ class Records:
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of the map. `survivors`: the survivor map; `scratch` goes when it ends, `work` becomes the folder."""
+
+    maps: Mapping[str, MapFile]
+    pack: Pack
+    engine: Engine
+    context: MapContext
+    records: Records
+    programs: Sequence[Program]
+    survivors: Path
+    scratch: Path
+    work: Path
+    findings: FindingsWriter
+
+
 def run_map(
     maps: Mapping[str, MapFile],
     pack: Pack,
@@ -52,29 +68,20 @@ def run_map(
 
     Raises UsageError with every mistake of the map, StepFailed when an expression fails on a record.
     """
-    scratch = engine.scratch / "mapping"
-    shutil.rmtree(scratch, ignore_errors=True)
-    work = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(work, ignore_errors=True)
+    scratch, work = engine.scratch / "mapping", folder.with_name(f".{folder.name}.{os.getpid()}")
     for path in (scratch, work):
+        shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
     try:
         records = open_records(engine, pack, deduped, deduped_folder, context)
         programs = compile_maps(maps, pack, engine, context, records)
-        document = _run(
-            programs, maps, pack, deduped, deduped_folder, engine, context, records, work, scratch, findings
-        )
+        survivors = (deduped_folder / deduped.survivors).resolve()
+        run = _Run(maps, pack, engine, context, records, programs, survivors, scratch, work, findings)
+        document = _run(run)
         save_json(work / "document.json", document)
         _swap(work, folder)
     except duckdb.Error as error:
-        raise StepFailed(
-            Problem(
-                "map-failed",
-                f"the engine could not run the map: {str(error).splitlines()[0]}",
-                where=str(folder),
-                do="correct the expression that it names (a cast that a record's value does not bear: use TRY_CAST)",
-            )
-        ) from error
+        raise StepFailed(_failed(error, folder)) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(work, ignore_errors=True)
@@ -146,72 +153,65 @@ def order_programs(programs: Sequence[Program]) -> list[Program]:
         ) from error
 
 
-def _run(
-    programs: Sequence[Program],
-    maps: Mapping[str, MapFile],
-    pack: Pack,
-    deduped: DedupeDocument,
-    deduped_folder: Path,
-    engine: Engine,
-    context: MapContext,
-    records: Records,
-    work: Path,
-    scratch: Path,
-    findings: FindingsWriter,
-) -> MappingDocument:
-    open_files(engine, dict(context.attachments))
+def _run(run: _Run) -> MappingDocument:
+    engine = run.engine
+    open_files(engine, dict(run.context.attachments))
     open_holds(engine)
-    survivors = (deduped_folder / deduped.survivors).resolve()
-    indexes = Indexes(engine, context, programs, scratch, survivors, records.originals)
-    for program in programs:
-        path = scratch / f"{program.name}.parquet"
-        resolve_route(engine, program, context, indexes, path)
+    indexes = Indexes(engine, run.context, run.programs, run.scratch, run.survivors, run.records.originals)
+    for program in run.programs:
+        path = run.scratch / f"{program.name}.parquet"
+        resolve_route(engine, program, run.context, indexes, path)
         indexes.resolved[program.name] = path
-        list_found(engine, findings, program, f"read_parquet({literal(str(path))})")
-    excluded = _list_unrouted(engine, programs, maps, records, findings)
-    vocabularies = gather_vocabularies(engine, programs, pack, context, records.merged)
-    routes: list[MappedRoute] = []
-    for program in programs:
-        routes.append(finish_route(engine, program, context, indexes, vocabularies, work, findings))
-    tagged, links = tag_routes(engine, programs, vocabularies, pack, context, work)
-    held = dict(engine.rows(f"SELECT object, count(DISTINCT n) FROM {HELD} GROUP BY object ORDER BY object"))
+        list_found(engine, run.findings, program, f"read_parquet({literal(str(path))})")
+    excluded = _list_unrouted(run)
+    vocabularies = gather_vocabularies(engine, run.programs, run.pack, run.context, run.records.merged)
+    routes = [
+        finish_route(engine, program, run.context, indexes, vocabularies, run.work, run.findings)
+        for program in run.programs
+    ]
+    tagged, links = tag_routes(engine, run.programs, vocabularies, run.pack, run.context, run.work)
+    held = engine.rows(f"SELECT object, count(DISTINCT n) FROM {HELD} GROUP BY object ORDER BY object")
     return MappingDocument(
         routes=(*tagged, *routes),
-        held={str(name): int(count) for name, count in held.items()},
+        held={str(name): int(count) for name, count in held},
         excluded=excluded,
-        map_sha256={name: file.sha256 for name, file in sorted(maps.items())},
+        map_sha256={name: file.sha256 for name, file in sorted(run.maps.items())},
         links=links,
-        proposed=_proposed(maps),
+        proposed=_proposed(run.maps),
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _list_unrouted(
-    engine: Engine,
-    programs: Iterable[Program],
-    maps: Mapping[str, MapFile],
-    records: Records,
-    findings: FindingsWriter,
-) -> dict[str, int]:
+def _failed(error: duckdb.Error, folder: Path) -> Problem:
+    return Problem(
+        "map-failed",
+        f"the engine could not run the map: {str(error).splitlines()[0]}",
+        where=str(folder),
+        do="correct the expression that it names; where a cast does not bear a record's value, use TRY_CAST",
+    )
+
+
+def _list_unrouted(run: _Run) -> dict[str, int]:
     """Records that no route takes: held where the map says so, else excluded by rule. Returns the excluded by object."""
     excluded: dict[str, int] = {}
-    for name, file in maps.items():
-        if name not in records.merged:
+    for name, file in run.maps.items():
+        view = run.records.merged.get(name)
+        if view is None:
             continue
-        own = [f"({p.takes})" for p in programs if p.route.object == name and not p.route.also]
+        own = [f"({p.takes})" for p in run.programs if p.route.object == name and not p.route.also]
         given = file.unrouted or {}
         outcome = "held" if given else "excluded"
         code, shown = str(given.get("code", "out_of_scope")), str(given.get("field", ""))
         condition = f"NOT ({' OR '.join(own)})" if own else "TRUE"
-        shape = f"coalesce(shape({quoted(shown)}), '')" if shown in records.fields[name] else "''"
+        shape = f"coalesce(shape({quoted(shown)}), '')" if shown in run.records.fields[name] else "''"
         what, do = "no route of the map takes this record", f"add a route to {file.path.name}, or nothing"
-        count = findings.add_sql(
+        count = run.findings.add_sql(
             f"""SELECT {literal(code)} AS code, {literal(name)} AS object, _file AS file, _id AS record, _line AS line,
                 {literal(shown)} AS field, {literal(outcome)} AS outcome, {shape} AS shape, {literal(what)} AS what,
-                {literal(do)} AS "do" FROM {records.merged[name]} WHERE {condition}"""
+                {literal(do)} AS "do" FROM {view} WHERE {condition}"""
         )
         if given:
-            engine.run(f"INSERT INTO {HELD} SELECT {literal(name)}, _n FROM {records.merged[name]} WHERE {condition}")
+            run.engine.run(f"INSERT INTO {HELD} SELECT {literal(name)}, _n FROM {view} WHERE {condition}")
         elif count:
             excluded[name] = count
     return excluded

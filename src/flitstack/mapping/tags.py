@@ -72,7 +72,7 @@ def _tag_route(
         FROM {vocabulary.table} ORDER BY lower(label), label""",
         path,
     )
-    definition = next(
+    definition: Mapping[str, str] = next(
         (d for n, d in pack.playbook.get("tables", {}).items() if n.partition("_")[2] == table.partition("_")[2]), {}
     )
     create = {part: definition[part] for part in ("label", "plural", "name_label") if part in definition}

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flitstack.mapping.program import Program
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
 FEW_TAGS = 50  # from here on a text column no longer serves: exports.md, K7
@@ -55,15 +54,15 @@ def gather(
         if value is None:
             value, upcoming = upcoming, upcoming + 1
         words.append((str(key), str(label), value))
-    engine.connection.executemany(
-        f'UPDATE {table} SET option = ? WHERE "key" = ?', [(v, k) for k, _, v in words] or [(0, None)]
-    )
+    if words:
+        numbered = [(value, key) for key, _, value in words]
+        engine.connection.executemany(f'UPDATE {table} SET option = ? WHERE "key" = ?', numbered)
     if strategy == "auto":
         strategy = "text" if len(words) < FEW_TAGS else "multiselect"
     return Vocabulary(name, table, strategy, tuple(words))
 
 
-def tags_sql(program: Program, vocabulary: Vocabulary, source: str) -> str:
+def tags_sql(vocabulary: Vocabulary, source: str) -> str:
     """SQL giving, by record (`_n`), the tags as text, as option values, and as keys, in the order of the source."""
     return f"""
         SELECT _n, string_agg(w.label, ', ' ORDER BY e.place) AS labels,
