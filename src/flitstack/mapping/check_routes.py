@@ -1,0 +1,71 @@
+"""What routes must agree on: with the environment's tables, with the pack, with each other."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from flitstack.errors import Problem
+from flitstack.mapping.check_columns import column_problems
+from flitstack.mapping.check_links import party_problems, state_problems
+from flitstack.mapping.maps import MapFile
+from flitstack.mapping.reads import route_reads
+from flitstack.mapping.surroundings import Spot, Surroundings
+
+
+def object_problems(file: MapFile, fields: Sequence[str], around: Surroundings) -> Iterator[Problem]:
+    """What is wrong with the routes of one object, expressions aside."""
+    names = Counter(route.name for route in file.routes)
+    for number, route in enumerate(file.routes):
+        spot = Spot(file, number, around)
+        if names[route.name] > 1:
+            yield spot.problem("route-twice", f"two routes of {file.object} are called {route.name}", "rename one")
+        yield from _route_problems(spot)
+        for rule in route.columns.values():
+            yield from column_problems(spot.inside("columns", rule.name), rule, fields)
+        yield from party_problems(spot)
+        yield from state_problems(spot)
+    yield from _forgotten(file, fields, around)
+
+
+def shared_problems(maps: Mapping[str, MapFile]) -> Iterator[Problem]:
+    """Columns that two routes would make differently."""
+    made: dict[tuple[str, str], tuple[object, str]] = {}
+    for file in maps.values():
+        for number, route in enumerate(file.routes):
+            for rule in route.columns.values():
+                if rule.create is None:
+                    continue
+                where = file.at("routes", number, "columns", rule.name, "create")
+                definition, first = made.setdefault((route.table, rule.name), (rule.create, where))
+                if definition != rule.create:
+                    what = f"{route.table}.{rule.name} is defined differently here and in {first}"
+                    yield Problem("create-twice", what, rule=where, do="make both definitions the same")
+
+
+def _route_problems(spot: Spot) -> Iterator[Problem]:
+    route, playbook = spot.route, spot.around.pack.playbook
+    phases = [str(phase) for phase in playbook.get("phases") or ()]
+    if not route.table:
+        yield spot.problem("table-missing", "the route names no table", "write table:")
+    elif spot.around.table(route.table) is None and route.create_table is None:
+        do = "name a table of the environment, or define it under create_table:"
+        yield spot.inside("table").problem("table-unknown", f"there is no table {route.table}", do)
+    if route.phase not in phases:
+        what = f"{route.phase!r} is no phase of the pack {spot.around.pack.name}"
+        yield spot.inside("phase").problem("phase-unknown", what, "name a phase", ", ".join(phases))
+    known = playbook.get("vocabularies") or {}
+    if route.vocabulary is not None and route.vocabulary.get("of") not in known:
+        what = f"{route.vocabulary.get('of')!r} is no vocabulary of the pack"
+        yield spot.inside("vocabulary").problem("vocabulary-unknown", what, "name one", ", ".join(known))
+
+
+def _forgotten(file: MapFile, fields: Sequence[str], around: Surroundings) -> Iterator[Problem]:
+    """Fields that the map neither reads nor names as unmapped."""
+    told = {name.casefold() for route in file.routes for name in (*route_reads(route), *route.unmapped)}
+    source = around.pack.objects.get(file.object)
+    if source is not None:
+        told |= {source.key.casefold(), *(f.name.casefold() for f in source.fields.values() if f.means == "record.id")}
+    for field in fields:
+        if field.casefold() not in told and file.routes:
+            what = f"the map says nothing about {file.object}.{field}"
+            do = "run: flitstack map, which proposes a place for it"
+            yield Problem("field-forgotten", what, rule=file.at("routes"), do=do)
