@@ -8,7 +8,7 @@ from flitstack.destinations.port import Destination
 from flitstack.journal.journal import Journal
 from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.planning.document import Plan
-from flitstack.reconciling.fingerprint import write_fingerprint, write_versions
+from flitstack.reconciling.fingerprint import fingerprint_columns, write_fingerprint, write_versions
 from flitstack.staging.engine.engine import Engine
 
 # Reading versions row by row is cheaper than reading a whole table only for few rows.
@@ -28,14 +28,16 @@ def versions_folder(project: Project) -> Path:
 async def take_fingerprint(
     project: Project, plan: Plan, destination: Destination, journal: Journal, engine: Engine
 ) -> None:
-    """Fingerprint every standard table the plan writes to, once: before anything of ours is there."""
+    """Fingerprint every table the plan writes to, once: before anything of ours is there."""
     taken = {note["table"] for note in journal.notes("fingerprint")}
     for name in sorted({send.table for send in plan.tables} - taken):
         table = await destination.table(name)
-        if table is None:
-            continue  # the schema step will make it: it holds nothing yet
-        rows = await write_fingerprint(destination, engine, table, fingerprint_folder(project) / f"{name}.parquet")
-        journal.note("fingerprint", table=name, rows=rows)
+        columns = fingerprint_columns(table) if table else []
+        rows = 0  # a table that the schema step will make holds nothing yet
+        if table is not None:
+            path = fingerprint_folder(project) / f"{name}.parquet"
+            rows = await write_fingerprint(destination, engine, table, columns, path)
+        journal.note("fingerprint", table=name, rows=rows, columns=columns)
 
 
 async def keep_versions(

@@ -32,11 +32,17 @@ def fingerprint_columns(table: Table) -> list[str]:
     return sorted(name for name, column in table.columns.items() if _counts(column))
 
 
-async def write_fingerprint(destination: Destination, engine: Engine, table: Table, target: Path) -> int:
-    """Write `target` (row UUID, hash) for every row there is now; returns how many."""
-    columns = fingerprint_columns(table)
+async def write_fingerprint(
+    destination: Destination, engine: Engine, table: Table, columns: Sequence[str], target: Path
+) -> int:
+    """Write `target` (row UUID, hash) for every row there is now; returns how many.
+
+    `columns`: those of the fingerprint to compare with. A column that is gone since reads as empty, one that was added
+    since is not looked at.
+    """
+    there = [name for name in columns if name in table.columns]
     raw = target.with_suffix(".raw")
-    await _save_rows(destination, table, columns, raw)
+    await _save_rows(destination, table, there, raw)
     source = literal(str(raw))
     rows = engine.write_parquet(
         f'SELECT {as_uuid("_row")} AS "row", md5(CAST(t AS VARCHAR)) AS hash FROM read_parquet({source}) t', target

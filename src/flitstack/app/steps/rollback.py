@@ -158,11 +158,11 @@ async def _prove(this: Rollback) -> dict[str, dict[str, int]]:
     for note in this.journal.notes("fingerprint"):
         name = str(note["table"])
         table = await this.destination.table(name)
-        if table is None:
+        if table is None or not note["rows"]:
             tables[name] = {"rows": int(note["rows"]), "gone": int(note["rows"]), "changed": 0}
             continue
         after = this.work / f"{name}.fingerprint.parquet"
-        await write_fingerprint(this.destination, this.engine, table, after)
+        await write_fingerprint(this.destination, this.engine, table, note["columns"], after)
         rows, gone, changed = compare_fingerprints(
             this.engine, fingerprint_folder(this.project) / f"{name}.parquet", after
         )
