@@ -21,7 +21,7 @@ from flitstack.loading.sending import SendOptions
 from flitstack.planning.document import Plan, SendColumn, SendTable, Step
 from flitstack.staging.engine.engine import Engine
 
-ROWS = {"account": 30, "contact": 50, "opportunity": 12, "annotation": 6, "email": 8}
+ROWS = {"account": 30, "lead": 3, "contact": 50, "opportunity": 12, "annotation": 6, "email": 8}
 _BASES = {name: bytes([place + 1] * 8) for place, name in enumerate(ROWS)}
 WON, LOST = 3, 4  # opportunity status reasons of the standard states
 
@@ -115,12 +115,19 @@ def make_case(folder: Path, *, bad: tuple[str, ...] = ()) -> Case:
         shared_engine().write_parquet(sql, folder / f"{table}.parquet")
     tables = (
         _send("account", ("name", "String", False), ("parentaccountid", "Lookup", True), has_links=False),
+        _send("lead", ("lastname", "String", False)),
         _send("contact", ("lastname", "String", False), ("parentcustomerid", "Customer", False), has_links=True),
         _send("opportunity", ("name", "String", False), ("parentaccountid", "Lookup", False), has_states=True),
         _send("email", ("subject", "String", False), has_parties=True),
         _send("annotation", ("subject", "String", False), ("filename", "String", False), has_files=True),
     )
-    steps = [("create", "account"), ("lookups", "account"), ("create", "contact"), ("create", "opportunity")]
+    steps = [
+        ("create", "account"),
+        ("lookups", "account"),
+        ("create", "lead"),
+        ("create", "contact"),
+        ("create", "opportunity"),
+    ]
     steps += [("associate", "contact"), ("state", "opportunity"), ("create", "email"), ("files", "annotation")]
     plan = Plan(
         format=1,
@@ -146,7 +153,14 @@ def make_case(folder: Path, *, bad: tuple[str, ...] = ()) -> Case:
     return Case(folder, plan)
 
 
-_PHASES = {"account": "people", "contact": "sales", "opportunity": "sales", "email": "history", "annotation": "history"}
+_PHASES = {
+    "account": "people",
+    "lead": "people",
+    "contact": "sales",
+    "opportunity": "sales",
+    "email": "history",
+    "annotation": "history",
+}
 
 
 def _send(table: str, *columns: tuple[str, str, bool], **traits: bool) -> SendTable:
@@ -182,12 +196,13 @@ def _tables(bad: tuple[str, ...]) -> dict[str, str]:
         "{'mask': 2, 'table': NULL::VARCHAR, 'id': NULL::UUID, 'address': 'a' || n || '@example.com'}] AS _parties"
     )
     leads = (
-        f"list_transform(range(n % 3), lambda k: {{'relationship': 'contactleads_association', 'table': 'account', "
-        f"'id': {_ids('account', 'k')}}}) AS _links"
+        f"list_transform(range(n % 3), lambda k: {{'relationship': 'contactleads_association', 'table': 'lead', "
+        f"'id': {_ids('lead', 'k')}}}) AS _links"
     )
     return {
         "account": f"{start('account')}, {text('account', 'name', 200)}, CASE WHEN n > 0 THEN {_ids('account', 'n - 1')} "
         f"END AS parentaccountid, CASE WHEN n > 0 THEN 'account' END AS parentaccountid__table {numbers('account')}",
+        "lead": f"{start('lead')}, {text('lead', 'lastname', 60)} {numbers('lead')}",
         "contact": f"{start('contact')}, {text('contact', 'lastname', 60)}, {_ids('account', 'n % 30')} AS parentcustomerid, "
         f"'account' AS parentcustomerid__table, {leads} {numbers('contact')}",
         "opportunity": f"{start('opportunity')}, {text('opportunity', 'name', 400)}, {_ids('account', 'n')} AS "

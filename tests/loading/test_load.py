@@ -76,7 +76,7 @@ def test_rows_go_in_bulk_where_the_table_can_and_singly_with_parties(tmp_path: P
     case = make_case(tmp_path)
     destination = recording(case)
     case.load()
-    assert {table for table, _ in destination.bulk} == {"account", "contact", "opportunity"}
+    assert {table for table, _ in destination.bulk} == {"account", "lead", "contact", "opportunity"}
     assert [count for table, count in destination.bulk if table == "account"] == [7, 7, 7, 7, 2]
     assert ["create email"] * 7 in destination.batches
 
@@ -88,7 +88,7 @@ def test_loading_twice_is_loading_once(tmp_path: Path) -> None:
     again = case.load()
     assert case.stored() == before
     assert requests(again) == 0
-    assert [step.before for step in again.steps if step.kind == "create"] == [30, 50, 12, 8]
+    assert [step.before for step in again.steps if step.kind == "create"] == [30, 3, 50, 12, 8]
 
 
 def test_a_bad_row_comes_out_and_its_batch_lands(tmp_path: Path) -> None:
