@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,9 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from flitstack.errors import Problem, UsageError
 
@@ -37,7 +40,12 @@ def load_json(path: Path, kind: type[Document]) -> Document:
         return TypeAdapter(kind).validate_json(path.read_bytes())
     except ValidationError as error:
         raise UsageError(
-            Problem("document-unreadable", f"{path.name} is no {kind.__name__}: {error.errors()[0]['msg']}", where=str(path), do="run the step that writes it again")
+            Problem(
+                "document-unreadable",
+                f"{path.name} is no {kind.__name__}: {error.errors()[0]['msg']}",
+                where=str(path),
+                do="run the step that writes it again",
+            )
         ) from error
 
 
@@ -73,40 +81,69 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_yaml(path: Path, *, upgrades: Mapping[int, Upgrade] | None = None) -> tuple[dict[str, Any], Lines]:
+def read_yaml(
+    path: Path, *, version: int = 1, upgrades: Mapping[int, Upgrade] | None = None
+) -> tuple[dict[str, Any], Lines]:
     """A YAML mapping that keeps comments when written back, and the line of every key.
 
-    `upgrades[n]` turns format n into n + 1. Raises UsageError with file and line for text that is no YAML mapping.
+    `version` is the format this program knows; `upgrades[n]` turns format n into n + 1 and are applied in order. Raises
+    UsageError with file and line for text that is no YAML mapping, or of a format newer than `version`.
     """
+    data = _parsed_yaml(path)
+    lines: Lines = {}
+    _collect_lines(data, (), lines)
+    found = data.get("format", 1)
+    if not isinstance(found, int) or found > version:
+        where = f"{path}:{lines.get(('format',), 1)}"
+        what = f"{path.name} has format {found!r}, this version of flitstack reads {version}"
+        raise UsageError(Problem("format-unknown", what, where=where, do="upgrade flitstack"))
+    for old in range(found, version):
+        data = (upgrades or {})[old](data)
+        data["format"] = old + 1
+    return data, lines
+
+
+def _parsed_yaml(path: Path) -> dict[str, Any]:
     try:
         data = YAML().load(path.read_text(encoding="utf-8"))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError(
-            Problem("yaml-unreadable", f"{path.name} is no YAML: {error.problem}", where=f"{path}:{line}", do="correct this line")
-        ) from error
+        raise _no_yaml(path, line, f"is no YAML: {error.problem}", "correct this line") from error
+    except UnicodeDecodeError as error:
+        raise _no_yaml(path, 1, "is not written in UTF-8", "save it as UTF-8") from error
+    except YAMLError as error:
+        raise _no_yaml(path, 1, f"is no YAML: {error}", "correct the file") from error
     if data is None:
-        data = CommentedMap()
+        return CommentedMap()
     if not isinstance(data, dict):
-        raise UsageError(Problem("yaml-unreadable", f"{path.name} must hold a mapping", where=f"{path}:1", do="write keys and values"))
-    lines: Lines = {}
-    _collect_lines(data, (), lines)
-    for version in sorted(upgrades or {}):
-        if data.get("format", 1) == version:
-            data = (upgrades or {})[version](data)
-    return data, lines
+        raise _no_yaml(path, 1, "must hold a mapping", "write keys and values")
+    return data
+
+
+def _no_yaml(path: Path, line: int, what: str, do: str) -> UsageError:
+    return UsageError(Problem("yaml-unreadable", f"{path.name} {what}", where=f"{path}:{line}", do=do))
 
 
 def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
     """Write YAML for people: block style, comments kept, no line folding."""
     writer = YAML()
+    writer.Representer = _PlainRepresenter
     writer.width = 4096
     writer.indent(mapping=2, sequence=4, offset=2)
-    from io import StringIO
-
     text = StringIO()
     writer.dump(_yaml_ready(data), text)
     save_bytes(path, text.getvalue().encode())
+
+
+class _PlainRepresenter(RoundTripRepresenter):
+    """Writes texts so that they read back: the emitter leaves line ends of other alphabets bare, the reader folds them."""
+
+    def represent_text(self, text: str) -> ScalarNode:
+        style = '"' if any(mark in text for mark in "\x85\u2028\u2029\ufeff") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_PlainRepresenter.add_representer(str, _PlainRepresenter.represent_text)
 
 
 def _yaml_ready(data: Any) -> Any:

@@ -38,7 +38,7 @@ NAME_MACROS = (
             ELSE 5 END}""",
     # A whole name: titles go, the last word with its particles is the family name, a word alone is a family name.
     f"untitled(x) AS regexp_replace(x, '(?i)^(?:(?:{_TITLES})[.]? +)+', '')",
-    f"""family_part(x) AS regexp_extract(x, '(?i)^(?:.* )??((?:(?:{_PARTICLES}) )*[^ ]+(?:,? (?:{_SUFFIXES})[.]?)?)$', 1)""",
+    f"""family_part(x) AS regexp_extract(x, '(?i)^(?:.*? )??((?:(?:{_PARTICLES}) )*[^ ]+(?:,? (?:{_SUFFIXES})[.]?)?)$', 1)""",
     """calmed(chosen_name) AS list_transform([chosen_name], lambda chosen:
         {'given': calm(chosen.given), 'family': calm(chosen.family), 'rank': chosen.rank})[1]""",
     """whole_name(x) AS list_transform([{'bare': untitled(x), 'family': family_part(untitled(x))}], lambda cut: CASE

@@ -25,7 +25,7 @@ TEXT_MACROS = (
         lambda v: clean(v)), lambda v: v IS NOT NULL)""",
     "first_of(x, separator) AS clean(split_part(x, separator, 1))",
     # UTF-16 units, as SQL Server's nvarchar counts: a character outside the basic plane takes two.
-    f"utf16_length(x) AS length(x) + length(regexp_replace(x, '[^\\x{{10000}}-\\x{{10FFFF}}]', '', 'g'))",
+    "utf16_length(x) AS length(x) + length(regexp_replace(x, '[^\\x{10000}-\\x{10FFFF}]', '', 'g'))",
     # Every such character gets a second unit beside it; one that the cut parted from its second unit goes.
     f"""cut_utf16(x, units) AS CASE WHEN utf16_length(x) <= units THEN x ELSE regexp_replace(regexp_replace(
         left(regexp_replace(x, '({_ASTRAL})', '\\1' || chr(65534), 'g'), CAST(units AS BIGINT)),
