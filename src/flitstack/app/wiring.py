@@ -15,7 +15,6 @@ from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.staging.engine.engine import Engine
 
-
 # Web servers a paced client assumes at first (destinations/pacing.py).
 EMULATOR_TRIAL = 64.0
 

@@ -13,6 +13,11 @@ from flitstack.mapping.surroundings import Spot, Surroundings
 
 def object_problems(file: MapFile, fields: Sequence[str], around: Surroundings) -> Iterator[Problem]:
     """What is wrong with the routes of one object, expressions aside."""
+    if file.object not in around.pack.objects:
+        known = ", ".join(around.pack.objects)
+        what, do = f"the pack has no object {file.object!r}", "name an object of the pack, or remove the file"
+        yield Problem("object-unknown", what, rule=file.at("object"), known=known, do=do)
+        return
     names = Counter(route.name for route in file.routes)
     for number, route in enumerate(file.routes):
         spot = Spot(file, number, around)

@@ -3,9 +3,34 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from flitstack.catalogue.types import Table
+
+
+class MergedTable(Protocol):
+    """One object after deduping."""
+
+    @property
+    def parquet(self) -> str:
+        """Its records, relative to the folder of the merged tables."""
+
+    @property
+    def merged(self) -> int:
+        """How many records were merged away."""
+
+
+class Merged(Protocol):
+    """What deduping hands on, as far as mapping reads it: merged tables and the survivor map (deduping/document.py)."""
+
+    @property
+    def tables(self) -> Mapping[str, MergedTable]:
+        """By object."""
+
+    @property
+    def survivors(self) -> str:
+        """The survivor map, relative to the same folder."""
+
 
 EnvironmentRows = Mapping[str, Mapping[str, Sequence[tuple[str, str]]]]
 

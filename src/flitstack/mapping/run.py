@@ -10,11 +10,10 @@ from pathlib import Path
 
 import duckdb
 
-from flitstack.deduping.document import DedupeDocument
 from flitstack.documents import save_json
 from flitstack.errors import Problem, StepFailed, UsageError
 from flitstack.mapping.compile import Compiler, active_routes, compile_object, open_scope, refuse
-from flitstack.mapping.context import MapContext
+from flitstack.mapping.context import MapContext, Merged
 from flitstack.mapping.document import MappingDocument
 from flitstack.mapping.files import open_files
 from flitstack.mapping.finish import finish_route
@@ -57,7 +56,7 @@ class _Run:
 def run_map(
     maps: Mapping[str, MapFile],
     pack: Pack,
-    deduped: DedupeDocument,
+    deduped: Merged,
     deduped_folder: Path,
     engine: Engine,
     context: MapContext,
@@ -88,9 +87,7 @@ def run_map(
     return document
 
 
-def open_records(
-    engine: Engine, pack: Pack, deduped: DedupeDocument, deduped_folder: Path, context: MapContext
-) -> Records:
+def open_records(engine: Engine, pack: Pack, deduped: Merged, deduped_folder: Path, context: MapContext) -> Records:
     """Lay views over the merged and the staged tables; fields that no file has are NULL."""
     records = Records()
     staged = context.staged or deduped_folder.parent / "staged"

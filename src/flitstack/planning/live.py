@@ -7,7 +7,9 @@ from typing import Any
 from flitstack.catalogue.types import Table
 
 
-def without_operations(live: Mapping[str, Table | None], operations: Iterable[Mapping[str, Any]]) -> dict[str, Table | None]:
+def without_operations(
+    live: Mapping[str, Table | None], operations: Iterable[Mapping[str, Any]]
+) -> dict[str, Table | None]:
     """The tables without what the operations made: what a plan compares with, so that making it again gives the same."""
     tables = dict(live)
     for operation in operations:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from flitstack.errors import Problem, UsageError
 from flitstack.mapping.document import MappedRoute
@@ -59,7 +60,7 @@ def order_tables(tables: dict[str, list[MappedRoute]]) -> list[str]:
         except CycleError as cycle:
             # graphlib names the cycle as [a, b, ..., a], each node a predecessor of the next.
             nodes = cycle.args[1]
-            before, after = max(zip(nodes, nodes[1:], strict=False))
+            before, after = max(pairwise(nodes))
             edges[after].discard(before)
 
 

@@ -53,7 +53,9 @@ def find_kept(
     return int(engine.one("SELECT count(*) FROM kept")[0])
 
 
-def rollback_plan(engine: Engine, plan: Plan, folder: Path, *, with_schema: bool, operations: Sequence[Mapping[str, object]]) -> Plan:
+def rollback_plan(
+    engine: Engine, plan: Plan, folder: Path, *, with_schema: bool, operations: Sequence[Mapping[str, object]]
+) -> Plan:
     """The plan that deletes every row of `ours` that is not in `kept`, last table first; send tables in `folder`/rollback."""
     tables: list[SendTable] = []
     for send in reversed(plan.tables):
@@ -80,7 +82,9 @@ def rollback_plan(engine: Engine, plan: Plan, folder: Path, *, with_schema: bool
     ]
     if with_schema and operations:
         undone = tuple(dict(operation) for operation in reversed(operations) if operation["kind"] != "publish")
-        steps.append(Step(len(steps), "revert", "schema", "", f"{len(undone)} schema operations undone", operations=undone))
+        steps.append(
+            Step(len(steps), "revert", "schema", "", f"{len(undone)} schema operations undone", operations=undone)
+        )
     return sealed(replace(plan, kind="rollback", tables=tuple(tables), steps=tuple(steps), accounts={}))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flitstack.catalogue.types import Table
-from flitstack.errors import StepFailed, Problem
+from flitstack.errors import Problem, StepFailed
 from flitstack.journal.journal import Journal
 from flitstack.mapping.document import MappedColumn, MappedRoute
 from flitstack.planning.document import SendColumn, SendTable

@@ -3,6 +3,7 @@
 import codecs
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from charset_normalizer import from_bytes
@@ -101,7 +102,7 @@ def _sample_with_high_bytes(path: Path) -> bytes:
 def _code_page(sample: bytes) -> str:
     high = [byte for byte in sample if byte > 127]
     # Cyrillic text is made of high bytes in runs; Western text has single ones among ASCII letters.
-    runs = sum(a > 191 and b > 191 for a, b in zip(sample, sample[1:], strict=False))
+    runs = sum(a > 191 and b > 191 for a, b in pairwise(sample))
     if high and runs > len(high) * 0.5:
         return "cp1251"
     turkish = sum(byte in _TURKISH_BYTES for byte in high)

@@ -87,7 +87,7 @@ def _workbook(pack: Pack, path: Path, inside: PurePosixPath, work: Path, number:
 def _delimited(pack: Pack, path: Path, inside: PurePosixPath, work: Path, number: int, engine: Engine) -> Part:
     encoding = find_encoding(path)
     dialect = Dialect(encoding, find_delimiter(sample_text(path, encoding)))
-    first = [cells for cells in islice(DelimitedSource(path, dialect).first_rows(), 20)]
+    first = list(islice(DelimitedSource(path, dialect).first_rows(), 20))
     found = header_row(first, pack, str(inside))
     source = DelimitedSource(path, dialect, found)
     part = Part(str(inside), format="csv", encoding=encoding, delimiter=dialect.delimiter)

@@ -29,8 +29,8 @@ from flitstack.documents import file_sha256, read_yaml, save_json, write_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.limits import file_bytes_allowed
 from flitstack.mapping.check import check_maps
-from flitstack.mapping.document import MappingDocument
 from flitstack.mapping.context import MapContext
+from flitstack.mapping.document import MappingDocument
 from flitstack.mapping.maps import MapFile, read_maps
 from flitstack.mapping.run import run_map
 from flitstack.planning.build import PlanInputs, build_plan, sample_plan
