@@ -24,8 +24,8 @@ def save_owner_findings(engine: Engine, project: Project, staged: StagingDocumen
     findings = FindingsWriter(engine, "owners")
     select = _named_owners(project, staged)
     told = {
-        "unmatched": "has no user in the environment",
-        "inactive": "is disabled in the environment",
+        "unmatched": "the owner has no user in the environment",
+        "inactive": "the owner is disabled in the environment",
         "blank": "the record names no owner",
     }
     for owner in owners.owners:
@@ -41,7 +41,7 @@ def save_owner_findings(engine: Engine, project: Project, staged: StagingDocumen
             f"""
             SELECT {literal("owner_" + owner.status)} AS code, object, _file AS file, _id AS record, _line AS line, field,
                    'listed' AS outcome, shape(owner) AS shape,
-                   {literal(f"owner {told[owner.status]}; the record {takes}")} AS what, {literal(do)} AS "do"
+                   {literal(f"{told[owner.status]}; the record {takes}")} AS what, {literal(do)} AS "do"
             FROM ({select}) WHERE owner = {literal(owner.email)}
             """
         )

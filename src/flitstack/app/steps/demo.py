@@ -12,6 +12,7 @@ from flitstack.app.result import EXIT_DONE, EXIT_FAILED, Progress, Result
 from flitstack.app.steps.emulator import read_destination
 from flitstack.app.steps.findings import findings
 from flitstack.app.steps.new import new
+from flitstack.app.steps.report import report
 from flitstack.app.steps.rollback import rollback
 from flitstack.app.steps.run import run
 from flitstack.app.steps.status import status
@@ -40,6 +41,7 @@ def demo(pack_name: str, keep: Path | None, progress: Progress) -> Result:
         state = status(project).document
         found = findings(project).document
         undone = rollback(project, progress, force=False, with_schema=True, dry_run=False)
+        report(project, progress)  # once more, with the rollback proof
     document = {
         "seconds": round(time.monotonic() - started, 1),
         "accounts": state["accounts"],
