@@ -6,12 +6,11 @@ from pathlib import Path
 
 from flitstack.catalogue.types import Table
 from flitstack.errors import Problem
-from flitstack.mapping.check_columns import definition_problems
-from flitstack.mapping.check_routes import object_problems, shared_problems
+from flitstack.mapping.check_routes import object_problems, shape_problems, shared_problems
 from flitstack.mapping.compile import Compiler, compile_object, open_scope
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.maps import MapFile
-from flitstack.mapping.surroundings import Surroundings
+from flitstack.mapping.surroundings import Spot, Surroundings
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, quoted
@@ -20,7 +19,7 @@ from flitstack.staging.engine.engine import Engine, quoted
 def check_maps(
     maps: Mapping[str, MapFile], pack: Pack, staged: StagingDocument, live: Mapping[str, Table | None]
 ) -> list[Problem]:
-    """Problems of a map, each with `mapping/<file>.yaml:line`; none when it can be run.
+    """Problems of a map, each with `mapping/<file>.yaml:line`, in that order; none when it can be run.
 
     `live`: metadata by table, None (or nothing) for a table that does not exist yet. Expressions are compiled over the
     fields of the staged objects, all routes of them, whatever the decisions say.
@@ -36,13 +35,15 @@ def check_maps(
     with tempfile.TemporaryDirectory() as scratch, Engine(Path(scratch)) as engine:
         for name, file in maps.items():
             fields = known_fields(name, pack, staged)
-            malformed = list(definition_problems(file))
-            problems += malformed
             problems += object_problems(file, fields, surroundings)
-            if not malformed:
-                problems += _compile(engine, context, file, fields, surroundings)
+            problems += _compile(engine, context, file, fields, surroundings)
     problems += shared_problems(maps)
-    return list(dict.fromkeys(problems))
+    return sorted(dict.fromkeys(problems), key=_place)
+
+
+def _place(problem: Problem) -> tuple[str, int]:
+    path, _, line = problem.rule.rpartition(":")
+    return path, int(line)
 
 
 def known_fields(name: str, pack: Pack, staged: StagingDocument) -> tuple[str, ...]:
@@ -67,16 +68,17 @@ def publisher_prefix(maps: Mapping[str, MapFile]) -> str:
 def _compile(
     engine: Engine, context: MapContext, file: MapFile, fields: tuple[str, ...], surroundings: Surroundings
 ) -> list[Problem]:
-    """Compile every route over an empty table that has the object's fields."""
+    """Compile every route that can be compiled over an empty table that has the object's fields."""
+    malformed = {n: list(shape_problems(Spot(file, n, surroundings))) for n in range(len(file.routes))}
+    problems = [problem for found in malformed.values() for problem in found]
     columns = "".join(f", NULL::VARCHAR AS {quoted(field)}" for field in fields)
     engine.run(
         "CREATE OR REPLACE TEMP VIEW map_check AS SELECT 0::BIGINT AS _n, ''::VARCHAR AS _file, 0::BIGINT AS _record,"
         f" 0::BIGINT AS _line, ''::VARCHAR AS _id{columns} WHERE FALSE"
     )
-    problems: list[Problem] = []
     pack, tables = surroundings.pack, frozenset(surroundings.routed_tables)
     scope = open_scope(pack, file.object, fields, context)
     compiler = Compiler(engine, pack, context, file, "map_check", scope, problems, tables)
-    for _ in compile_object(compiler, list(range(len(file.routes))), fields):
+    for _ in compile_object(compiler, [number for number, found in malformed.items() if not found], fields):
         pass
     return problems

@@ -5,7 +5,7 @@ from typing import Any
 
 from flitstack.errors import Problem
 from flitstack.mapping.check_links import alternative_problems
-from flitstack.mapping.maps import ColumnRule, MapFile
+from flitstack.mapping.maps import ColumnRule
 from flitstack.mapping.surroundings import Spot
 from flitstack.mapping.target import NoSuchColumn, target_of
 
@@ -38,18 +38,24 @@ def column_problems(spot: Spot, rule: ColumnRule, fields: Sequence[str]) -> Iter
     if rule.kind in {"lookup", "id_text"}:
         yield from _lookup_problems(spot, rule, name)
         return
-    if not rule.source:
-        yield spot.problem("column-empty", f"nothing fills {name}", "write from: with an expression")
     yield from _choice_problems(spot, rule)
 
 
-def definition_problems(file: MapFile) -> Iterator[Problem]:
-    """Definitions under `create` that no column could be made from."""
-    for number, route in enumerate(file.routes):
-        for rule in route.columns.values():
-            for what, do in _definition_mistakes(rule.create) if rule.create is not None else ():
-                place = file.at("routes", number, "columns", rule.name, "create")
-                yield Problem("create-refused", f"{route.table}.{rule.name}: {what}", rule=place, do=do)
+def definition_problems(spot: Spot, rule: ColumnRule) -> Iterator[Problem]:
+    """A definition under `create` that no column could be made from, a column that nothing fills."""
+    name = f"{spot.route.table}.{rule.name}"
+    for what, do in _definition_mistakes(rule.create) if rule.create is not None else ():
+        yield spot.inside("create").problem("create-refused", f"{name}: {what}", do)
+    if rule.kind not in {"lookup", "id_text"}:
+        if not rule.source:
+            yield spot.problem("column-empty", f"nothing fills {name}", "write from: with an expression")
+        return
+    if not rule.alternatives:
+        yield spot.problem("lookup-empty", f"{name} names no table to look in", "write lookup: with a table")
+    for one in rule.alternatives:
+        if not one.by and not one.each:
+            what = f"{name} looks in {', '.join(one.tables)} by nothing"
+            yield spot.inside("lookup").problem("lookup-key", what, "write by: with an expression")
 
 
 def _word_problems(spot: Spot, rule: ColumnRule) -> Iterator[Problem]:
@@ -69,8 +75,6 @@ def _lookup_problems(spot: Spot, rule: ColumnRule, name: str) -> Iterator[Proble
     if rule.kind == "lookup" and kind not in _POINTING:
         what = f"{name} is a {kind}, which points to no row"
         yield spot.problem("column-unsuitable", what, "write from: instead of lookup:")
-    if not rule.alternatives:
-        yield spot.problem("lookup-empty", f"{name} names no table to look in", "write lookup: with a table")
     targets = column.targets if column else tuple((rule.create or {}).get("targets", ()))
     for one in rule.alternatives:
         yield from alternative_problems(spot.inside("lookup"), name, one, targets if rule.kind == "lookup" else ())

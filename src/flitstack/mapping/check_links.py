@@ -37,9 +37,6 @@ def alternative_problems(spot: Spot, name: str, one: Alternative, targets: Seque
         elif table not in ENVIRONMENT_TABLES | awaited:
             do = "route an object to it, or take it out"
             yield spot.problem("lookup-unrouted", f"{name}: no route fills {table}", do, ", ".join(sorted(routed)))
-    if not one.by and not one.each:
-        tables = ", ".join(one.tables)
-        yield spot.problem("lookup-key", f"{name} looks in {tables} by nothing", "write by: with an expression")
 
 
 def party_problems(spot: Spot) -> Iterator[Problem]:
@@ -53,14 +50,15 @@ def party_problems(spot: Spot) -> Iterator[Problem]:
         if mask not in _MASKS:
             what = f"{mask!r} is no kind of participation"
             yield inside.problem("party-mask", what, "write mask: with a number from 1 (sender) to 12")
-        if "owner" in party:
-            continue
-        if {"table", "via", "each"} <= party.keys():
+        if "owner" not in party and names_somebody(party):
             tables = party["table"] if isinstance(party["table"], list) else [party["table"]]
             one = Alternative(tuple(map(str, tables)), str(party["via"]), each=str(party["each"]))
             yield from alternative_problems(inside, "a participant", one, ())
-        else:
-            yield inside.problem("party-empty", "the party names nobody", "write owner:, or table:, via: and each:")
+
+
+def names_somebody(party: Mapping[str, Any]) -> bool:
+    """Whether a party says who takes part: an owner, or rows found by the elements of a list."""
+    return "owner" in party or {"table", "via", "each"} <= party.keys()
 
 
 def state_problems(spot: Spot) -> Iterator[Problem]:

@@ -4,11 +4,36 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from flitstack.errors import Problem
-from flitstack.mapping.check_columns import column_problems
-from flitstack.mapping.check_links import party_problems, state_problems
+from flitstack.mapping.check_columns import column_problems, definition_problems
+from flitstack.mapping.check_links import names_somebody, party_problems, state_problems
 from flitstack.mapping.maps import MapFile
 from flitstack.mapping.reads import route_reads
 from flitstack.mapping.surroundings import Spot, Surroundings
+
+
+def shape_problems(spot: Spot) -> Iterator[Problem]:
+    """What is so wrong with a route that it cannot even be compiled."""
+    route = spot.route
+    if not route.table:
+        yield spot.problem("table-missing", "the route names no table", "write table:")
+    elif spot.around.table(route.table) is None and route.create_table is None:
+        do = "name a table of the environment, or define it under create_table:"
+        yield spot.inside("table").problem("table-unknown", f"there is no table {route.table}", do)
+    for rule in route.columns.values():
+        yield from definition_problems(spot.inside("columns", rule.name), rule)
+    for place, party in enumerate(route.parties):
+        if not names_somebody(party):
+            do = "write owner:, or table:, via: and each:"
+            yield spot.inside("parties", place).problem("party-empty", "the party names nobody", do)
+    for word, parts, needed in (
+        ("checks", route.checks, ("code", "when")),
+        ("file", [route.file] if route.file is not None else [], ("path",)),
+        ("vocabulary", [route.vocabulary] if route.vocabulary is not None else [], ("of", "field", "column")),
+    ):
+        for part in parts:
+            if absent := [name for name in needed if name not in part]:
+                what = f"{word}: {' and '.join(absent)} is not said"
+                yield spot.inside(word).problem("map-incomplete", what, f"write {': and '.join(absent)}:")
 
 
 def object_problems(file: MapFile, fields: Sequence[str], around: Surroundings) -> Iterator[Problem]:
@@ -49,11 +74,6 @@ def shared_problems(maps: Mapping[str, MapFile]) -> Iterator[Problem]:
 def _route_problems(spot: Spot) -> Iterator[Problem]:
     route, playbook = spot.route, spot.around.pack.playbook
     phases = [str(phase) for phase in playbook.get("phases") or ()]
-    if not route.table:
-        yield spot.problem("table-missing", "the route names no table", "write table:")
-    elif spot.around.table(route.table) is None and route.create_table is None:
-        do = "name a table of the environment, or define it under create_table:"
-        yield spot.inside("table").problem("table-unknown", f"there is no table {route.table}", do)
     if route.phase not in phases:
         what = f"{route.phase!r} is no phase of the pack {spot.around.pack.name}"
         yield spot.inside("phase").problem("phase-unknown", what, "name a phase", ", ".join(phases))
