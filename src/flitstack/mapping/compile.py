@@ -97,16 +97,12 @@ def active_routes(
 
 def compile_object(compiler: Compiler, active: list[int], fields: tuple[str, ...]) -> Iterator[Program]:
     """The programs of one object, in the order of its routes."""
-    earlier: list[str] = []
     tables: list[str] = []
     for number in active:
         route = compiler.file.routes[number]
         place = ("routes", number)
         program = Program(compiler.file, route, number, compiler.source, fields)
-        own = compiler.condition(route.when, *place, "when")
-        program.takes = " AND ".join([own, *([] if route.also else [f"NOT {one}" for one in earlier])])
-        if not route.also:
-            earlier.append(own)
+        program.condition = compiler.condition(route.when, *place, "when")
         if route.table in tables:
             program.suffix = f"#{route.name}"
         tables.append(route.table)

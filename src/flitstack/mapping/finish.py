@@ -64,7 +64,7 @@ def finish_route(
     added = "".join(f", {sql} AS {quoted(name)}" for name, sql in finish.added)
     path = folder / f"{program.name}.parquet"
     rows = engine.write_parquet(
-        f"SELECT r.* EXCLUDE ({', '.join(map(quoted, finish.drop))}){added} FROM {finish.joined} ORDER BY r._n", path
+        f"SELECT r.* EXCLUDE ({', '.join(map(quoted, finish.drop))}){added} FROM {finish.joined}", path
     )
     return MappedRoute(
         object=program.route.object,

@@ -66,7 +66,8 @@ class TagPlan:
 class Program:
     """A route as SQL, filled by `compile_route`. `parsed`, `values`: (name, SQL), the second over the first.
 
-    `takes`: the condition of records it takes. `fulls`: (column, label, SQL) companions of cut texts.
+    `condition` is its own; `takes` that of the records it takes among the routes of its object (routing.py).
+    `fulls`: (column, label, SQL) companions of cut texts.
     """
 
     file: MapFile
@@ -74,6 +75,7 @@ class Program:
     number: int
     source: str  # view over the object's records
     fields: tuple[str, ...]
+    condition: str = "TRUE"
     takes: str = "TRUE"
     parsed: list[tuple[str, str]] = field(default_factory=list)
     values: list[tuple[str, str]] = field(default_factory=list)

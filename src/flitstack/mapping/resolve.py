@@ -81,7 +81,7 @@ def list_found(engine: Engine, findings: FindingsWriter, program: Program, sourc
 def _read(engine: Engine, program: Program, context: MapContext) -> str:
     """SQL of the records a route takes, read and checked; keys of lookups still to be looked up."""
     route = program.route
-    taken = f"{program.takes}"
+    taken = program.takes
     if route.also:
         taken += f" AND _n NOT IN (SELECT n FROM {HELD} WHERE object = {literal(route.object)})"
     _note_repeated_keys(engine, program, taken)

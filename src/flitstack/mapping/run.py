@@ -22,6 +22,7 @@ from flitstack.mapping.lookups import early
 from flitstack.mapping.maps import MapFile, open_proposals
 from flitstack.mapping.program import Program
 from flitstack.mapping.resolve import HELD, list_found, open_holds, resolve_route
+from flitstack.mapping.routing import route_records
 from flitstack.mapping.tags import gather_vocabularies, tag_routes
 from flitstack.packs.types import Pack
 from flitstack.staging.engine.engine import Engine, literal, quoted
@@ -154,13 +155,14 @@ def _run(run: _Run) -> MappingDocument:
     engine = run.engine
     open_files(engine, dict(run.context.attachments))
     open_holds(engine)
+    left = _route_all(run)
     indexes = Indexes(engine, run.context, run.programs, run.scratch, run.survivors, run.records.originals)
     for program in run.programs:
         path = run.scratch / f"{program.name}.parquet"
         resolve_route(engine, program, run.context, indexes, path)
         indexes.resolved[program.name] = path
         list_found(engine, run.findings, program, f"read_parquet({literal(str(path))})")
-    excluded = _list_unrouted(run)
+    excluded = _list_unrouted(run, left)
     vocabularies = gather_vocabularies(engine, run.programs, run.pack, run.context, run.records.merged)
     routes = [
         finish_route(engine, program, run.context, indexes, vocabularies, run.work, run.findings)
@@ -188,18 +190,26 @@ def _failed(error: duckdb.Error, folder: Path) -> Problem:
     )
 
 
-def _list_unrouted(run: _Run) -> dict[str, int]:
+def _route_all(run: _Run) -> dict[str, str]:
+    """Settle which records each route takes; returns, by object, the condition of those left over."""
+    left = {}
+    for name, view in run.records.merged.items():
+        mine = [program for program in run.programs if program.route.object == name]
+        left[name] = route_records(run.engine, mine, view, run.scratch / f"routed_{name}.parquet")
+    return left
+
+
+def _list_unrouted(run: _Run, left: Mapping[str, str]) -> dict[str, int]:
     """Records that no route takes: held where the map says so, else excluded by rule. Returns the excluded by object."""
     excluded: dict[str, int] = {}
     for name, file in run.maps.items():
         view = run.records.merged.get(name)
         if view is None:
             continue
-        own = [f"({p.takes})" for p in run.programs if p.route.object == name and not p.route.also]
         given = file.unrouted or {}
         outcome = "held" if given else "excluded"
         code, shown = str(given.get("code", "out_of_scope")), str(given.get("field", ""))
-        condition = f"NOT ({' OR '.join(own)})" if own else "TRUE"
+        condition = left[name]
         shape = f"coalesce(shape({quoted(shown)}), '')" if shown in run.records.fields[name] else "''"
         what, do = "no route of the map takes this record", f"add a route to {file.path.name}, or nothing"
         count = run.findings.add_sql(
