@@ -60,9 +60,8 @@ def save_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(mode)
         Path(name).replace(path)
-    except BaseException:
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
 
 
 def fingerprint(*parts: bytes | str) -> str:

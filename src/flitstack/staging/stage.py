@@ -65,9 +65,9 @@ def stage(
             leftover.unlink()
         save_json(work / "document.json", document)
         _swap(work, folder)
-    except BaseException:
+    finally:
+        # Swapped into place by then, unless something failed.
         shutil.rmtree(work, ignore_errors=True)
-        raise
     return document
 
 

@@ -15,7 +15,12 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="A local Dataverse to rehearse against.", no_args_is_help=True, rich_markup_mode=None)
     app.add_typer(group, name="emulator")
+    _serving(group)
+    _seeding(group)
+    _keeping(group)
 
+
+def _serving(group: typer.Typer) -> None:
     @group.command(
         "serve",
         help="Serve an environment kept in a folder.",
@@ -40,6 +45,8 @@ def register(app: typer.Typer) -> None:
             steps.serve(data, port, host=host, auth=auth, profile=profile, faults=faults, ready_file=ready_file)
         )
 
+
+def _seeding(group: typer.Typer) -> None:
     @group.command(
         "seed",
         help="Put a destination/ folder (org.json, systemusers.csv, accounts.csv) into the emulator.",
@@ -50,6 +57,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         answer(lambda _: steps.seed(folder, url), as_json=as_json)
 
+
+def _keeping(group: typer.Typer) -> None:
     @group.command(
         "snapshot",
         help="Keep the state under a name.",

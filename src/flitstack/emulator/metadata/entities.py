@@ -1,5 +1,6 @@
 """Tables in the shape of EntityMetadata. Source: Microsoft Learn, "EntityMetadata EntityType"."""
 
+from flitstack.catalogue.types import Table
 from flitstack.emulator.core import EntityModel
 from flitstack.emulator.metadata.attributes import Json
 from flitstack.emulator.metadata.identity import metadata_id
@@ -16,7 +17,6 @@ def entity_json(live: Live, model: EntityModel) -> Json:
     extra = live.extra("table", table.name)
     plural = extra.get("plural_labels")
     plurals = plural if isinstance(plural, dict) and plural else {str(live.language): table.label_plural}
-    has_notes, is_open = table.has_notes, table.is_customizable
     return {
         "MetadataId": metadata_id("table", table.name),
         "HasChanged": None,
@@ -43,7 +43,7 @@ def entity_json(live: Live, model: EntityModel) -> Json:
         "IsActivityParty": table.is_activity_party,
         "IsChildEntity": table.is_child,
         "IsBPFEntity": table.is_process,
-        "HasNotes": has_notes,
+        "HasNotes": table.has_notes,
         "HasActivities": table.has_activities,
         "HasFeedback": False,
         "HasEmailAddresses": any(column.format == "Email" for column in table.columns.values()),
@@ -57,6 +57,17 @@ def entity_json(live: Live, model: EntityModel) -> Json:
         "IsImportable": True,
         "IsStateModelAware": bool(table.states),
         "AutoRouteToOwnerQueue": False,
+        **_managed_properties(table),
+        "IntroducedVersion": "1.0",
+        "ExternalName": None,
+        "DataProviderId": None,
+    }
+
+
+def _managed_properties(table: Table) -> Json:
+    """What an administrator may or may not change."""
+    is_open = table.is_customizable
+    return {
         "IsCustomizable": managed(is_open, "iscustomizable"),
         "IsRenameable": managed(is_open, "isrenameable"),
         "IsAuditEnabled": managed(False, "canmodifyauditsettings"),
@@ -69,7 +80,4 @@ def entity_json(live: Live, model: EntityModel) -> Json:
         "CanBeInManyToMany": managed(is_open, "canbeinmanytomany"),
         "CanBePrimaryEntityInRelationship": managed(is_open, "canbeprimaryentityinrelationship"),
         "CanBeRelatedEntityInRelationship": managed(is_open, "canberelatedentityinrelationship"),
-        "IntroducedVersion": "1.0",
-        "ExternalName": None,
-        "DataProviderId": None,
     }
