@@ -1,7 +1,9 @@
 """`flitstack emulator ...`: serve, seed, snapshot, restore, fingerprint."""
 
 import csv
+import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,17 @@ from flitstack.errors import Problem, UsageError
 def serve(
     data: Path, port: int, *, host: str, auth: str, profile: str, faults: Path | None, ready_file: Path | None
 ) -> int:
-    """Run the emulator in the foreground; returns its exit code."""
+    """Run the emulator in the foreground; returns its exit code where this process cannot become the emulator itself."""
     extra = ["--host", host, "--auth", auth, "--profile", profile]
     if faults:
         extra += ["--faults", str(faults)]
     if ready_file:
         extra += ["--ready-file", str(ready_file)]
-    process = subprocess.Popen(command(data, port, extra=tuple(extra)))
+    words = command(data, port, extra=tuple(extra))
+    if sys.platform != "win32":
+        # One process, so that whoever ends this command ends the emulator, however rudely.
+        os.execv(words[0], words)
+    process = subprocess.Popen(words)
     try:
         return process.wait()
     except KeyboardInterrupt:
