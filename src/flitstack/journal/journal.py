@@ -190,6 +190,7 @@ class Journal:
                     future.set_result(None)
                 else:
                     future.set_exception(error)
+                    future.exception()  # its coroutine may have been cancelled: then nobody would ever look
 
     def _take(self) -> tuple[bytes, bytes]:
         group, self._buffer = bytes(self._buffer), bytearray()
