@@ -3,40 +3,24 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ruamel.yaml import YAML
 
-from flitstack.documents import Lines, read_yaml
+from flitstack.documents import read_yaml
 from flitstack.errors import Problem, UsageError
-from flitstack.packs.types import Decision, Field, Pack, SourceObject
+from flitstack.packs.page import Page, Place
+from flitstack.packs.playbook import read_decisions, review_playbook
+from flitstack.packs.types import Field, Pack, SourceObject
 
 BUNDLED = Path(__file__).parent
-FIELD_TYPES = frozenset(
-    (
-        "text",
-        "html",
-        "email",
-        "phone",
-        "url",
-        "number",
-        "money",
-        "date",
-        "datetime",
-        "boolean",
-        "choice",
-        "list",
-        "file",
-    )
-)
-_FIELD_KEYS = frozenset(
-    ("means", "type", "links", "headers", "pattern", "zone", "separator", "values", "sensitive", "required")
-)
-_OBJECT_KEYS = frozenset(("files", "key", "fields", "optional", "label"))
-_PLAYBOOK_KEYS = frozenset(
-    (
-        "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
-        "automations", "dedupe", "rehearsal", "derived",
-    )
+FIELD_TYPES = (
+    "text", "html", "email", "phone", "url", "number", "money", "date", "datetime", "boolean", "choice", "list", "file",
+)  # fmt: skip
+_PACK_WORDS = ("pack", "title", "format", "api", "objects")
+_OBJECT_WORDS = ("files", "key", "fields", "optional", "label")
+_FIELD_WORDS = (
+    "means", "type", "links", "headers", "pattern", "zone", "separator", "values", "sensitive", "required",
 )  # fmt: skip
 
 
@@ -46,43 +30,32 @@ def pack_names() -> list[str]:
 
 
 def load_pack(name_or_path: str | Path) -> Pack:
-    """A bundled pack by name, or a folder with pack.yaml and playbook.yaml. Raises UsageError listing every mistake."""
-    folder = _folder(name_or_path)
+    """A bundled pack by name, or a folder with pack.yaml and playbook.yaml.
+
+    Rules of a `dedupe.yaml` beside them become the playbook's `dedupe`. Raises UsageError listing every mistake.
+    """
+    folder = find_pack(name_or_path)
     data, lines = read_yaml(folder / "pack.yaml")
-    playbook, playbook_lines = _playbook(folder)
-    problems: list[Problem] = []
-    objects = {str(n): _object(str(n), o, lines, problems, folder) for n, o in (data.get("objects") or {}).items()}
-    decisions = {
-        str(name): _decision(str(name), entry, playbook_lines, problems, folder)
-        for name, entry in (playbook.get("decisions") or {}).items()
+    page = Page(folder / "pack.yaml", lines)
+    page.mapping(data, "a pack", (), _PACK_WORDS)
+    objects = {
+        name: _object(name, entry, page) for name, entry in page.children(data, "objects", "an object", _OBJECT_WORDS)
     }
-    for key in sorted(set(playbook) - _PLAYBOOK_KEYS):
-        problems.append(
-            _unknown(
-                f"{key!r} is no part of a playbook", folder / "playbook.yaml", playbook_lines, (key,), _PLAYBOOK_KEYS
-            )
-        )
-    _check_links(objects, lines, problems, folder)
-    _check_routes(playbook, objects, playbook_lines, problems, folder)
     if not objects:
-        problems.append(
-            Problem(
-                "pack-empty",
-                "the pack names no objects",
-                where=f"{folder.name}/pack.yaml:1",
-                do="list them under objects:",
-            )
-        )
-    if problems:
+        page.wrong("pack-empty", "the pack names no objects", (), "list them under objects:")
+    _review_links(objects, page)
+    playbook, other = _playbook(folder)
+    decisions = read_decisions(playbook, other)
+    review_playbook(playbook, objects, other)
+    if problems := [*page.problems, *other.problems]:
         raise UsageError(*problems)
-    return Pack(
-        str(data.get("pack", folder.name)), str(data.get("title", folder.name)), objects, decisions, playbook, folder
-    )
+    name, title = str(data.get("pack", folder.name)), str(data.get("title", folder.name))
+    return Pack(name, title, objects, decisions, playbook, folder)
 
 
-def _folder(name_or_path: str | Path) -> Path:
-    bundled = BUNDLED / str(name_or_path)
-    for folder in (bundled, Path(name_or_path)):
+def find_pack(name_or_path: str | Path) -> Path:
+    """The folder of a pack. Raises UsageError naming the bundled ones."""
+    for folder in (BUNDLED / str(name_or_path), Path(name_or_path)):
         if (folder / "pack.yaml").exists():
             return folder
     raise UsageError(
@@ -95,145 +68,69 @@ def _folder(name_or_path: str | Path) -> Path:
     )
 
 
-def _playbook(folder: Path) -> tuple[dict[str, Any], Lines]:
-    path = folder / "playbook.yaml"
-    if not path.exists():
-        return {}, {}
-    _, lines = read_yaml(path)
-    # Plain data for the consumers: no comment-keeping node types, anchors and merges resolved.
-    playbook = _plain_yaml(path)
+def _playbook(folder: Path) -> tuple[dict[str, Any], Page]:
+    page = Page(folder / "playbook.yaml")
+    playbook: dict[str, Any] = {}
+    if page.path.exists():
+        _, page.lines = read_yaml(page.path)
+        # Plain data for those who use it: no comment-keeping nodes, anchors and merges resolved.
+        playbook = _plain_yaml(page.path)
     rules = folder / "dedupe.yaml"
     if rules.exists():
+        read_yaml(rules)  # tells file and line of what is no YAML
         playbook["dedupe"] = _plain_yaml(rules)
-    return playbook, lines
+    return playbook, page
 
 
 def _plain_yaml(path: Path) -> dict[str, Any]:
     return dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {})
 
 
-def _object(name: str, entry: Mapping[str, Any], lines: Lines, problems: list[Problem], folder: Path) -> SourceObject:
-    path, place = folder / "pack.yaml", ("objects", name)
-    for key in sorted(set(entry) - _OBJECT_KEYS):
-        problems.append(_unknown(f"{key!r} is no part of an object", path, lines, (*place, key), _OBJECT_KEYS))
+def _object(name: str, entry: Mapping[str, Any], page: Page) -> SourceObject:
+    place = ("objects", name)
     fields = {
-        str(field): _field(str(field), details or {}, lines, (*place, "fields", str(field)), problems, path)
-        for field, details in (entry.get("fields") or {}).items()
+        field: _field(field, details, page, (*place, "fields", field))
+        for field, details in page.children(entry, "fields", "a field", _FIELD_WORDS, place)
     }
     key = str(entry.get("key", ""))
     if key not in fields:
-        problems.append(
-            Problem(
-                "pack-key",
-                f"object {name}: key {key!r} is not one of its fields",
-                where=_at(path, lines, place),
-                do="name a field as key",
-            )
-        )
-    return SourceObject(
-        name,
-        tuple(entry.get("files") or ()),
-        key,
-        fields,
-        bool(entry.get("optional", False)),
-        str(entry.get("label", name)),
-    )
+        page.wrong("pack-key", f"object {name}: key {key!r} is not one of its fields", place, "name a field as key")
+    files = page.texts(entry.get("files", []), f"{name}: files", (*place, "files"))
+    return SourceObject(name, files, key, fields, bool(entry.get("optional", False)), str(entry.get("label", name)))
 
 
-def _field(
-    name: str, entry: Mapping[str, Any], lines: Lines, place: tuple[str, ...], problems: list[Problem], path: Path
-) -> Field:
-    for key in sorted(set(entry) - _FIELD_KEYS):
-        problems.append(_unknown(f"{key!r} is no part of a field", path, lines, (*place, key), _FIELD_KEYS))
-    kind = str(entry.get("type", "text"))
+def _field(name: str, entry: Mapping[str, Any], page: Page, place: Place) -> Field:
+    kind, zone = str(entry.get("type", "text")), str(entry.get("zone", ""))
     if kind not in FIELD_TYPES:
-        problems.append(_unknown(f"field {name}: {kind!r} is no type", path, lines, place, FIELD_TYPES))
+        page.unknown(f"field {name}: {kind!r} is no type", place, FIELD_TYPES)
+    if zone and not _is_zone(zone):
+        page.wrong("pack-zone", f"field {name}: {zone!r} is no time zone", place, "write an IANA name: Europe/Berlin")
     return Field(
         name=name,
         means=str(entry.get("means", "")),
         type=kind,
         links=str(entry.get("links", "")),
-        headers=tuple(str(header) for header in entry.get("headers", ())),
+        headers=page.texts(entry.get("headers", []), f"field {name}: headers", place),
         pattern=str(entry.get("pattern", "")),
-        zone=str(entry.get("zone", "")),
+        zone=zone,
         separator=str(entry.get("separator", "")),
-        values=tuple(str(value) for value in entry.get("values", ())),
+        values=page.texts(entry.get("values", []), f"field {name}: values", place),
         sensitive=bool(entry.get("sensitive", False)),
         required=bool(entry.get("required", False)),
     )
 
 
-def _decision(name: str, entry: Mapping[str, Any], lines: Lines, problems: list[Problem], folder: Path) -> Decision:
-    options = {str(option): str(meaning) for option, meaning in (entry.get("options") or {}).items()}
-    default = entry.get("default")
-    if options and str(default) not in options:
-        problems.append(
-            Problem(
-                "decision-default",
-                f"decision {name}: default {default!r} is not one of its options",
-                where=_at(folder / "playbook.yaml", lines, ("decisions", name)),
-                known=", ".join(options),
-                do="make one of the options the default",
-            )
-        )
-    return Decision(name, str(entry.get("question", name)), default, options, str(entry.get("kind", "choice")))
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+    return True
 
 
-def _check_links(objects: Mapping[str, SourceObject], lines: Lines, problems: list[Problem], folder: Path) -> None:
+def _review_links(objects: Mapping[str, SourceObject], page: Page) -> None:
     for name, source in objects.items():
         for field in source.fields.values():
             if field.links and field.links not in objects:
-                where = _at(folder / "pack.yaml", lines, ("objects", name, "fields", field.name))
-                problems.append(
-                    Problem(
-                        "pack-link",
-                        f"{name}.{field.name} links to {field.links!r}, which is no object",
-                        where=where,
-                        known=", ".join(objects),
-                        do="name an object",
-                    )
-                )
-
-
-def _check_routes(
-    playbook: Mapping[str, Any],
-    objects: Mapping[str, SourceObject],
-    lines: Lines,
-    problems: list[Problem],
-    folder: Path,
-) -> None:
-    path = folder / "playbook.yaml"
-    for name, routes in (playbook.get("routes") or {}).items():
-        if name not in objects:
-            problems.append(
-                _unknown(
-                    f"routes for {name!r}, which is no object", path, lines, ("routes", str(name)), frozenset(objects)
-                )
-            )
-        for place, route in enumerate(routes):
-            if route.get("phase") not in (playbook.get("phases") or ()):
-                problems.append(
-                    _unknown(
-                        f"route {place + 1} of {name}: phase {route.get('phase')!r} is not among the phases",
-                        path,
-                        lines,
-                        ("routes", str(name), str(place)),
-                        frozenset(playbook.get("phases") or ()),
-                    )
-                )
-
-
-def _unknown(what: str, path: Path, lines: Lines, place: tuple[str, ...], known: frozenset[str]) -> Problem:
-    return Problem(
-        "pack-unknown-word",
-        what,
-        where=_at(path, lines, place),
-        known=", ".join(sorted(known)),
-        do="use one of the known words",
-    )
-
-
-def _at(path: Path, lines: Lines, place: tuple[str, ...]) -> str:
-    while place and place not in lines:
-        place = place[:-1]
-    return f"{path.parent.name}/{path.name}:{lines.get(place, 1)}"
+                what = f"{name}.{field.name} links to {field.links!r}, which is no object"
+                page.wrong("pack-link", what, ("objects", name, "fields", field.name), "name an object", objects)

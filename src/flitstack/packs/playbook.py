@@ -1,0 +1,67 @@
+"""The playbook's own words: decisions as types, and what its parts must agree on with the pack."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flitstack.packs.page import Page
+from flitstack.packs.types import Decision, SourceObject
+
+WORDS = (
+    "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
+    "automations", "dedupe", "rehearsal", "derived",
+)  # fmt: skip
+_DECISION_WORDS = ("question", "options", "default", "kind")
+_KINDS = ("choice", "text", "number", "list", "boolean")
+
+
+def read_decisions(playbook: Mapping[str, Any], page: Page) -> dict[str, Decision]:
+    """The decisions by name; mistakes are noted on the page."""
+    return {
+        name: _decision(name, entry, page)
+        for name, entry in page.children(playbook, "decisions", "a decision", _DECISION_WORDS)
+    }
+
+
+def review_playbook(playbook: Mapping[str, Any], objects: Mapping[str, SourceObject], page: Page) -> None:
+    """Note on the page what names objects, fields, phases or words that are not there. What routes say of columns is
+    checked by mapping, against the destination."""
+    page.mapping(playbook, "a playbook", (), WORDS)
+    for part in ("reference", "unrouted"):
+        for name in page.mapping(playbook.get(part), part, (part,)):
+            if name not in objects:
+                page.unknown(f"{part} names {name!r}, which is no object", (part, str(name)), objects)
+    for name, entry in page.children(playbook, "vocabularies", "a vocabulary", ("of", "separator")):
+        for field in page.texts(entry.get("of", []), f"vocabulary {name}: of", ("vocabularies", name)):
+            owner, _, column = field.partition(".")
+            if owner not in objects or column not in objects[owner].fields:
+                what = f"vocabulary {name}: there is no field {field}"
+                page.wrong("pack-link", what, ("vocabularies", name), "write Object.Field of the pack", objects)
+    _review_routes(playbook, objects, page)
+
+
+def _decision(name: str, entry: Mapping[str, Any], page: Page) -> Decision:
+    place = ("decisions", name)
+    given = page.mapping(entry.get("options"), "options", (*place, "options"))
+    options = {str(option): str(meaning) for option, meaning in given.items()}
+    default, kind = entry.get("default"), str(entry.get("kind", "choice"))
+    if kind not in _KINDS:
+        page.unknown(f"decision {name}: {kind!r} is no kind", place, _KINDS)
+    if options and str(default) not in options:
+        what = f"decision {name}: default {default!r} is not one of its options"
+        page.wrong("decision-default", what, place, "make one of the options the default", options)
+    return Decision(name, str(entry.get("question", name)), default, options, kind)
+
+
+def _review_routes(playbook: Mapping[str, Any], objects: Mapping[str, SourceObject], page: Page) -> None:
+    phases = [str(phase) for phase in playbook.get("phases") or ()]
+    for name, routes in page.mapping(playbook.get("routes"), "routes", ("routes",)).items():
+        if name not in objects:
+            page.unknown(f"routes for {name!r}, which is no object", ("routes", str(name)), objects)
+        for number, route in enumerate(routes or ()):
+            place = ("routes", str(name), str(number))
+            said = page.mapping(route, "a route", place)
+            if said and not said.get("table"):
+                page.wrong("pack-form", f"route {number + 1} of {name} names no table", place, "write table:")
+            if said and str(said.get("phase")) not in phases:
+                what = f"route {number + 1} of {name}: phase {said.get('phase')!r} is not among the phases"
+                page.unknown(what, place, phases)
