@@ -82,7 +82,7 @@ class Expression:
 def fields_of(text: str, fields: Sequence[str]) -> tuple[str, ...]:
     """Names of the fields an expression reads, as the pack spells them, in order."""
     spelled = {name.casefold(): name for name in fields}
-    found = [spelled.get(c.name.casefold(), c.name) for c in parse_expression(text).find_all(exp.Column)]
+    found = [spelled.get(c.name.casefold(), c.name) for c in parse_expression(text).find_all(exp.Column, bfs=False)]
     return tuple(dict.fromkeys(name for name in found if name.casefold() in spelled))
 
 

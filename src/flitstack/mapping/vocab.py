@@ -41,7 +41,7 @@ def gather(
     table = f"map_words_{name}"
     engine.run(
         f"""CREATE OR REPLACE TEMP TABLE {table} AS
-        SELECT "key", arg_max(word, {{'n': n, 'w': word}}) AS label, 0::BIGINT AS option
+        SELECT "key", arg_min(word, {{'n': -n, 'w': word}}) AS label, 0::BIGINT AS option
         FROM (SELECT choice_key(word) AS "key", word, count(*) AS n FROM ({counted}) GROUP BY ALL)
         WHERE "key" IS NOT NULL GROUP BY "key" """
     )

@@ -1,0 +1,113 @@
+"""Files, tags, and records that no route takes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mapping.map_case import MapCase, Mapped
+
+FILE = """routes:
+  - {table: annotation, name: file, phase: rest, key: Id, columns: {subject: {from: Name}},
+     file: {path: Path, name: Name, mime: Mime, limit_kb: limit}}"""
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "found"),
+    [
+        ("files/a.txt", "a.txt", "files/a.txt"),
+        (".\\Files\\A.TXT", "a.txt", "files/a.txt"),
+        ("C:\\Users\\me\\b.pdf", "b.pdf", "deep/er/b.pdf"),
+        ("../../etc/passwd", "passwd", "file_missing"),
+        ("/etc/passwd", "passwd", "file_missing"),
+        (None, "x.txt", "file_missing"),
+        ("twin.txt", "twin.txt", "file_missing"),
+        ("files/empty.txt", "e.txt", "empty_file"),
+        ("files/big.bin", "big.bin", "file_too_large"),
+        ("files/raw", "run.EXE ", "blocked_type"),
+    ],
+)
+def test_a_file_is_one_of_the_exports_or_the_record_is_held(
+    case: Callable[..., MapCase], path: str | None, name: str, found: str
+) -> None:
+    attachments = {
+        "files/a.txt": 5, "deep/er/b.pdf": 9, "x/twin.txt": 1, "y/twin.txt": 1,
+        "files/empty.txt": 0, "files/big.bin": 2049, "files/raw": 7,
+    }  # fmt: skip
+    mapped = case(
+        objects={"File": [{"Id": "1", "Path": path, "Name": name, "Mime": None}]},
+        maps={"File": FILE},
+        decisions={"limit": 2},
+        context={"attachments": attachments, "blocked_extensions": frozenset({"exe"})},
+    ).run()
+    rows = mapped.rows["file"]
+    if not rows:
+        assert mapped.findings == [(found, "1", "held", "Path")]
+        return
+    assert rows["1"]["_content"] == found
+    assert rows["1"]["_content_size"] == attachments[found]
+    assert rows["1"]["filename"] == name.strip()
+    assert (rows["1"]["mimetype"], rows["1"]["isdocument"]) == ("application/octet-stream", True)
+
+
+def tagged(case: Callable[..., MapCase], strategy: str, tags: list[str | None], options: str = "") -> Mapped:
+    route = (
+        "routes: [{table: contact, name: person, phase: contacts, key: Id, columns: {lastname: {from: Id}},"
+        " vocabulary: {column: t_tags, field: Tags, of: tags, strategy: how, label: Tags, table: t_tag%s}}]"
+    )
+    return case(
+        objects={"Person": [{"Id": str(number), "Tags": text} for number, text in enumerate(tags, start=1)]},
+        maps={"Person": route % options},
+        decisions={"how": strategy},
+        playbook={"vocabularies": {"tags": {"of": ["Person.Tags"], "separator": ";"}}},
+        live={"t_tag": None},
+    ).run()
+
+
+def test_variants_of_a_tag_are_one_in_the_most_frequent_spelling(case: Callable[..., MapCase]) -> None:
+    mapped = tagged(case, "text", ["Key Account; vip", "key-account;#VIP;Key Account", "Key Account; VIP", "VIP", None])
+    assert [row["t_tags"] for row in mapped.rows["person"].values()] == [
+        "Key Account, VIP", "Key Account, VIP", "Key Account, VIP", "VIP", None,
+    ]  # fmt: skip
+    assert mapped.column("person", "t_tags").create == {"type": "String", "length": 4000, "label": "Tags"}
+
+
+@pytest.mark.parametrize(("count", "kind"), [(49, "String"), (50, "MultiSelectPicklist")])
+def test_the_number_of_tags_decides_how_they_are_kept(case: Callable[..., MapCase], count: int, kind: str) -> None:
+    mapped = tagged(case, "auto (text below 50)", [f"tag {number:02}" for number in range(count)])
+    assert mapped.column("person", "t_tags").type == kind
+
+
+def test_options_that_the_map_numbers_keep_their_numbers(case: Callable[..., MapCase]) -> None:
+    mapped = tagged(case, "multiselect", ["b; a", "c"], ", options: {b: 727000007}")
+    options = mapped.column("person", "t_tags").create["options"]
+    assert options == [[727000008, "a"], [727000007, "b"], [727000009, "c"]]
+    assert [row["t_tags"] for row in mapped.rows["person"].values()] == ["727000007,727000008", "727000009"]
+
+
+def test_tags_can_be_rows_joined_to_the_records(case: Callable[..., MapCase]) -> None:
+    mapped = tagged(case, "table", ["b; a", None])
+    assert {row["t_name"] for row in mapped.rows["tags"].values()} == {"a", "b"}
+    links: list[dict[str, Any]] = mapped.rows["person"]["1"]["_links"]
+    assert [link["relationship"] for link in links] == ["t_tag_contact"] * 2
+    assert {link["digest"] for link in links} == {row["_digest"] for row in mapped.rows["tags"].values()}
+    assert mapped.document.links == {"t_tag_contact": ("t_tag", "contact")}
+    assert not mapped.route("tags").is_primary
+
+
+def test_a_route_that_no_decision_leaves_standing_excludes_its_records(case: Callable[..., MapCase]) -> None:
+    route = "routes: [{table: task, name: job, phase: rest, key: Id, when: \"decision('on') = 'yes'\", columns: {subject: {from: Id}}}]"
+    mapped = case(objects={"Job": [{"Id": "1"}]}, maps={"Job": route}, decisions={"on": "no"}).run()
+    assert not mapped.document.routes
+    assert mapped.document.excluded == {"Job": 1}
+    assert mapped.findings == [("out_of_scope", "1", "excluded", "")]
+
+
+def test_a_check_lists_or_holds_as_it_says(case: Callable[..., MapCase]) -> None:
+    route = """routes:
+  - {table: opportunity, name: deal, phase: rest, key: Id, columns: {name: {from: Id}}, checks: [
+      {code: negative_money, when: "to_number(V) < 0", field: V, outcome: loaded},
+      {code: bad_schedule, when: "V = '0'", field: V, outcome: held}]}"""
+    rows = [{"Id": "1", "V": "-1"}, {"Id": "2", "V": "0"}, {"Id": "3", "V": None}]
+    mapped = case(objects={"Deal": rows}, maps={"Deal": route}).run()
+    assert sorted(mapped.rows["deal"]) == ["1", "3"]
+    assert mapped.findings == [("bad_schedule", "2", "held", "V"), ("negative_money", "1", "loaded", "V")]
