@@ -189,20 +189,22 @@ def _list_of_ids(name: str) -> str:
     A party that is an owner becomes that user only when the owner was matched; otherwise the address the source names
     stands unresolved, so that the history never shows the fallback owner as a sender. A party with neither is dropped.
     """
-    found = 'CASE WHEN p."table" = \'owner\' THEN ow.owner ELSE pk."row" END'
-    table = 'CASE WHEN p."table" = \'owner\' THEN ow.owner_table ELSE p."table" END'
     if name == "_links":
-        fields = f"{{'relationship': p.relationship, 'table': {table}, 'id': {found}}}"
-        keep = f"{found} IS NOT NULL"
-    else:
-        address = f"CASE WHEN {found} IS NULL THEN nullif(p.address, '') END"
-        fields = f"{{'mask': p.mask, 'table': CASE WHEN {found} IS NULL THEN NULL ELSE {table} END, 'id': {found}, 'address': {address}}}"
-        keep = f"({found} IS NOT NULL OR nullif(p.address, '') IS NOT NULL)"
+        fields = """{'relationship': p.relationship, 'table': p."table", 'id': pk."row"}"""
+        return _resolved_list(name, fields, 'pk."row" IS NOT NULL', "")
+    found = """CASE WHEN p."table" = 'owner' THEN ow.owner ELSE pk."row" END"""
+    table = f"""CASE WHEN {found} IS NULL THEN NULL WHEN p."table" = 'owner' THEN ow.owner_table ELSE p."table" END"""
+    address = f"CASE WHEN {found} IS NULL THEN nullif(p.address, '') END"
+    fields = f"{{'mask': p.mask, 'table': {table}, 'id': {found}, 'address': {address}}}"
+    owners = """LEFT JOIN owner_rows ow ON p."table" = 'owner' AND ow.is_matched AND ow.email = p.address"""
+    return _resolved_list(name, fields, f"({found} IS NOT NULL OR nullif(p.address, '') IS NOT NULL)", owners)
+
+
+def _resolved_list(name: str, fields: str, keep: str, join: str) -> str:
     return f"""(
         SELECT list({fields} ORDER BY p.place) FILTER (WHERE {keep})
         FROM (SELECT unnest(m.{name}, recursive := true), generate_subscripts(m.{name}, 1) AS place) p
-        LEFT JOIN row_keys pk ON pk."table" = p."table" AND pk.digest = p.digest
-        LEFT JOIN owner_rows ow ON p."table" = 'owner' AND ow.is_matched AND ow.email = p.address
+        LEFT JOIN row_keys pk ON pk."table" = p."table" AND pk.digest = p.digest {join}
     ) AS {name}"""
 
 
