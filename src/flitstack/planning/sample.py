@@ -10,7 +10,7 @@ def choose_sample(engine: Engine, folder: Path, tables: tuple[SendTable, ...], p
     """Fill the temporary table `sample` ("table", row) and return how many rows it has.
 
     From each send table the first `per_group` rows of every object, stage of life (`_action`) and owner kind are taken,
-    in load order, so the choice is the same each time. Then every lookup target and party that is itself planned is
+    in load order, so the choice is the same each time. Then every lookup target, party and linked row that is itself planned is
     added, until nothing new comes: a sample row never points outside the sample.
     """
     engine.run('CREATE OR REPLACE TEMP TABLE sample ("table" VARCHAR, "row" UUID)')
@@ -40,6 +40,8 @@ def _add_targets(engine: Engine, folder: Path, tables: tuple[SendTable, ...]) ->
         ]
         if table.has_parties:
             edges.append('SELECT p."table", p.id FROM (SELECT unnest(_parties, recursive := true) FROM {chosen}) p')
+        if table.has_links:
+            edges.append('SELECT l."table", l.id FROM (SELECT unnest(_links, recursive := true) FROM {chosen}) l')
         if not edges:
             continue
         chosen = (
