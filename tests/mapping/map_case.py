@@ -96,7 +96,7 @@ class MapCase:
             for route in document.routes
         }
         told = self.engine.rows(f"SELECT code, record, outcome, field FROM {findings.table} ORDER BY ALL")
-        return Mapped(document, rows, told)  # type: ignore[arg-type]
+        return Mapped(document, rows, told)
 
     def _deduped(self) -> DedupeDocument:
         folder = self.folder / "deduped"

@@ -16,6 +16,8 @@ from flitstack.packs.types import Pack
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine
 
+CERTAIN = 0.9  # below it a proposal is a guess from names and values, above it the pack says so
+
 
 @dataclass(frozen=True, slots=True)
 class ProposeReport:
@@ -86,13 +88,14 @@ def _merge_route(route: dict[str, Any], draft: Mapping[str, Any], fields: list[s
         del columns[name]
     decided = {f for rule in columns.values() if rule.get("status") != "proposed" for f in used_fields(rule, fields)}
     for name, rule in draft["columns"].items():
+        # What carries no status was written by a person.
+        if name in columns and columns[name].get("status") != "proposed":
+            continue
         reads = set(used_fields(rule, fields))
-        # A field a person took out, or put elsewhere, is not proposed again.
-        if (reads and reads <= settled) or (
-            "create" in rule and rule.get("confidence", 1) < 0.9 and reads and reads <= decided
-        ):
-            columns.pop(name, None) if columns.get(name, {}).get("status") == "proposed" else None
-        elif columns.get(name, {}).get("status", "proposed") == "proposed":
+        is_guess = rule["confidence"] < CERTAIN
+        if reads and (reads <= settled or (is_guess and reads <= decided)):
+            columns.pop(name, None)  # a field that a person took out, or put elsewhere, is not proposed again
+        else:
             columns[name] = rule
     kept = {f: reason for f, reason in reasons.items() if f in settled}
     news = {f: r for f, r in (draft.get("unmapped") or {}).items() if f not in kept and f not in decided}
