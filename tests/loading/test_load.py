@@ -1,20 +1,24 @@
 """A plan is executed: everything lands once, bad rows come out, running again does only what is missing."""
 
 import stat
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from loading.loading_case import LOST, ROWS, WON, Case, make_case, row, shared_engine
 
 from flitstack.catalogue.types import Table
+from flitstack.destinations.faults import Unavailable
 from flitstack.destinations.memory.destination import MemoryDestination
 from flitstack.destinations.port import Call, Done
 from flitstack.errors import StepFailed
 from flitstack.journal.journal import Journal
+from flitstack.loading import counting
 from flitstack.loading.document import LoadDocument
 from flitstack.loading.refusals import save_refusals
 from flitstack.loading.rows import make_done_view
@@ -208,6 +212,38 @@ def test_a_phase_whose_counts_do_not_close_stops_the_run(tmp_path: Path) -> None
     with pytest.raises(StepFailed, match="of 50 made now the destination has 49"):
         case.load()
     assert "email" not in case.memory.stored
+
+
+class ReadsPages(Forgetful):
+    """Gives all rows a page at a time, and is away for a moment in the middle of them."""
+
+    away = 2
+
+    async def rows(self, table: Table, columns: Sequence[str], **wanted: object) -> AsyncIterator[pa.RecordBatch]:  # type: ignore[override]
+        if "source_keyed" in wanted:
+            assert wanted["source_keyed"] == "ex_sourcekey"
+        ids = sorted(self.stored.get(table.name, {}))
+        for place in range(0, len(ids), 20):
+            if self.away and place:
+                self.away -= 1
+                raise Unavailable("gone")
+            async for page in super().rows(table, columns, ids=ids[place : place + 20]):
+                yield page
+
+
+def test_many_rows_are_counted_by_reading_what_has_a_source_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "FEW_ROWS", 12)
+    case = make_case(tmp_path)
+    case.memory = ReadsPages(case.memory_catalogue)
+    for name in ("account", "contact"):
+        table = case.memory.tables[name]
+        key = replace(table.columns["name" if name == "account" else "lastname"], name="ex_sourcekey")
+        case.memory.tables[name] = replace(table, columns={**table.columns, "ex_sourcekey": key})
+    with pytest.raises(StepFailed, match="of 50 made now the destination has 49"):
+        case.load()
+    assert case.memory.away == 0
 
 
 def test_a_table_the_environment_lacks_is_named(tmp_path: Path) -> None:

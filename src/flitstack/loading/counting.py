@@ -55,12 +55,14 @@ async def _count_existing(load: Load, table: Table, made: int, attempts: Attempt
 
 
 async def _count_by_reading(load: Load, table: Table, source_key: str, attempts: Attempts) -> int:
-    load.engine.run("CREATE OR REPLACE TEMP TABLE found_now (_row UUID)")
-    async for page in attempts.destination.rows(table, [], source_keyed=source_key):
-        ids = pa.table({"id": page.column(0)})
-        load.engine.connection.register("found_page", ids)
-        load.engine.run("INSERT INTO found_now SELECT CAST(lower(hex(id)) AS UUID) FROM found_page")
-        load.engine.connection.unregister("found_page")
+    async def read() -> None:
+        load.engine.run("CREATE OR REPLACE TEMP TABLE found_now (_row UUID)")
+        async for page in attempts.destination.rows(table, [], source_keyed=source_key):
+            load.engine.connection.register("found_page", pa.table({"id": page.column(0)}))
+            load.engine.run("INSERT INTO found_now SELECT CAST(lower(hex(id)) AS UUID) FROM found_page")
+            load.engine.connection.unregister("found_page")
+
+    await attempts.repeat(read)
     return int(load.engine.one("SELECT count(*) FROM landed_now WHERE is_new AND _row IN (FROM found_now)")[0])
 
 

@@ -79,14 +79,14 @@ class RowBatch:
         """Both, as one batch."""
         mine = self.data[self.offsets[0] : self.offsets[-1]]
         theirs = other.data[other.offsets[0] : other.offsets[-1]]
-        shift = len(mine) - other.offsets[0]
-        offsets = [offset - self.offsets[0] for offset in self.offsets[:-1]]
-        return RowBatch(
-            self.ids + other.ids,
-            self.hashes + other.hashes,
-            memoryview(b"".join((mine, theirs))),
-            (*offsets, *(offset + shift for offset in other.offsets)),
+        offsets = np.concatenate(
+            (
+                np.array(self.offsets[:-1], np.int64) - self.offsets[0],
+                np.array(other.offsets, np.int64) + len(mine) - other.offsets[0],
+            )
         )
+        data = memoryview(b"".join((mine, theirs)))
+        return RowBatch(self.ids + other.ids, self.hashes + other.hashes, data, tuple(offsets.tolist()))
 
 
 def make_done_view(engine: Engine, journal: Journal) -> None:
@@ -202,7 +202,6 @@ def _without_same(batch: RowBatch, was: pa.Array) -> RowBatch:
 def _buffer(array: pa.Array) -> tuple[memoryview, tuple[int, ...]]:
     """The contiguous bytes of a binary or string array and its offsets, both beginning at 0."""
     _, offset_buffer, data = array.buffers()
-    offsets = memoryview(offset_buffer).cast("i")[array.offset : array.offset + len(array) + 1].tolist()
-    first = offsets[0]
-    view = memoryview(data)[first : offsets[-1]] if data is not None else memoryview(b"")
-    return view, tuple(offset - first for offset in offsets)
+    offsets = np.frombuffer(offset_buffer, np.int32)[array.offset : array.offset + len(array) + 1]
+    view = memoryview(data)[offsets[0] : offsets[-1]] if data is not None else memoryview(b"")
+    return view, tuple((offsets - offsets[0]).tolist())
