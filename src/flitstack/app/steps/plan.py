@@ -35,6 +35,7 @@ from flitstack.mapping.maps import MapFile, read_maps
 from flitstack.mapping.run import run_map
 from flitstack.planning.build import PlanInputs, build_plan, sample_plan
 from flitstack.planning.document import Plan
+from flitstack.planning.licence import check_licence
 from flitstack.planning.live import without_operations
 from flitstack.planning.owners import OwnerMap, match_owners, owners_document
 from flitstack.staging.document import StagingDocument
@@ -86,6 +87,7 @@ def plan(project: Project, progress: Progress) -> Result:
             at=now(),
         )
         made = build_plan(engine, journal, plan_folder(project), inputs)
+        check_licence(project.target.licence, [o for step in made.steps for o in step.operations], project.decisions)
         sample = sample_plan(engine, plan_folder(project), made, project.settings.sample_rows)
     save_json(plan_folder(project) / "plan.json", made)
     save_json(plan_folder(project) / "sample.json", sample)
