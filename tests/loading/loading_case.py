@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from uuid import UUID
 
 from flitstack.catalogue.read import load_catalogue
@@ -47,11 +48,15 @@ async def nap(seconds: float) -> None:
 @cache
 def shared_engine() -> Engine:
     """One engine for all loads of a test run: opening one takes half a second."""
-    scratch = TemporaryDirectory()
-    engine = Engine(Path(scratch.name))
-    atexit.register(scratch.cleanup)
-    atexit.register(engine.close)
-    return engine
+    atexit.register(_close_engine)
+    return Engine(Path(mkdtemp()))
+
+
+def _close_engine() -> None:
+    engine = shared_engine()
+    engine.close()
+    rmtree(engine.scratch, ignore_errors=True)
+    shared_engine.cache_clear()
 
 
 @dataclass
