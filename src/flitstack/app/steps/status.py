@@ -12,6 +12,7 @@ from flitstack.app.store import (
     load_plan,
     load_profile,
     load_reconciliation,
+    load_rollback,
     load_staging,
 )
 from flitstack.app.subjects import current_gates
@@ -34,11 +35,21 @@ def status(project: Project) -> Result:
         },
         "accounts": accounts,
         "tables": tables,
+        "rollback": _rollback(project),
     }
     return Result(document, tuple(_lines(document)), next=_next(steps))
 
 
+def _rollback(project: Project) -> dict[str, Any]:
+    """The last rollback, when nothing was loaded since; {} otherwise."""
+    undone, loaded = load_rollback(project), load_outcome(project)
+    if undone is None or (loaded is not None and loaded.at > undone["at"]):
+        return {}
+    return {name: undone[name] for name in ("at", "reversed", "kept", "failed", "equal")}
+
+
 def _steps(project: Project) -> dict[str, bool]:
+    rolled_back = bool(_rollback(project))
     return {
         "stage": load_staging(project) is not None,
         "profile": load_profile(project) is not None,
@@ -46,8 +57,8 @@ def _steps(project: Project) -> dict[str, bool]:
         "map": load_mapping(project) is not None or any(project.maps.glob("*.yaml")),
         "plan": load_plan(project) is not None,
         "sample": load_outcome(project, sample=True) is not None,
-        "load": load_outcome(project) is not None,
-        "reconcile": load_reconciliation(project) is not None,
+        "load": load_outcome(project) is not None and not rolled_back,
+        "reconcile": load_reconciliation(project) is not None and not rolled_back,
     }
 
 
@@ -80,6 +91,9 @@ def _lines(document: dict[str, Any]) -> list[str]:
             lines.append("         " + f"{name:<16}" + cells + f"  {'yes' if account.get('closes') else 'not yet'}")
     for table, rows in document["tables"].items():
         lines.append(f"rows     {table:<32}{rows:>10,}")
+    if undone := document["rollback"]:
+        proof = "as it was before" if undone["equal"] else "NOT as it was before"
+        lines.append(f"rolled back at {undone['at']}: {undone['reversed']:,} rows; the destination is {proof}")
     return lines
 
 
