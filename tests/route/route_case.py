@@ -132,6 +132,10 @@ class Migration:
         """Create a row over the data API."""
         ask(f"{self.url}/api/data/v9.2/{path}", body, method="POST")
 
+    def delete(self, path: str) -> None:
+        """Delete a row over the data API."""
+        ask(f"{self.url}/api/data/v9.2/{path}", method="DELETE")
+
     def keep(self, name: str) -> None:
         """Remember destination and project under a name."""
         self.admin("snapshot", {"name": name})
@@ -175,3 +179,8 @@ def example_export(folder: Path) -> Path:
     """A copy of the pack's example that a test may spoil."""
     shutil.copytree(EXAMPLE, folder)
     return folder
+
+
+def record_of(row: dict[str, Any]) -> str:
+    """The source record that a row names in its source column: `klipy/Contact/p08` is record p08."""
+    return str(row["flit_sourceid"]).split("/", 2)[2]

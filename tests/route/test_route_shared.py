@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from route.route_case import LABEL, Migration, begin, serving
+from route.route_case import LABEL, Migration, begin, record_of, serving
 
 from flitstack.documents import read_yaml
 
@@ -119,7 +119,7 @@ def test_stages_keep_their_names_and_money_adds_up(loaded: Loaded) -> None:
 
 def test_ai_notes_are_marked_and_keep_their_status(loaded: Loaded) -> None:
     details = loaded.migration.rows("flit_notedetails")
-    assert len(details) == loaded.expected["tables"]["note"]
+    assert len(details) == loaded.expected["tables"]["note"] + loaded.expected["tables"]["file"]
     ai = [row for row in details if row["flit_aigenerated"]]
     states = Counter(row[f"flit_notestatus{LABEL}"].lower() for row in ai)
     assert [len(ai), states["draft"], states["approved"]] == loaded.fact("notes marked AI")
@@ -131,7 +131,7 @@ def test_tags_are_merged_and_land_as_text(loaded: Loaded) -> None:
         tag.strip()
         for table in ("contacts", "opportunities")
         for row in loaded.migration.rows(f"{table}?$select=flit_tags")
-        for tag in (row["flit_tags"] or "").split(";")
+        for tag in re.split("[;,]", row["flit_tags"] or "")
         if tag.strip()
     }
     assert len(tags) == len({tag.lower() for tag in tags}) == loaded.fact("unique tags")
@@ -176,7 +176,7 @@ def keyed(migration: Migration, table: str) -> dict[str, dict[str, Any]]:
     """Rows of a table by the source id that they carry."""
     sets = {"opportunity": "opportunities"}
     rows = migration.rows(sets.get(table, f"{table}s"))
-    return {row["flit_sourceid"]: row for row in rows}
+    return {record_of(row): row for row in rows}
 
 
 def currencies(migration: Migration) -> dict[str, str]:
@@ -186,6 +186,6 @@ def currencies(migration: Migration) -> dict[str, str]:
 
 
 def users(migration: Migration) -> dict[str, str]:
-    """E-mail address by id."""
+    """E-mail address by id, in lower case."""
     rows = migration.rows("systemusers?$select=internalemailaddress")
-    return {row["systemuserid"]: row["internalemailaddress"] for row in rows}
+    return {row["systemuserid"]: (row["internalemailaddress"] or "").lower() for row in rows}
