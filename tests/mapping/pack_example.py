@@ -35,6 +35,15 @@ class Prepared:
     staged: StagingDocument
     deduped: DedupeDocument
 
+    def propose(self) -> None:
+        """Propose the map; what is there already is merged."""
+        maps, tables = self.folder / "mapping", load_catalogue().tables
+        existing = read_maps(maps) if maps.exists() else {}
+        staged = self.folder / "staged"
+        propose_maps(
+            self.pack, self.staged, staged, existing, tables, self.decisions, "flit", 72_700, self.engine, maps
+        )
+
     def run(self) -> tuple[MappingDocument, FindingsWriter]:
         """Run the map; currencies and blocked types are those of the export's `destination/org.json`."""
         org = json.loads((self.export / "destination" / "org.json").read_text())
@@ -71,9 +80,9 @@ def prepare(pack: Pack, export: Path, folder: Path, engine: Engine) -> Prepared:
     deduped = dedupe(
         pack, staged, folder / "staged", folder / "deduped", decisions, engine, FindingsWriter(engine, "dedupe")
     )
-    tables = load_catalogue().tables
-    propose_maps(pack, staged, folder / "staged", {}, tables, decisions, "flit", 72_700, engine, folder / "mapping")
-    return Prepared(pack, export, folder, engine, decisions, staged, deduped)
+    prepared = Prepared(pack, export, folder, engine, decisions, staged, deduped)
+    prepared.propose()
+    return prepared
 
 
 def live_tables(maps: Path) -> dict[str, Table | None]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from mapping.map_case import MapCase
-from mapping.pack_example import propose_example
+from mapping.pack_example import prepare, propose_example
 
 from flitstack.catalogue.read import load_catalogue
 from flitstack.documents import read_yaml, write_yaml
@@ -17,6 +17,7 @@ from flitstack.mapping.meanings import columns_for, known_meanings
 from flitstack.mapping.propose import ProposeReport, propose_maps
 from flitstack.packs.read import load_pack, pack_names
 from flitstack.packs.types import Field, Pack, SourceObject
+from flitstack.staging.engine.engine import Engine
 
 PLAYBOOK: dict[str, Any] = yaml.safe_load(
     """
@@ -168,6 +169,20 @@ def test_what_people_decided_stays(proposing: Proposing) -> None:
     assert "Person.Score" not in waiting
     assert "Person.firstname" not in waiting
     assert "Person.acme_signed" in waiting
+
+
+def test_a_column_rejected_by_its_name_and_rejected_tags_are_not_proposed_again(tmp_path: Path, engine: Engine) -> None:
+    pack = load_pack("klipy")
+    prepared = prepare(pack, pack.folder / "example", tmp_path, engine)
+    maps, at = tmp_path / "mapping", "2026-01-01T00:00:00Z"
+    reject(maps, "Contact.flit_sourcecompany", "the lookup is enough", "ana", at)
+    reject(maps, "Contact.Tags", "cleaned up first", "ana", at)
+    prepared.propose()
+    route = read_maps(maps)["Contact"].routes[0]
+    assert "flit_sourcecompany" not in route.columns
+    assert "parentcustomerid" in route.columns
+    assert route.vocabulary is None
+    assert {"flit_sourcecompany", "Tags"} <= set(route.unmapped)
 
 
 def test_confirming_all_leaves_nothing_open(proposing: Proposing) -> None:

@@ -77,13 +77,16 @@ def _merge_route(route: dict[str, Any], draft: Mapping[str, Any], fields: list[s
     for key, value in draft.items():
         if key not in {"columns", "unmapped", "vocabulary"}:
             route.setdefault(key, value)
-    if "vocabulary" in draft and route.get("vocabulary", {}).get("status", "proposed") == "proposed":
-        route["vocabulary"] = draft["vocabulary"]
     columns = route.setdefault("columns", {})
     reasons = route.get("unmapped") or {}
+    # Fields, and columns that were rejected by their name.
     settled = {
         f for f, reason in reasons.items() if not (isinstance(reason, Mapping) and reason.get("status") == "proposed")
     }
+    tags = draft.get("vocabulary")
+    is_open = route.get("vocabulary", {}).get("status", "proposed") == "proposed"
+    if tags and is_open and not settled & {tags["field"], tags["column"]}:
+        route["vocabulary"] = tags
     for name in [n for n, rule in columns.items() if rule.get("status") == "proposed" and n not in draft["columns"]]:
         del columns[name]
     decided = {f for rule in columns.values() if rule.get("status") != "proposed" for f in used_fields(rule, fields)}
@@ -93,7 +96,7 @@ def _merge_route(route: dict[str, Any], draft: Mapping[str, Any], fields: list[s
             continue
         reads = set(used_fields(rule, fields))
         is_guess = rule["confidence"] < CERTAIN
-        if reads and (reads <= settled or (is_guess and reads <= decided)):
+        if name in settled or (reads and (reads <= settled or (is_guess and reads <= decided))):
             columns.pop(name, None)  # a field that a person took out, or put elsewhere, is not proposed again
         else:
             columns[name] = rule
