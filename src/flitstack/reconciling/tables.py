@@ -193,7 +193,7 @@ def _list_differences(
                    'listed' AS outcome, {actual} AS shape,
                    {literal(f"{column} of row ")} || e._row || ' is ' || {actual}
                        || ', expected ' || {expected} AS what,
-                   'compare with `flitstack trace`; somebody may have edited the row in Dynamics' AS "do"
+                   'somebody may have edited the row in Dynamics: look there, then decide which value is right' AS "do"
             FROM {both} JOIN compared c ON c._row = e._row
             WHERE c.is_there AND NOT c.{flag} ORDER BY e._file, e._line LIMIT {place.examples}"""
     )
