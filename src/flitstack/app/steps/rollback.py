@@ -212,7 +212,14 @@ def _lines(document: dict[str, Any], *, dry_run: bool) -> list[str]:
             f"proof: {table}: {entry['rows']:,} rows were there before; gone {entry['gone']}, changed {entry['changed']}"
             for table, entry in document["tables"].items()
         ]
-        lines.append(
-            "the destination is as it was before" if document["equal"] else "the destination is NOT as it was before"
-        )
+        lines.append(_verdict(document))
     return lines
+
+
+def _verdict(document: dict[str, Any]) -> str:
+    if not document["equal"]:
+        return "the destination is NOT as it was before"
+    if document["kept"]:
+        kept = f"{document['kept']:,} rows of the load stay"
+        return f"what was there before is unchanged; {kept} (--force takes them back as well)"
+    return "the destination is as it was before"
