@@ -1,8 +1,11 @@
-"""The inventory of files that travel with records, and the rule that none leads out of the export."""
+"""The files of an export, and the rule that none leads out of it."""
 
 from pathlib import Path, PurePosixPath
 
-from flitstack.staging.recognise import is_beside
+# Folders beside an export that are not part of it, documents about it, and what operating systems leave behind.
+BESIDE = frozenset(("delta", "destination"))
+ABOUT = frozenset(("scoping.json", "expected.json", "truth.json"))
+LEFT_BEHIND = frozenset((".ds_store", "thumbs.db", "desktop.ini", "__macosx", ".git"))
 
 
 def export_files(export: Path) -> tuple[list[PurePosixPath], list[PurePosixPath]]:
@@ -15,15 +18,14 @@ def export_files(export: Path) -> tuple[list[PurePosixPath], list[PurePosixPath]
         inside = PurePosixPath(path.relative_to(export).as_posix())
         if is_beside(inside):
             continue
-        if path.is_symlink() or any(
-            parent.is_symlink() for parent in path.parents if parent != export and export in parent.parents
-        ):
+        if path.is_symlink():
             refused.append(inside)
-        elif path.is_file():
+        elif path.is_file() and path.resolve().is_relative_to(export.resolve()):
             files.append(inside)
     return files, refused
 
 
-def inventory(export: Path, files: list[PurePosixPath]) -> dict[str, int]:
-    """Path inside the export -> size in bytes."""
-    return {str(path): (export / path).stat().st_size for path in files}
+def is_beside(path: PurePosixPath) -> bool:
+    """Whether the path is not part of the export at all."""
+    names = [part.casefold() for part in path.parts]
+    return names[0] in BESIDE or names[-1] in ABOUT or names[-1].startswith("~$") or bool(LEFT_BEHIND & set(names))

@@ -4,136 +4,152 @@ The fast way for large clean files is `delimited_fast.py`; both give the same re
 """
 
 import csv
-from collections import deque
+import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from flitstack.staging.dialect import Dialect
-from flitstack.staging.source import Record, Reject, Remarks, is_totals_row, unique_names
+from flitstack.staging.encodings import UNREADABLE, Lines
+from flitstack.staging.source import Record, Reject, Remarks, is_totals_row, numbered_names, unique_names
 
-csv.field_size_limit(1 << 31)
+# A record longer than this is taken for one whose quote never closes.
+MAX_RECORD_CHARACTERS = 16 << 20
+HEAD_ROWS = 20
 
-# A record longer than this is an unclosed quote that swallowed its neighbours.
-MAX_LINES_PER_RECORD = 20_000
-RAW_LIMIT = 100_000
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One record as it stands: first physical line, raw text, cells, what is wrong with it (or nothing)."""
+
+    line: int
+    raw: str
+    cells: list[str]
+    problem: str = ""
 
 
 class DelimitedSource:
-    """One delimited text file. `header_row` is the 0-based record that holds the column names."""
+    """One delimited text file. `header_row`: 0-based record with the column names; None where the file has none."""
 
-    def __init__(self, path: Path, dialect: Dialect, header_row: int = 0) -> None:
+    def __init__(self, path: Path, dialect: Dialect, header_row: int | None = 0) -> None:
         self.path = path
         self.dialect = dialect
         self.remarks = Remarks()
         self.header_row = header_row
-        self.header = unique_names(self._header_cells(), self.remarks)
+        rows = self.first_rows()
+        if header_row is None:
+            widths = Counter(map(len, rows)).most_common(1)
+            self.header = numbered_names(widths[0][0] if widths else 0)
+        else:
+            self.header = unique_names(rows[header_row] if header_row < len(rows) else [], self.remarks)
 
     def records(self) -> Iterator[Record | Reject]:
-        """All records after the header."""
+        """All records after the header that are not blank."""
         width = len(self.header)
-        for number, (line, raw, values) in enumerate(self._data_rows(width), start=1):
-            yield _judge(number, line, raw, values, width)
+        skipped = 0 if self.header_row is None else self.header_row + 1
+        with Lines(self.path, self.dialect.encoding) as lines:
+            for number, row in enumerate(islice(_rows(lines, self.dialect, width), skipped, None), start=1):
+                yield _judge(number, row, width, self.dialect.encoding)
 
-    def first_rows(self) -> Iterator[list[str]]:
-        """Rows from the file's beginning, the header among them: for finding the header."""
-        with self._open() as lines:
-            for _, _, values in _rows(lines, self.dialect.delimiter):
-                yield values
-
-    def _header_cells(self) -> list[str]:
-        return next((cells for place, cells in enumerate(self.first_rows()) if place == self.header_row), [])
-
-    def _data_rows(self, width: int) -> Iterator[tuple[int, str, list[str]]]:
-        with self._open() as lines:
-            for place, row in enumerate(_rows(lines, self.dialect.delimiter, width)):
-                if place > self.header_row:
-                    yield row
-
-    def _open(self) -> "_Lines":
-        return _Lines(self.path, self.dialect.encoding)
+    def first_rows(self) -> list[list[str]]:
+        """Cells of the first records, the header among them: for finding the header."""
+        with Lines(self.path, self.dialect.encoding) as lines:
+            return [row.cells for row in islice(_rows(lines, self.dialect), HEAD_ROWS)]
 
 
-class _Lines:
-    """Physical lines with their numbers, some of which can be pushed back."""
+class _Taken:
+    """Hands lines to the csv reader and remembers those of the current record."""
 
-    def __init__(self, path: Path, encoding: str) -> None:
-        self._path, self._encoding = path, encoding
-        self._back: deque[str] = deque()
-        self.number = 0
-        self.taken: list[str] = []
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self.lines: list[str] = []
+        self._size = 0
 
-    def __enter__(self) -> "_Lines":
-        self._file = self._path.open(encoding=self._encoding, errors="replace", newline="")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __iter__(self) -> "_Lines":
+    def __iter__(self) -> "_Taken":
         return self
 
     def __next__(self) -> str:
-        if len(self.taken) >= MAX_LINES_PER_RECORD:
-            raise _RunawayRecord
-        line = self._back.popleft() if self._back else next(self._file)
-        self.number += 1
-        self.taken.append(line)
+        if self._size > MAX_RECORD_CHARACTERS:
+            raise csv.Error("no end of the quoted text")
+        line = next(self._lines)
+        self.lines.append(line)
+        self._size += len(line)
         return line
 
-    def push_back_all_but_first(self) -> None:
-        """Give back every line of the current record but its first."""
-        rest = self.taken[1:]
-        self._back.extendleft(reversed(rest))
-        self.number -= len(rest)
+    def begin(self) -> int:
+        """A new record starts: its line number."""
+        self.lines, self._size = [], 0
+        return self._lines.number + 1
+
+    def keep_first(self) -> str:
+        """Only the first line belonged to the record; the others are read again."""
+        self._lines.give_back(self.lines[1:])
+        return self.lines[0]
 
 
-class _RunawayRecord(Exception):
-    """A record took too many lines."""
+def _rows(lines: Lines, dialect: Dialect, width: int = 0) -> Iterator[_Row]:
+    """Every record that is not blank.
 
-
-def _rows(lines: _Lines, delimiter: str, width: int = 0) -> Iterator[tuple[int, str, list[str]]]:
-    """(first line, raw text, cells) of every record that is not blank.
-
-    A record over several lines that has the wrong number of cells began with a stray quote: only its first line is
-    taken as malformed, the others are read again by themselves.
+    Where quotes do not fit, a stray quote opened the record: only its first line is malformed, those behind it are
+    read again by themselves. Lines right behind it with an odd number of quotes, or not `width` cells, are what is
+    left of a record over several lines, so they are malformed as well.
     """
-    reader = csv.reader(lines, delimiter=delimiter)
+    taken = _Taken(lines)
+    reader = dialect.reader(taken)
+    after_stray = False
     while True:
-        lines.taken = []
-        first = lines.number + 1
+        first = taken.begin()
         try:
-            values = next(reader)
+            cells = next(reader)
         except StopIteration:
             return
-        except (csv.Error, _RunawayRecord):
-            values = [lines.taken[0]] if lines.taken else []
-            lines.push_back_all_but_first()
-            yield first, lines.taken[0], values
+        except csv.Error:
+            after_stray = len(taken.lines) > 1
+            raw = taken.keep_first()
+            reader = dialect.reader(taken)
+            if tidied := _tidied(raw, dialect):
+                after_stray = False
+                yield _Row(first, raw, tidied)
+                continue
+            loose = raw.replace(dialect.quote, "").rstrip("\r\n").split(dialect.delimiter)
+            yield _Row(first, raw, loose, "a quote stands inside quoted text or is never closed")
             continue
-        if not any(value.strip() for value in values):
+        if not any(cell.strip() for cell in cells):
             continue
-        if width and len(lines.taken) > 1 and len(_cut(values, width)) != width:
-            raw = lines.taken[0]
-            lines.push_back_all_but_first()
-            yield first, raw, next(csv.reader([raw.rstrip("\r\n").replace('"', "")], delimiter=delimiter), [])
-            continue
-        yield first, "".join(lines.taken), values
+        raw = taken.lines[0] if len(taken.lines) == 1 else "".join(taken.lines)
+        after_stray = after_stray and (raw.count(dialect.quote) % 2 == 1 or len(cells) != width)
+        yield _Row(first, raw, cells, "left over from a record whose quotes do not fit" if after_stray else "")
 
 
-def _cut(values: list[str], width: int) -> list[str]:
+def _tidied(raw: str, dialect: Dialect) -> list[str]:
+    """Cells of a line in which nothing is wrong but blanks behind closing quotes; empty where more is."""
+    end = rf"(?={re.escape(dialect.delimiter)}|[\r\n]|$)"
+    try:
+        return next(dialect.reader([re.sub(rf"{dialect.quote}[ \t]+{end}", dialect.quote, raw)]), [])
+    except csv.Error:
+        return []
+
+
+def _cut(cells: list[str], width: int) -> list[str]:
     """Empty cells beyond the header are nothing (trailing delimiters)."""
-    end = len(values)
-    while end > width and not values[end - 1].strip():
+    end = len(cells)
+    while end > width and not cells[end - 1].strip():
         end -= 1
-    return values[:end]
+    return cells[:end]
 
 
-def _judge(number: int, line: int, raw: str, values: list[str], width: int) -> Record | Reject:
-    cells = _cut(values, width)
-    filled: list[str | None] = [cell if cell != "" else None for cell in cells]
-    if is_totals_row([*filled, *([None] * (width - len(filled)))]):
-        return Reject(number, line, "totals_row", "a line of sums, not a record", raw[:RAW_LIMIT], "excluded")
-    if len(cells) != width:
-        reason = f"{len(cells)} fields where the header has {width}"
-        return Reject(number, line, "bad_row", reason, raw[:RAW_LIMIT])
-    return Record(number, line, filled)
+def _judge(number: int, row: _Row, width: int, encoding: str) -> Record | Reject:
+    cells = row.cells if len(row.cells) == width else _cut(row.cells, width)
+    filled = [cell or None for cell in cells]
+    problem = row.problem
+    if not problem and is_totals_row(filled):
+        return Reject(number, row.line, "totals_row", "a line of sums, not a record", row.raw, filled, "excluded")
+    if not problem and UNREADABLE in row.raw:
+        problem = f"holds bytes that are no {encoding} text"
+    if not problem and len(cells) != width:
+        problem = f"{len(cells)} fields where the header has {width}"
+    if problem:
+        return Reject(number, row.line, "bad_row", problem, row.raw, filled)
+    return Record(number, row.line, filled)

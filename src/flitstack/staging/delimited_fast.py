@@ -1,69 +1,89 @@
 """Large clean CSV files go through the engine's own reader: set-wise, without a Python object a record.
 
-It is taken only when it provably gives the same as `delimited.py`: UTF-8, no malformed record, and the physical lines of
-all records add up to those of the file. Otherwise it says no and the careful reader does the work.
+It is taken only when it provably gives the same as `delimited.py`: UTF-8, usual quoting, no malformed, blank or totals
+row, and the physical lines of all records add up to those of the file. Otherwise it says no and the careful reader does
+the work (tests/staging/test_delimited_fast.py compares both).
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from flitstack.staging.dialect import Dialect
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.source import TOTALS
 
 MIN_BYTES = 4 << 20
 ENCODINGS = frozenset(("utf-8", "utf-8-sig"))
+# The engine's reader holds several buffers of at least this size; longer lines are the careful reader's.
+MAX_LINE_BYTES = 8 << 20
+# What Python's strip() takes off.
+_BLANKS = r"'[\s\p{Z}\x{0B}\x{1C}-\x{1F}\x{85}]*'"
 
 
-def stage_fast(engine: Engine, path: Path, dialect: Dialect, header: list[str], target: Path) -> int | None:
-    """Write `target` (columns `_record`, `_line` and the header's names); number of records, or None when it cannot.
+def stage_fast(
+    engine: Engine, path: Path, dialect: Dialect, width: int, places: Sequence[int], target: Path
+) -> int | None:
+    """Write `target` (`_record`, `_line` and `c<place>` for the 0-based places); number of records, or None if it cannot.
 
-    Blank lines are skipped by both readers. A record's physical lines are one more than the newlines inside its fields.
+    `width` is the number of columns in the header, which is the file's first line.
     """
-    if path.stat().st_size < MIN_BYTES or dialect.encoding not in ENCODINGS:
+    if dialect.encoding not in ENCODINGS or not dialect.is_usual or width < 2:
         return None
-    names = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
-    reading = (
-        f"read_csv({literal(str(path))}, delim = {literal(dialect.delimiter)}, quote = '\"', escape = '\"', header = true, "
-        f"columns = {{{names}}}, auto_detect = false, strict_mode = true, ignore_errors = false, null_padding = false, "
-        # No `new_line`: with strict mode and CRLF the engine's reader then gives no record at all (DuckDB 2.0).
-        "parallel = true, max_line_size = 67108864)"
-    )
-    texts = " || ".join(f"coalesce({quoted(name)}, '')" for name in header)
-    breaks = f"length({texts}) - length(replace({texts}, chr(10), ''))"
-    columns = ", ".join(f"nullif({quoted(name)}, '') AS {quoted(name)}" for name in header)
+    lines = _physical_lines(path, dialect.delimiter)
+    if lines is None:
+        return None
     try:
-        records = engine.write_parquet(
-            f"""
-            SELECT row_number() OVER () AS _record,
-                   2 + coalesce(sum(1 + breaks) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::BIGINT AS _line,
-                   * EXCLUDE (breaks)
-            FROM (SELECT {columns}, {breaks} AS breaks FROM {reading})
-            """,
-            target,
-        )
+        records = engine.write_parquet(_select(path, dialect, width, places), target)
     except duckdb.Error:
         # Something in the file is malformed: the careful reader names it, record by record.
         return None
-    if _lines_taken(engine, target, header) != _physical_lines(path):
+    source = f"read_parquet({literal(str(target))})"
+    last, suspect = engine.one(f"SELECT coalesce(max(_last), 1), coalesce(bool_or(_suspect), FALSE) FROM {source}")
+    if last != lines or suspect:
         target.unlink()
         return None
     return records
 
 
-def _lines_taken(engine: Engine, target: Path, header: list[str]) -> int:
-    texts = " || ".join(f"coalesce({quoted(name)}, '')" for name in header)
-    row = engine.one(
-        f"SELECT coalesce(max(_line), 1), coalesce(arg_max(length({texts}) - length(replace({texts}, chr(10), '')), _line), 0) "
-        f"FROM read_parquet({literal(str(target))})"
-    )
-    return int(row[0]) + int(row[1])
+def _select(path: Path, dialect: Dialect, width: int, places: Sequence[int]) -> str:
+    """The records with `_last`, the physical line each one ends on, and `_suspect`: blank, or perhaps a totals row."""
+    names = [f"c{place}" for place in range(width)]
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
+    first = f"coalesce({', '.join(names)})"
+    totals = ", ".join(literal(word) for word in TOTALS)
+    return f"""
+        SELECT row_number() OVER () AS _record, 1 + _ends - _breaks AS _line, 1 + _ends AS _last, _suspect,
+               {", ".join(f"c{place}" for place in places)}
+        FROM (SELECT *, sum(1 + _breaks) OVER (ROWS UNBOUNDED PRECEDING)::BIGINT AS _ends
+              FROM (SELECT *, {" + ".join(f"coalesce(length({name}) - length(replace({name}, chr(10), '')), 0)" for name in names)} AS _breaks,
+                        {first} IS NULL OR regexp_full_match({first}, {_BLANKS}) OR lower(rtrim(trim({first}), ':')) IN ({totals}) AS _suspect
+                    FROM (SELECT {", ".join(f"nullif({name}, '') AS {name}" for name in names)} FROM read_csv(
+                        {literal(str(path))}, delim = {literal(dialect.delimiter)}, quote = '"', escape = '"', header = true,
+                        columns = {{{columns}}}, auto_detect = false, strict_mode = true, ignore_errors = false,
+                        null_padding = false, parallel = true, max_line_size = {MAX_LINE_BYTES}))))
+    """
 
 
-def _physical_lines(path: Path) -> int:
-    lines, last = 0, b"\n"
+def _physical_lines(path: Path, delimiter: str) -> int | None:
+    """Number of lines; None where the two readers differ.
+
+    That is: a carriage return by itself, a NUL, blanks between a delimiter and a quote. Behind a delimiter and blanks,
+    a doubled quote that text follows is taken for one inside quoted text; anywhere else the engine calls it malformed.
+    """
+    blanks, mark = "[ ]+" if delimiter == "\t" else "[ \\t]+", re.escape(delimiter)
+    loose_quote = re.compile(rf'"{blanks}[{mark}\r\n]|[{mark}\n]{blanks}"(?!"[^{mark}\r\n"])'.encode())
+    lines, returns, pairs, tail = 0, 0, 0, b"\n"
     with path.open("rb") as file:
         while block := file.read(1 << 20):
+            if b"\0" in block or loose_quote.search(tail + block):
+                return None
             lines += block.count(b"\n")
-            last = block[-1:]
-    return lines + (last != b"\n")
+            returns += block.count(b"\r")
+            pairs += block.count(b"\r\n") + (tail.endswith(b"\r") and block.startswith(b"\n"))
+            tail = block[-64:]
+    if returns != pairs or loose_quote.search(tail + b"\n"):
+        return None
+    return lines + (not tail.endswith(b"\n"))

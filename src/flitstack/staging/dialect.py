@@ -1,115 +1,114 @@
-"""Which encoding and which delimiter a text file has: decided once a file, said in the staging document."""
+"""How a text file is cut into cells: its delimiter and the way it quotes, decided once a file on its beginning."""
 
-import codecs
+import csv
+import re
 from collections import Counter
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 
-from charset_normalizer import from_bytes
+from flitstack.staging.encodings import sample_text
 
-SAMPLE_BYTES = 1 << 20
 DELIMITERS = (",", ";", "\t", "|")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_CODE_PAGES = ("cp1251", "cp1252", "cp1254")
-# The six bytes in which Turkish differs from Western European.
-_TURKISH_BYTES = frozenset(b"\xd0\xdd\xde\xf0\xfd\xfe")
+QUOTING_SAMPLE = 1 << 18
+
+# The largest cell; Python's own limit is 131,072 characters.
+csv.field_size_limit((1 << 31) - 1)
+
+_DECLARED = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How to read a delimited file. `encoding` is a Python codec name."""
+    """How to read a delimited file. `encoding` is a Python codec name; the rest defaults to what spreadsheets write."""
 
     encoding: str
     delimiter: str
+    quote: str = '"'
+    escapes: bool = False  # \" instead of ""
+    skips_blank: bool = False  # a, "b": the blank behind the delimiter is no part of the cell
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it differs from RFC 4180 in nothing but encoding and delimiter."""
+        return self.quote == '"' and not self.escapes and not self.skips_blank
+
+    def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """Cells of each record; raises csv.Error for quotes that do not fit."""
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            doublequote=not self.escapes,
+            escapechar="\\" if self.escapes else None,
+            skipinitialspace=self.skips_blank,
+            strict=True,
+        )
 
 
-def is_text(path: Path) -> bool:
-    """False for bytes no text encoding explains: a NUL without a UTF-16 mark, or mostly control characters."""
-    head = _head(path, 1 << 16)
-    if any(head.startswith(mark) for mark, _ in _BOMS):
-        return True
-    if b"\0" in head:
-        return False
-    control = sum(byte < 9 or 13 < byte < 32 for byte in head)
-    return control * 50 <= len(head)
-
-
-def find_encoding(path: Path) -> str:
-    """The codec that reads the whole file: a mark decides, then UTF-8 if every byte fits, else a Windows code page."""
-    head = _head(path, 4)
-    for mark, encoding in _BOMS:
-        if head.startswith(mark):
-            return encoding
-    if _is_utf8(path):
-        return "utf-8"
-    return _code_page(_sample_with_high_bytes(path))
+def find_dialect(path: Path, encoding: str) -> Dialect:
+    """Delimiter and quoting of a file. Other quoting than the usual is taken only where it reads more rows whole."""
+    text = sample_text(path, encoding)
+    declared = _DECLARED.match(text)
+    usual = Dialect(encoding, declared[1] if declared else find_delimiter(text))
+    sample = text[: text.rfind("\n", 0, QUOTING_SAMPLE) + 1] if len(text) > QUOTING_SAMPLE else text
+    sample = sample[declared.end() :] if declared else sample
+    choices = [usual, replace(usual, skips_blank=True)]
+    if _quotes_with("'", sample, usual.delimiter) and not _quotes_with('"', sample, usual.delimiter):
+        choices.append(replace(usual, quote="'"))
+    if _escapes_well(sample, usual.delimiter):
+        choices.append(replace(usual, escapes=True))
+    return min(choices, key=lambda dialect: _misfits(sample, dialect))
 
 
 def find_delimiter(text: str) -> str:
     """The delimiter that cuts the first lines most evenly; a comma when nothing does."""
-    lines = [line for line in _outside_quotes(text).splitlines() if line.strip()][:50]
+    lines = [line for line in re.split(r"\r\n|\r|\n", _outside_quotes(text[:QUOTING_SAMPLE])) if line][:50]
     best, score = ",", 0.0
     for delimiter in DELIMITERS:
         counts = [line.count(delimiter) for line in lines]
-        usual, often = Counter(counts).most_common(1)[0] if counts else (0, 0)
-        if usual and often / len(counts) * (1 + usual / 1000) > score:
-            best, score = delimiter, often / len(counts) * (1 + usual / 1000)
+        often = Counter(counts).most_common()
+        usual = max((count for count, times in often if times == often[0][1]), default=0)
+        found = counts.count(usual) / len(counts) * (1 + usual / 1000) if counts and usual else 0.0
+        if found > score:
+            best, score = delimiter, found
     return best
 
 
-def sample_text(path: Path, encoding: str) -> str:
-    """The beginning of the file as text, cut at a whole line."""
-    raw = _head(path, SAMPLE_BYTES)
-    text = raw.decode(encoding, errors="ignore")
-    return text[: text.rfind("\n") + 1] if len(raw) == SAMPLE_BYTES and "\n" in text else text
+def _misfits(sample: str, dialect: Dialect) -> int:
+    """Rows of the sample that this dialect cuts unevenly or not at all; a header left in its quotes spoils all of them."""
+    reader = dialect.reader(StringIO(sample, newline=""))
+    rows: list[list[str]] = []
+    errors = 0
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            errors += 1
+            continue
+        if any(cell.strip() for cell in row):
+            rows.append(row)
+    if not rows:
+        return errors
+    usual = Counter(map(len, rows)).most_common(1)[0][0]
+    uneven = sum(len(row) != usual for row in rows)
+    wrapped = any(re.fullmatch(r"""\s*(["']).*\1\s*""", cell, re.DOTALL) for cell in rows[0])
+    return errors + uneven + (len(rows) if wrapped else 0)
 
 
-def _head(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(size)
+def _quotes_with(mark: str, sample: str, delimiter: str) -> bool:
+    """Whether cells begin and end with this mark."""
+    side = rf"(?:^|$|{re.escape(delimiter)})"
+    return bool(re.search(rf"{side}{mark}[^{mark}]*{mark}{side}", sample, re.MULTILINE))
 
 
-def _is_utf8(path: Path) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(SAMPLE_BYTES):
-                decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _sample_with_high_bytes(path: Path) -> bytes:
-    """Up to a sample's worth of the lines that hold bytes outside ASCII: only they tell code pages apart."""
-    kept, size = [], 0
-    with path.open("rb") as file:
-        for line in file:
-            if not line.isascii():
-                kept.append(line)
-                size += len(line)
-                if size > SAMPLE_BYTES // 4:
-                    break
-    return b"".join(kept)
-
-
-def _code_page(sample: bytes) -> str:
-    high = [byte for byte in sample if byte > 127]
-    # Cyrillic text is made of high bytes in runs; Western text has single ones among ASCII letters.
-    runs = sum(a > 191 and b > 191 for a, b in pairwise(sample))
-    if high and runs > len(high) * 0.5:
-        return "cp1251"
-    turkish = sum(byte in _TURKISH_BYTES for byte in high)
-    if high and turkish:
-        return "cp1254"
-    best = from_bytes(sample, cp_isolation=list(_CODE_PAGES)).best()
-    return best.encoding if best and best.encoding in _CODE_PAGES else "cp1252"
+def _escapes_well(sample: str, delimiter: str) -> bool:
+    """Whether every backslash escapes something: a path like C:\\new shows that backslashes are plain characters."""
+    behind = re.findall(r"\\(.|\n|$)", sample)
+    return bool(behind) and all(char in f'"\\\n\r{delimiter}' for char in behind)
 
 
 def _outside_quotes(text: str) -> str:

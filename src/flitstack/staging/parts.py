@@ -1,149 +1,214 @@
-"""One file of the export becomes parts: a CSV or JSON file is one, a workbook one a sheet."""
+"""One file of the export becomes parts: a CSV file is one, a workbook one a sheet, a JSON file one a list."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path, PurePosixPath
-
-import orjson
 
 from flitstack.packs.types import Pack, SourceObject
 from flitstack.staging.delimited import DelimitedSource
-from flitstack.staging.delimited_fast import stage_fast
-from flitstack.staging.dialect import Dialect, find_delimiter, find_encoding, is_text, sample_text
+from flitstack.staging.delimited_fast import MIN_BYTES, stage_fast
+from flitstack.staging.dialect import find_dialect
+from flitstack.staging.encodings import find_encoding, is_text, sample_text
 from flitstack.staging.engine.engine import Engine
-from flitstack.staging.recognise import header_row, match_by_values, match_columns, object_of
-from flitstack.staging.sheets import SUFFIXES, SheetSource, cell_text, read_sheets
+from flitstack.staging.recognise import (
+    fits_path,
+    header_key,
+    header_row,
+    lacks_header,
+    match_by_values,
+    match_columns,
+    object_of,
+)
+from flitstack.staging.sheets import SUFFIXES, SheetSource, read_sheets
 from flitstack.staging.source import Record, Reject, Source
-from flitstack.staging.trees import TreeSource
-from flitstack.staging.write import write_source
+from flitstack.staging.trees import read_trees
+from flitstack.staging.write import RejectsFile, write_records
 
 DELIMITED = frozenset((".csv", ".tsv", ".txt", ".tab"))
 TREES = frozenset((".json", ".jsonl", ".ndjson"))
+TABLES = DELIMITED | TREES | SUFFIXES
 SAMPLE_RECORDS = 200
+
+# Columns of a staged table that say where a record stands (staging/document.py).
+PROVENANCE = frozenset(("_file", "_record", "_line", "_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A staged column: 0-based place in the file, the header there, whether the pack knows it, what made it known."""
+
+    place: int
+    header: str
+    known: bool
+    how: str
 
 
 @dataclass
 class Part:
-    """One table-like part of a file. `columns`: staged name -> (header, is known, how); `parquet` None = not staged."""
+    """One table-like part of a file. `columns`: by staged name; `parquet` None = nothing of it is staged."""
 
-    path: str
-    object: str = ""
+    file: str
+    within: str = ""  # sheet of the workbook, list of the JSON document
     format: str = ""
     encoding: str = ""
     delimiter: str = ""
-    is_table: bool = True
+    object: str = ""
     header: list[str] = field(default_factory=list)
-    columns: dict[str, tuple[str, bool, str]] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
+    suppressed: list[str] = field(default_factory=list)
     parquet: Path | None = None
     records: int = 0
-    rejects: list[Reject] = field(default_factory=list)
+    rejects: int = 0
     remarks: list[tuple[str, str]] = field(default_factory=list)
 
-
-def read_file(
-    pack: Pack, export: Path, inside: PurePosixPath, work: Path, number: int, engine: Engine
-) -> Iterator[Part]:
-    """The parts of one file, written to `work`/part-<n>.parquet where they belong to an object."""
-    path, suffix = export / inside, inside.suffix.lower()
-    expected, _ = object_of(str(inside), [], pack)
-    if suffix not in DELIMITED | TREES | SUFFIXES or (len(inside.parts) > 1 and expected is None):
-        return  # a file that travels with a record
-    if path.stat().st_size == 0:
-        yield _nothing(inside, expected, "empty_export_file", "the file holds nothing: 0 bytes")
-    elif suffix in SUFFIXES:
-        yield from _workbook(pack, path, inside, work, number)
-    elif not is_text(path):
-        yield _nothing(inside, expected, "not_text", f"named {suffix}, but holds binary data")
-    elif suffix in TREES:
-        yield _staged(
-            pack, TreeSource(path), Part(str(inside), format="json", encoding=find_encoding(path)), work, number
-        )
-    else:
-        yield _delimited(pack, path, inside, work, number, engine)
+    @property
+    def path(self) -> str:
+        """How findings and staged records name it: `book.xlsx#Sheet`."""
+        return f"{self.file}#{self.within}" if self.within else self.file
 
 
-def _nothing(inside: PurePosixPath, expected: SourceObject | None, code: str, text: str) -> Part:
-    return Part(str(inside), expected.name if expected else "", remarks=[(code, text)])
+@dataclass
+class Intake:
+    """What every file of one staging run is read with. `suppress`: object -> fields that are never written anywhere."""
+
+    pack: Pack
+    export: Path
+    work: Path
+    engine: Engine
+    suppress: Mapping[str, Sequence[str]]
+    rejects: RejectsFile
+    numbers: Iterator[int] = field(default_factory=count)
+    spelled: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def spell(self, object_name: str, name: str) -> str:
+        """The spelling an object's earlier file has for this column: the engine takes "Score" and "score" for one."""
+        return self.spelled.setdefault((object_name, name.casefold()), name)
+
+    def target(self) -> Path:
+        """A file of its own for the next part."""
+        return self.work / f"part-{next(self.numbers)}.parquet"
 
 
-def _workbook(pack: Pack, path: Path, inside: PurePosixPath, work: Path, number: int) -> Iterator[Part]:
-    try:
-        sheets = read_sheets(path)
-    except ValueError as error:
-        expected, _ = object_of(str(inside), [], pack)
-        yield _nothing(inside, expected, "not_a_workbook", f"cannot be read as a workbook: {error}")
+Fast = Callable[[Sequence[int], Path], int | None]
+
+
+def read_file(intake: Intake, inside: PurePosixPath, *, among_tables: bool) -> Iterator[Part]:
+    """The parts of one file, written where they belong to an object; none for a file that travels with a record.
+
+    `among_tables`: the file's folder holds nothing but files that can be tables. In other folders only a pattern that
+    names the whole path makes a file one: a list that somebody attached to a deal is no export of contacts.
+    """
+    path, suffix = intake.export / inside, inside.suffix.lower()
+    named = fits_path(str(inside), intake.pack)
+    if not named and (suffix not in TABLES or not (among_tables or len(inside.parts) == 1)):
         return
-    for place, (name, rows) in enumerate(sheets.items()):
-        part = Part(f"{inside}#{name}", format="xlsx")
-        if not rows:
-            part.remarks.append(("empty_sheet", "the sheet holds nothing"))
-            yield part
-            continue
-        found = header_row([[cell_text(cell) for cell in row] for row in rows[:20]], pack, part.path)
-        yield _staged(pack, SheetSource(rows, found), part, work, number + place)
+    if path.stat().st_size == 0:
+        yield _unread(intake, inside, "empty_export_file", "the file holds nothing: 0 bytes")
+    elif suffix in SUFFIXES:
+        yield from _workbook(intake, path, inside)
+    elif not is_text(path):
+        yield _unread(intake, inside, "not_text", f"named {inside.name}, but holds binary data")
+    elif suffix in TREES or (suffix not in DELIMITED and _begins_as_tree(path)):
+        encoding = find_encoding(path)
+        for name, source in read_trees(path, encoding):
+            part = Part(str(inside), name, "json", encoding)
+            yield _staged(intake, source, part)
+    else:
+        yield _delimited(intake, path, inside)
 
 
-def _delimited(pack: Pack, path: Path, inside: PurePosixPath, work: Path, number: int, engine: Engine) -> Part:
-    encoding = find_encoding(path)
-    dialect = Dialect(encoding, find_delimiter(sample_text(path, encoding)))
-    first = list(islice(DelimitedSource(path, dialect).first_rows(), 20))
-    found = header_row(first, pack, str(inside))
-    source = DelimitedSource(path, dialect, found)
-    part = Part(str(inside), format="csv", encoding=encoding, delimiter=dialect.delimiter)
-    if found == 0 and object_of(part.path, source.header, pack)[0] is not None:
-        target = work / f"part-{number}.parquet"
-        records = stage_fast(engine, path, dialect, source.header, target)
-        if records is not None:
-            return _finished(pack, source, part, target, records)
-    return _staged(pack, source, part, work, number)
+def _unread(intake: Intake, inside: PurePosixPath, code: str, text: str) -> Part:
+    expected, _ = object_of(str(inside), [], intake.pack)
+    return Part(str(inside), object=expected.name if expected else "", remarks=[(code, text)])
 
 
-def _staged(pack: Pack, source: Source, part: Part, work: Path, number: int) -> Part:
-    if object_of(part.path, source.header, pack)[0] is None:
-        part.header = source.header
-        return part
-    target = work / f"part-{number}.parquet"
-    written = write_source(source, target)
-    part.rejects = written.rejects
-    _keep_rejects(work, part)
-    return _finished(pack, source, part, target, written.records)
+def _begins_as_tree(path: Path) -> bool:
+    return sample_text(path, find_encoding(path)).lstrip()[:1] in {"{", "["}
 
 
-def _finished(pack: Pack, source: Source, part: Part, target: Path, records: int) -> Part:
-    found, how_seen = object_of(part.path, source.header, pack)
+def _workbook(intake: Intake, path: Path, inside: PurePosixPath) -> Iterator[Part]:
+    try:
+        for sheet in read_sheets(path):
+            part = Part(str(inside), sheet.name, "xlsx")
+            if any(cell for row in sheet.rows for cell in row):
+                place = _find_header(intake, sheet.head(), part)
+                yield _staged(intake, SheetSource(sheet, place), part)
+            else:
+                part.remarks.append(("empty_sheet", "the sheet holds nothing"))
+                yield part
+    except ValueError as error:
+        yield _unread(intake, inside, "not_a_workbook", f"cannot be read as a workbook: {error}")
+
+
+def _delimited(intake: Intake, path: Path, inside: PurePosixPath) -> Part:
+    dialect = find_dialect(path, find_encoding(path))
+    part = Part(str(inside), "", "csv", dialect.encoding, dialect.delimiter)
+    place = _find_header(intake, DelimitedSource(path, dialect).first_rows(), part)
+    source = DelimitedSource(path, dialect, place)
+
+    def fast(places: Sequence[int], target: Path) -> int | None:
+        return stage_fast(intake.engine, path, dialect, len(source.header), places, target)
+
+    is_large = path.stat().st_size >= MIN_BYTES
+    return _staged(intake, source, part, fast if is_large and place == 0 else None)
+
+
+def _find_header(intake: Intake, rows: Sequence[Sequence[str]], part: Part) -> int | None:
+    place = header_row(rows, intake.pack, part.path)
+    if not lacks_header(rows, place, intake.pack, part.path):
+        return place
+    part.remarks.append(
+        ("header_missing", "the file names no columns: they are numbered and known by their values only")
+    )
+    return None
+
+
+def _staged(intake: Intake, source: Source, part: Part, fast: Fast | None = None) -> Part:
+    found, seen = object_of(part.path, source.header, intake.pack)
+    part.header = source.header
     if found is None:
         return part
-    part.object, part.parquet, part.records, part.header = found.name, target, records, source.header
+    part.object, part.parquet = found.name, intake.target()
     part.remarks += source.remarks.found
-    if how_seen == "content":
+    if seen == "content":
         part.remarks.append(("file_by_content", f"no pattern names this file; its columns are those of {found.name}"))
     sample = [record.values for record in islice(source.records(), SAMPLE_RECORDS) if isinstance(record, Record)]
-    match = match_by_values(source.header, sample, found, match_columns(source.header, found))
-    for place, header in enumerate(source.header):
-        known = match.fields.get(place)
-        name = known.name if known else _free_name(header, found, part)
-        part.columns[name] = (header, known is not None, match.how.get(place, "unknown"))
+    _name_columns(intake, part, sample, found)
+    places = [column.place for column in part.columns.values()]
+    key = part.columns.get(found.key)
+    ids = {_outline(row[key.place]) for row in sample} if key else set()
+
+    def refuse(reject: Reject) -> None:
+        part.rejects += 1
+        guess = reject.values[key.place] if key and key.place < len(reject.values) else None
+        record = guess.strip() if guess and reject.code == "bad_row" and _outline(guess) in ids else str(reject.number)
+        intake.rejects.add(part.path, part.object, record, reject, with_text=not part.suppressed)
+
+    records = fast(places, part.parquet) if fast else None
+    part.records = write_records(source, places, part.parquet, refuse) if records is None else records
     return part
 
 
-def _free_name(header: str, source: SourceObject, part: Part) -> str:
-    """An unknown column keeps its header, unless a field of the pack is called so and another column is that field."""
-    name = header
-    while name in part.columns or name in source.fields:
-        name += " (other)"
-    return name
+def _name_columns(intake: Intake, part: Part, sample: list[list[str | None]], source: SourceObject) -> None:
+    """Staged names for the part's columns: the pack's field, else the header. Suppressed ones are left out."""
+    suppress = {header_key(name) for name in intake.suppress.get(source.name, ())}
+    match = match_by_values(part.header, sample, source, match_columns(part.header, source))
+    taken = PROVENANCE | {name.casefold() for name in source.fields}
+    for place, header in enumerate(part.header):
+        known = match.fields.get(place)
+        name = known.name if known else header
+        if {header_key(name), header_key(header)} & suppress:
+            part.suppressed.append(name)
+            continue
+        while known is None and name.casefold() in taken:
+            name += " (other)"
+        taken |= {name.casefold()}
+        name = name if known else intake.spell(source.name, name)
+        part.columns[name] = Column(place, header, known is not None, match.how.get(place, "unknown"))
 
 
-def _keep_rejects(work: Path, part: Part) -> None:
-    """The raw text of what could not be read, so that nothing is lost."""
-    with (work / "rejects.jsonl").open("ab") as file:
-        for reject in part.rejects:
-            entry = {
-                "file": part.path,
-                "record": reject.number,
-                "line": reject.line,
-                "reason": reject.reason,
-                "raw": reject.raw,
-            }
-            file.write(orjson.dumps(entry) + b"\n")
+def _outline(value: str | None) -> str:
+    """What an id looks like: runs of letters and of digits. `per_00012` is `a_9`."""
+    return re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", (value or "").strip()))

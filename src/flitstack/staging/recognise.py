@@ -9,10 +9,6 @@ from pathlib import PurePosixPath
 
 from flitstack.packs.types import Field, Pack, SourceObject
 
-# Folders beside an export that are not part of it, and documents about it.
-BESIDE = frozenset(("delta", "destination"))
-ABOUT = frozenset(("scoping.json", "expected.json", "truth.json"))
-
 # A file no pattern names still belongs to an object when it has its key and this share of its fields.
 CONTENT_SHARE = 0.6
 
@@ -32,7 +28,8 @@ class Match:
 
 def header_key(text: str) -> str:
     """A header without case, accents, blanks and punctuation."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    folded = unicodedata.normalize("NFKD", text.casefold().replace("ı", "i"))
+    plain = "".join(c for c in folded if not unicodedata.combining(c))
     return "".join(c for c in plain if c.isalnum())
 
 
@@ -99,9 +96,15 @@ def header_row(rows: Sequence[Sequence[str | None]], pack: Pack, path: str) -> i
     )
 
 
-def is_beside(path: PurePosixPath) -> bool:
-    """Whether the path is not part of the export at all."""
-    return path.parts[0] in BESIDE or path.name in ABOUT or any(part.startswith(".") for part in path.parts)
+def lacks_header(rows: Sequence[Sequence[str | None]], place: int, pack: Pack, path: str) -> bool:
+    """Whether the row taken for the header is a record: no field is recognised in it and a cell holds a value."""
+    if place >= len(rows):
+        return False
+    cells = [cell or "" for cell in rows[place]]
+    source, seen = object_of(path, cells, pack)
+    if seen != "pattern" or source is None or match_columns(cells, source).score:
+        return False
+    return any(_VALUE.fullmatch(cell.strip()) for cell in cells)
 
 
 _VALUE_PATTERNS: Mapping[str, re.Pattern[str]] = {
@@ -109,6 +112,8 @@ _VALUE_PATTERNS: Mapping[str, re.Pattern[str]] = {
     "phone": re.compile(r"\s*\+?[\d\s()./-]{7,20}\s*"),
     "url": re.compile(r"\s*(?:https?://|www\.)\S+\s*"),
 }
+# What no column is called: an address, a link, a number, a date.
+_VALUE = re.compile(r"[^@\s]+@[^@\s]+\.\w{2,}|https?://\S+|[-+(]?\d[\d.,:/ T()+-]*Z?")
 
 
 def _looks_like(pattern: re.Pattern[str], values: Iterable[str | None]) -> bool:
@@ -126,6 +131,11 @@ def _other_names(source: SourceObject) -> dict[str, Field]:
         for other in field.headers:
             names.setdefault(header_key(other), field)
     return names
+
+
+def fits_path(path: str, pack: Pack) -> bool:
+    """Whether a pattern names this very path, not only the file's name wherever it lies."""
+    return any(fnmatch(path.lower(), pattern.lower()) for source in pack.objects.values() for pattern in source.files)
 
 
 def _fits(path: str, pattern: str) -> bool:

@@ -1,11 +1,12 @@
 """What every reader of a file gives: a header, records with their place, and what could not be read."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """One record: 1-based number in its file, physical line (None where the format has none), one text a column."""
 
@@ -14,15 +15,19 @@ class Record:
     values: list[str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reject:
-    """A record that could not be read, with its raw text kept. `outcome`: held, or excluded for a totals row."""
+    """A record that could not be read, with its raw text. `outcome`: held, or excluded for a totals row.
+
+    `values` are the cells as far as they could be told apart, only good for naming the record.
+    """
 
     number: int
     line: int | None
     code: str
     reason: str
     raw: str
+    values: Sequence[str | None] = ()
     outcome: str = "held"
 
 
@@ -48,31 +53,42 @@ class Source(Protocol):
         """All records in order; every one is either a Record or a Reject."""
 
 
-def unique_names(cells: list[str], remarks: Remarks) -> list[str]:
-    """Column names from a header row: blanks become "Column 3", a second "Email" becomes "Email (2)"."""
+def unique_names(cells: Sequence[str], remarks: Remarks) -> list[str]:
+    """Column names from a header row: blanks become "Column 3", a second "Email" becomes "Email (2)".
+
+    Names that differ in case only count as the same, since the engine takes them for one.
+    """
     names: list[str] = []
+    taken: set[str] = set()
     for place, cell in enumerate(cells, start=1):
         name = " ".join(cell.split())
         if not name:
             name = f"Column {place}"
             remarks.add("unnamed_column", f"column {place} has no name and is read as {name!r}")
-        if name in names:
+        if name.casefold() in taken:
             number = 2
-            while f"{name} ({number})" in names:
+            while f"{name} ({number})".casefold() in taken:
                 number += 1
-            remarks.add(
-                "duplicate_column",
-                f"column name {name!r} stands twice; the later one is read as {name + f' ({number})'!r}",
-            )
-            name = f"{name} ({number})"
+            later = f"{name} ({number})"
+            remarks.add("duplicate_column", f"column name {name!r} stands twice; the later one is read as {later!r}")
+            name = later
         names.append(name)
+        taken.add(name.casefold())
     return names
 
 
+def numbered_names(width: int) -> list[str]:
+    """Names for the columns of a file that names none."""
+    return [f"Column {place}" for place in range(1, width + 1)]
+
+
 TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "итого", "всього", "toplam", "razem")
+_SUM = re.compile(r"\s*(?:[^\w\s]|[A-Z]{3})?\s*[-(]?[\d.,'\s]*\)?\s*\S{0,4}\s*")
 
 
-def is_totals_row(values: list[str | None]) -> bool:
-    """Whether this is the sums line that spreadsheets put under a table."""
-    filled = [value.strip() for value in values if value and value.strip()]
-    return bool(filled) and len(filled) * 2 < len(values) and filled[0].rstrip(":").lower() in TOTALS
+def is_totals_row(values: Sequence[str | None]) -> bool:
+    """Whether this is the sums line that spreadsheets put under a table: "Total" first, then nothing but numbers."""
+    first = next((value for value in values if value and value.strip()), None)
+    if first is None or first.strip().rstrip(":").lower() not in TOTALS:
+        return False
+    return all(value is first or not value or _SUM.fullmatch(value) for value in values)

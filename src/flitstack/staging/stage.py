@@ -8,20 +8,42 @@ from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
 
 from flitstack.documents import file_sha256, fingerprint, save_json
-from flitstack.errors import Finding, Problem, UsageError, shape_of
+from flitstack.errors import Finding, Problem, UsageError
 from flitstack.packs.types import Pack, SourceObject
-from flitstack.staging.attachments import export_files, inventory
+from flitstack.staging.attachments import export_files
 from flitstack.staging.document import StagedField, StagedFile, StagedTable, StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted
 from flitstack.staging.engine.findings import FindingsWriter
-from flitstack.staging.parts import Part, read_file
+from flitstack.staging.parts import TABLES, Intake, Part, read_file
+from flitstack.staging.write import RejectsFile
+
+# What a reader noticed about a whole file: outcome, what to do. Unread files of an object are held: nobody knows how
+# many records are in them.
+_REMARKS = {
+    "empty_export_file": ("listed", "ask for the file again if it should hold records"),
+    "not_text": ("held", "export the file as CSV and stage again"),
+    "not_a_workbook": ("held", "open the file, save it as .xlsx and stage again"),
+    "empty_sheet": ("listed", ""),
+    "header_missing": ("listed", "write the columns' names into the file's first line and stage again"),
+    "file_by_content": ("listed", ""),
+    "beside_the_list": ("listed", ""),
+    "duplicate_column": ("listed", "rename one of the two columns in the file if the name matters"),
+    "unnamed_column": ("listed", "name the column in the file if it matters"),
+}
+_DO_REJECT = (
+    "correct this record in the export and stage again; its text is kept in rejects.parquet of the staging folder"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class StageOptions:
-    """`suppress`: object -> fields that are never staged (the agreed read scope, by data minimisation)."""
+    """`suppress`: object -> fields that are never staged (the agreed read scope, by data minimisation).
+
+    `partial`: the export holds changed records only, a record's absence means nothing.
+    """
 
     suppress: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    partial: bool = False
 
 
 def stage(
@@ -37,135 +59,126 @@ def stage(
         raise UsageError(
             Problem("export-empty", f"{export} holds no files", do="name the folder the export files lie in")
         )
-    for path in refused:
-        what = "a link is not followed: it could lead out of the export"
-        findings.add(
-            [Finding("link_refused", "", str(path), "", "listed", what=what, do="put the file itself into the export")]
-        )
+    findings.add(_link_refused(path) for path in refused)
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(mkdtemp(prefix=".staging-", dir=folder.parent))
     try:
-        parts, staged_files = _read_all(pack, export, files, work, options, engine, findings)
-        tables = {
-            name: _combine(engine, source, [part for part in parts if part.object == name], work)
-            for name, source in pack.objects.items()
-            if any(part.object == name for part in parts)
-        }
-        table_files = {file.path.partition("#")[0] for file in staged_files if file.object}
-        document = StagingDocument(
-            pack=pack.name,
-            export=str(export),
-            fingerprint=_fingerprint(export, files, pack, options),
-            at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            tables=tables,
-            files=tuple(staged_files),
-            attachments={path: size for path, size in inventory(export, files).items() if path not in table_files},
-        )
-        for leftover in work.glob("part-*.parquet"):
-            leftover.unlink()
+        rejects = RejectsFile(work / "rejects.parquet")
+        try:
+            parts = _read_all(Intake(pack, export, work, engine, options.suppress, rejects), files)
+        finally:
+            rejects.close()
+        for part in parts:
+            findings.add(_findings_of(part))
+        findings.add_sql(_reject_findings(rejects.path))
+        document = _document(pack, export, files, parts, work, options, engine)
         save_json(work / "document.json", document)
         _swap(work, folder)
-    finally:
-        # Swapped into place by then, unless something failed.
+    except BaseException:
         shutil.rmtree(work, ignore_errors=True)
+        raise
     return document
 
 
-def _read_all(
+def _read_all(intake: Intake, files: Sequence[PurePosixPath]) -> list[Part]:
+    mixed = {inside.parent for inside in files if inside.suffix.lower() not in TABLES}
+    return [part for inside in files for part in read_file(intake, inside, among_tables=inside.parent not in mixed)]
+
+
+def _document(
     pack: Pack,
     export: Path,
     files: Sequence[PurePosixPath],
+    parts: Sequence[Part],
     work: Path,
     options: StageOptions,
     engine: Engine,
-    findings: FindingsWriter,
-) -> tuple[list[Part], list[StagedFile]]:
-    parts: list[Part] = []
-    staged: list[StagedFile] = []
-    for inside in files:
-        for part in read_file(pack, export, inside, work, len(parts), engine):
-            if part.parquet is not None:
-                parts.append(part)
-            findings.add(_findings_of(part))
-            for name in options.suppress.get(part.object, ()):
-                if name in part.columns:
-                    part.columns.pop(name)
-                    what = "never staged, by the project's read scope"
-                    findings.add([Finding("suppressed", part.object, part.path, "", "excluded", field=name, what=what)])
-            if part.object or part.is_table:
-                sha256 = file_sha256(export / inside)
-                size = (export / inside).stat().st_size
-                staged.append(
-                    StagedFile(
-                        part.path, part.object, part.format, part.encoding, part.delimiter, size, sha256,
-                        part.records, len(part.rejects), tuple(part.header),
-                    )
-                )  # fmt: skip
-    return parts, staged
-
-
-def _findings_of(part: Part) -> list[Finding]:
-    found = [
-        Finding(
-            code,
-            part.object,
-            part.path,
-            "",
-            "listed",
-            what=text,
-            do="correct the header in the export if the name matters",
+) -> StagingDocument:
+    hashes = {str(inside): file_sha256(export / inside) for inside in files}
+    sizes = {str(inside): (export / inside).stat().st_size for inside in files}
+    staged = tuple(
+        StagedFile(
+            part.path, part.object, part.format, part.encoding, part.delimiter, sizes[part.file],
+            hashes[part.file], part.records, part.rejects, tuple(part.header),
         )
-        for code, text in part.remarks
-    ]
-    found += [
-        Finding(
-            reject.code,
-            part.object,
-            part.path,
-            str(reject.number),
-            reject.outcome,
-            line=reject.line,
-            shape=shape_of(reject.raw),
-            what=reject.reason,
-            do=""
-            if reject.outcome == "excluded"
-            else "correct this record in the export and stage again; its text is kept in staged/rejects.jsonl",
-        )
-        for reject in part.rejects
-    ]
-    return found
+        for part in parts
+    )  # fmt: skip
+    tables = {
+        name: _combine(engine, source, mine, work)
+        for name, source in pack.objects.items()
+        if (mine := [part for part in parts if part.object == name and part.parquet is not None])
+    }
+    table_files = {part.file for part in parts if part.object}
+    return StagingDocument(
+        pack=pack.name,
+        export=str(export),
+        fingerprint=_fingerprint(hashes, pack, options),
+        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        tables=tables,
+        files=staged,
+        attachments={path: size for path, size in sizes.items() if path not in table_files},
+        partial=options.partial,
+    )
 
 
 def _combine(engine: Engine, source: SourceObject, parts: list[Part], work: Path) -> StagedTable:
     """One Parquet file an object: the pack's fields in order, then unknown columns in the order first met."""
     fields: dict[str, StagedField] = {}
     for part in parts:
-        for name, (header, known, how) in part.columns.items():
-            fields.setdefault(name, StagedField(name, header, known, how))
+        for name, column in part.columns.items():
+            fields.setdefault(name, StagedField(name, column.header, column.known, column.how))
     ordered = [fields[name] for name in source.fields if name in fields] + [f for f in fields.values() if not f.known]
-    selects = []
+    selects = " UNION ALL ".join(_select(source, part, ordered) for part in parts)
+    records = engine.write_parquet(selects, work / f"{source.name}.parquet")
     for part in parts:
-        values = [
-            f"{quoted(part.columns[f.name][0])} AS {quoted(f.name)}"
-            if f.name in part.columns
-            else f"NULL::VARCHAR AS {quoted(f.name)}"
-            for f in ordered
-        ]
-        key = part.columns.get(source.key)
-        own_id = f"coalesce(clean({quoted(key[0])}), CAST(_record AS VARCHAR))" if key else "CAST(_record AS VARCHAR)"
-        selects.append(
-            f"SELECT {literal(part.path)} AS _file, _record, _line, {own_id} AS _id, {', '.join(values)} "
-            f"FROM read_parquet({literal(str(part.parquet))})"
-        )
-    records = engine.write_parquet(" UNION ALL ".join(selects), work / f"{source.name}.parquet")
+        if part.parquet is not None:
+            part.parquet.unlink()
     missing = tuple(name for name in source.fields if name not in fields)
     return StagedTable(source.name, f"{source.name}.parquet", records, tuple(ordered), missing)
 
 
-def _fingerprint(export: Path, files: Sequence[PurePosixPath], pack: Pack, options: StageOptions) -> str:
-    parts = [f"{path}:{file_sha256(export / path)}" for path in files]
-    scope = repr([(name, sorted(source.fields)) for name, source in pack.objects.items()])
-    return fingerprint(pack.name, scope, repr(sorted((k, sorted(v)) for k, v in options.suppress.items())), *parts)
+def _select(source: SourceObject, part: Part, ordered: Sequence[StagedField]) -> str:
+    values = []
+    for known in ordered:
+        column = part.columns.get(known.name)
+        values.append(f"{f'c{column.place}' if column else 'NULL::VARCHAR'} AS {quoted(known.name)}")
+    key = part.columns.get(source.key)
+    own_id = f"coalesce(clean(c{key.place}), CAST(_record AS VARCHAR))" if key else "CAST(_record AS VARCHAR)"
+    columns = ", ".join([f"{literal(part.path)} AS _file", "_record", "_line", f"{own_id} AS _id", *values])
+    return f"SELECT {columns} FROM read_parquet({literal(str(part.parquet))})"
+
+
+def _findings_of(part: Part) -> list[Finding]:
+    found = []
+    for code, text in part.remarks:
+        outcome, do = _REMARKS[code]
+        found.append(Finding(code, part.object, part.path, "", outcome if part.object else "listed", what=text, do=do))
+    for name in part.suppressed:
+        what = "never staged, by the project's read scope"
+        found.append(Finding("suppressed", part.object, part.path, "", "excluded", field=name, what=what))
+    return found
+
+
+def _reject_findings(rejects: Path) -> str:
+    return f"""
+        SELECT code, object, file, record, line, '' AS field, outcome, coalesce(shape(raw), '') AS shape, reason AS what,
+               CASE WHEN outcome = 'held' THEN {literal(_DO_REJECT)} ELSE '' END AS "do"
+        FROM read_parquet({literal(str(rejects))})"""
+
+
+def _link_refused(path: PurePosixPath) -> Finding:
+    what = "a link is not followed: it could lead out of the export"
+    return Finding("link_refused", "", str(path), "", "listed", what=what, do="put the file itself into the export")
+
+
+def _fingerprint(hashes: Mapping[str, str], pack: Pack, options: StageOptions) -> str:
+    """Changes with any file, with what the pack looks for, and with the read scope."""
+    scope = [
+        (source.name, source.files, source.key, [(f.name, f.type, f.headers) for f in source.fields.values()])
+        for source in pack.objects.values()
+    ]
+    suppress = sorted((name, sorted(fields)) for name, fields in options.suppress.items())
+    return fingerprint(pack.name, repr(scope), repr(suppress), *(f"{path}:{sha}" for path, sha in hashes.items()))
 
 
 def _swap(work: Path, folder: Path) -> None:

@@ -1,82 +1,90 @@
-"""Reads JSON: an array, JSON lines, or an object that wraps the list; nested objects become dotted columns."""
+"""Reads JSON: an array, JSON lines, or an object that wraps lists; nested objects become dotted columns.
 
+JSON lines are streamed; an array is held in memory as a whole.
+"""
+
+import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import orjson
+from flitstack.staging.encodings import UNREADABLE, Lines, read_text
+from flitstack.staging.source import Record, Reject, Remarks, unique_names
 
-from flitstack.staging.dialect import find_encoding
-from flitstack.staging.source import Record, Reject, Remarks
-
-HEADER_RECORDS = 100_000
+Tree = tuple[int | None, str, Any]  # physical line, raw text, value
+_UNREAD = object()
 
 
 class TreeSource:
-    """Records of a JSON file. The header is the union of all keys, in the order first met."""
+    """Records of a JSON file, or of one list in it. The header is the union of all keys, in the order first met."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, encoding: str, elements: list[Any] | None = None) -> None:
+        """`elements`: the list's elements, where the file was read as a whole; None for JSON lines."""
+        self._path, self._encoding, self._elements = path, encoding, elements
         self.remarks = Remarks()
-        self._encoding = find_encoding(path)
         names: dict[str, None] = {}
-        for _, _, record in self._trees():
-            if isinstance(record, dict):
-                names.update(dict.fromkeys(flatten(record)))
-        self.header = list(names)
+        for _, _, value in self._trees():
+            if isinstance(value, dict):
+                names.update(dict.fromkeys(flatten(value)))
+        self._keys = list(names)
+        self.header = unique_names(self._keys, self.remarks)
 
     def records(self) -> Iterator[Record | Reject]:
         """Every element; what is no object is a reject."""
-        for number, (line, raw, record) in enumerate(self._trees(), start=1):
-            if not isinstance(record, dict):
-                yield Reject(
-                    number, line, "bad_row", "not a JSON object" if record is not None else "not readable as JSON", raw
-                )
-                continue
-            flat = flatten(record)
-            yield Record(number, line, [flat.get(name) for name in self.header])
+        for number, (line, raw, value) in enumerate(self._trees(), start=1):
+            if isinstance(value, dict):
+                flat = flatten(value)
+                yield Record(number, line, [flat.get(key) for key in self._keys])
+            else:
+                reason = "not readable as JSON" if value is _UNREAD else "not a JSON object"
+                yield Reject(number, line, "bad_row", reason, raw or str(value))
 
-    def _trees(self) -> Iterator[tuple[int | None, str, Any]]:
-        """(line, raw text, value) of every record; value None where a line is no JSON."""
-        if is_lines(self.path, self._encoding):
-            yield from self._lines()
+    def _trees(self) -> Iterator[Tree]:
+        if self._elements is not None:
+            yield from ((None, "", element) for element in self._elements)
             return
-        try:
-            data = orjson.loads(self.path.read_text(encoding=self._encoding))
-        except orjson.JSONDecodeError as error:
-            text = self.path.read_text(encoding=self._encoding, errors="replace")
-            yield error.lineno, text[max(0, error.pos - 100) : error.pos + 100], None
-            return
-        for element in _elements(data):
-            yield None, "", element
-
-    def _lines(self) -> Iterator[tuple[int, str, Any]]:
-        with self.path.open(encoding=self._encoding, errors="replace") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    yield number, line, orjson.loads(line)
-                except orjson.JSONDecodeError:
-                    yield number, line.rstrip("\n"), None
+        with Lines(self._path, self._encoding) as lines:
+            for text in lines:
+                if text.strip():
+                    yield lines.number, text.rstrip("\r\n"), parsed(text)
 
 
-def is_lines(path: Path, encoding: str) -> bool:
-    """JSON lines: the first line that is not blank is a whole value by itself and another line follows, or the name says so."""
-    if path.suffix.lower() in {".jsonl", ".ndjson"}:
-        return True
-    with path.open(encoding=encoding, errors="replace") as file:
-        for line in file:
-            if line.strip():
-                try:
-                    return isinstance(orjson.loads(line), dict) and bool(next(file, "").strip())
-                except orjson.JSONDecodeError:
-                    return False
-    return False
+def read_trees(path: Path, encoding: str) -> Iterator[tuple[str, TreeSource]]:
+    """The lists of a JSON file: (name of the list or "", source).
+
+    An object with several lists of objects gives one source each, named by its key.
+    """
+    if _is_lines(path, encoding):
+        yield "", TreeSource(path, encoding)
+        return
+    data = parsed(read_text(path, encoding))
+    if data is _UNREAD:
+        yield "", TreeSource(path, encoding)
+        return
+    lists = _lists_of(data)
+    for name, elements in lists.items():
+        source = TreeSource(path, encoding, elements)
+        beside = [key for key in data if key not in lists] if isinstance(data, dict) and name else []
+        if beside:
+            source.remarks.add(
+                "beside_the_list", f"only the lists are read, not what stands beside: {', '.join(beside)}"
+            )
+        yield name if len(lists) > 1 else "", source
+
+
+def parsed(text: str) -> Any:
+    """The value of a JSON text, numbers as they stand (`Decimal`); `_UNREAD` for what is none."""
+    try:
+        value = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
+        json.dumps(value, default=str, ensure_ascii=False).encode()
+    except (ValueError, RecursionError, ArithmeticError):
+        return _UNREAD
+    return _UNREAD if UNREADABLE in text else value
 
 
 def flatten(record: dict[str, Any], before: str = "") -> dict[str, str | None]:
-    """Dotted names to text: numbers plain, truth values true/false, lists as JSON text, empty text and null None."""
+    """Dotted names to text: numbers as they stand, true/false, lists as JSON text, empty text and null None."""
     flat: dict[str, str | None] = {}
     for key, value in record.items():
         name = f"{before}{key}"
@@ -89,24 +97,54 @@ def flatten(record: dict[str, Any], before: str = "") -> dict[str, str | None]:
                 flat[name] = "true" if value else "false"
             case str():
                 flat[name] = value
-            case int() | float():
-                flat[name] = (
-                    str(int(value))
-                    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15
-                    else str(value)
-                )
+            case Decimal():
+                flat[name] = plain_number(value)
             case _:
-                flat[name] = orjson.dumps(value).decode()
+                flat[name] = _json_text(value)
     return flat
 
 
-def _elements(data: Any) -> list[Any]:
-    """The list a document holds: itself, or its only list of objects; a lone object is one record."""
+def plain_number(number: Decimal) -> str:
+    """Plain decimal text: 1E+2 is 100; digits stay as many as they are (ids of any length, 1.10)."""
+    return format(number, "f") if abs(number.adjusted()) < 40 else str(number)
+
+
+def _json_text(value: Any) -> str:
+    match value:
+        case dict():
+            return (
+                "{" + ", ".join(f"{json.dumps(k, ensure_ascii=False)}: {_json_text(v)}" for k, v in value.items()) + "}"
+            )
+        case list():
+            return "[" + ", ".join(map(_json_text, value)) + "]"
+        case Decimal():
+            return plain_number(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _is_lines(path: Path, encoding: str) -> bool:
+    """JSON lines: the name says so, or the first lines are whole objects by themselves."""
+    if path.suffix.lower() in {".jsonl", ".ndjson"}:
+        return True
+    with Lines(path, encoding) as lines:
+        first = [parsed(text) for text, _ in zip((line for line in lines if line.strip()), range(3), strict=False)]
+    return len(first) > 1 and sum(isinstance(value, dict) for value in first) > 1
+
+
+def _lists_of(data: Any) -> dict[str, list[Any]]:
+    """Key -> its list of objects; the key "" stands for the document itself, where that is the list or a lone record."""
     if isinstance(data, list):
-        return data
+        return {"": data}
     if isinstance(data, dict):
-        lists = [value for value in data.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
-        if len(lists) == 1:
-            return list(lists[0])
-        return [data]
-    return [data]
+        lists = {key: value for key, value in data.items() if _is_list_of_objects(value)}
+        if lists:
+            return lists
+    return {"": [data]}
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(element, dict) for element in value)
