@@ -31,6 +31,11 @@ class Mapped:
     document: MappingDocument
     rows: dict[str, dict[str, dict[str, Any]]]
     findings: list[tuple[str, str, str, str]]
+    all_rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def sorted_rows(self, name: str) -> list[dict[str, Any]]:
+        """All rows of a route, by key."""
+        return sorted(self.all_rows[name], key=lambda row: str(row["_key"]))
 
     def route(self, name: str) -> MappedRoute:
         """A route of the document."""
@@ -91,12 +96,10 @@ class MapCase:
             target,
             findings,
         )
-        rows = {
-            route.name: {row["_record"]: row for row in pq.read_table(target / route.parquet).to_pylist()}
-            for route in document.routes
-        }
+        listed = {route.name: pq.read_table(target / route.parquet).to_pylist() for route in document.routes}
+        rows = {name: {row["_record"]: row for row in its} for name, its in listed.items()}
         told = self.engine.rows(f"SELECT code, record, outcome, field FROM {findings.table} ORDER BY ALL")
-        return Mapped(document, rows, told)
+        return Mapped(document, rows, told, listed)
 
     def _deduped(self) -> DedupeDocument:
         folder = self.folder / "deduped"

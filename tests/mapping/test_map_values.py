@@ -72,6 +72,15 @@ def test_no_companion_column_is_made_when_everything_fits(case: Callable[..., Ma
     assert [column.name for column in mapped.route("deal").columns] == ["name"]
 
 
+def test_where_no_column_can_be_made_the_finding_keeps_the_full_text(case: Callable[..., MapCase]) -> None:
+    route = "routes: [{table: annotation, name: note, phase: rest, key: Id, columns: {subject: {from: S}}}]"
+    made = case(objects={"Note": [{"Id": "1", "S": "a" * 501}]}, maps={"Note": route})
+    mapped = made.run()
+    assert [column.name for column in mapped.route("note").columns] == ["subject"]
+    assert mapped.rows["note"]["1"]["subject"] == "a" * 500
+    assert made.engine.one("SELECT what FROM findings_of_map")[0].endswith("the full text: " + "a" * 501)
+
+
 def test_a_long_text_can_hold_the_record(case: Callable[..., MapCase]) -> None:
     mapped = deals(case, "name: {from: N, too_long: hold}", {"N": "a" * 301}, {"N": "fits"})
     assert list(mapped.rows["deal"]) == ["2"]

@@ -1,13 +1,13 @@
 """Map files become programs: every expression checked and completed, every column typed. All mistakes in one go."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 
 from flitstack.errors import Problem, UsageError
-from flitstack.mapping.compile_links import compile_lookup, compile_parties, compile_tags
+from flitstack.mapping.compile_links import compile_lookup, compile_parties, compile_tags, compile_unless
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.convert import Trouble, Unsuitable, Value, convert
 from flitstack.mapping.document import MappedColumn
@@ -15,7 +15,7 @@ from flitstack.mapping.expressions import Expression, ExpressionError, Scope, co
 from flitstack.mapping.files import compile_file
 from flitstack.mapping.maps import ColumnRule, MapFile, Route
 from flitstack.mapping.program import Program
-from flitstack.mapping.target import NoSuchColumn, Target, describe_table, target_of
+from flitstack.mapping.target import NoSuchColumn, Target, describe_table, takes_columns, target_of
 from flitstack.packs.types import Pack
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
@@ -40,6 +40,11 @@ class Compiler:
     scope: Scope
     problems: list[Problem]
     active_tables: frozenset[str] = frozenset()
+
+    @property
+    def scope_fields(self) -> tuple[str, ...]:
+        """Fields that a finding may show."""
+        return tuple(self.scope.fields)
 
     def expression(self, text: str, *place: str | int, moment: str = "") -> Expression | None:
         """A completed expression, or None and a problem."""
@@ -101,13 +106,30 @@ def compile_object(compiler: Compiler, active: list[int], fields: tuple[str, ...
     for number in active:
         route = compiler.file.routes[number]
         place = ("routes", number)
-        program = Program(compiler.file, route, number, compiler.source, fields)
-        program.condition = compiler.condition(route.when, *place, "when")
+        own = _over_elements(compiler, route, number) if route.each else compiler
+        program = Program(compiler.file, route, number, own.source, own.scope_fields)
+        program.condition = own.condition(route.when, *place, "when")
+        if (route.each or route.distinct or route.unless) and not route.also:
+            what = f"route {route.name} makes rows beside a record (each, distinct, unless)"
+            own.problem("route-beside", what, *place, do="add also: true, and a route that takes the record itself")
         if route.table in tables:
             program.suffix = f"#{route.name}"
         tables.append(route.table)
-        _compile_route(compiler, program, place)
+        _compile_route(own, program, place)
         yield program
+
+
+def _over_elements(compiler: Compiler, route: Route, number: int) -> Compiler:
+    """A compiler over the elements of a list: `_item` is the element as text, `_place` its place from 1."""
+    elements = compiler.sql(route.each, "routes", number, "each")
+    view = f"{compiler.source}_each_{number}"
+    listed = elements if elements != "NULL" else "CAST([] AS VARCHAR[])"
+    compiler.engine.run(
+        f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * REPLACE (CAST(_item AS VARCHAR) AS _item) FROM ("
+        f"SELECT *, unnest({listed}) AS _item, generate_subscripts({listed}, 1) AS _place FROM {compiler.source})"
+    )
+    scope = replace(compiler.scope, fields=(*compiler.scope.fields, "_item", "_place"))
+    return replace(compiler, source=view, scope=scope)
 
 
 def _is_standing(route: Route, file: MapFile, scope: Scope, number: int, problems: list[Problem]) -> bool:
@@ -122,9 +144,7 @@ def _is_standing(route: Route, file: MapFile, scope: Scope, number: int, problem
 
 def _compile_route(compiler: Compiler, program: Program, place: tuple[str | int, ...]) -> None:
     route = program.route
-    program.key = (
-        f"coalesce(clean(CAST({compiler.sql(route.key, *place, 'key')} AS VARCHAR)), _id)" if route.key else "_id"
-    )
+    program.key = _key_of(compiler, route, place)
     for name, text in route.matches.items():
         program.matches[name] = f"CAST({compiler.sql(text, *place, 'matches', name)} AS VARCHAR)"
     for rule in route.columns.values():
@@ -136,8 +156,18 @@ def _compile_route(compiler: Compiler, program: Program, place: tuple[str | int,
         compile_file(compiler, program, place)
     compile_parties(compiler, program, place)
     compile_tags(compiler, program, place)
+    compile_unless(compiler, program, place)
     if route.create_table is not None:
         program.create_table = dict(route.create_table)
+
+
+def _key_of(compiler: Compiler, route: Route, place: tuple[str | int, ...]) -> str:
+    """SQL of what makes two records the same row; NULL (no row) only where rows are made of distinct keys."""
+    otherwise = "_id || '#' || CAST(_place AS VARCHAR)" if route.each else "_id"
+    if not route.key:
+        return otherwise
+    key = f"clean(CAST({compiler.sql(route.key, *place, 'key')} AS VARCHAR))"
+    return key if route.distinct else f"coalesce({key}, {otherwise})"
 
 
 def _compile_column(compiler: Compiler, program: Program, rule: ColumnRule, place: tuple[str | int, ...]) -> None:
@@ -182,7 +212,10 @@ def _compile_value(
     alias = f"_x{len(program.parsed)}"
     field = rule.field or ", ".join(expression.fields)
     zone = next((scope.zones[f] for f in expression.fields if f in scope.zones), context.zone)
-    value = Value(rule, target, expression, sql_type, alias, field, context.date_order, zone, context.decisions)
+    companion = takes_columns(describe_table(program.route.table, context.live))
+    value = Value(
+        rule, target, expression, sql_type, alias, field, context.date_order, zone, context.decisions, companion
+    )
     try:
         conversion = convert(value)
     except Unsuitable as error:

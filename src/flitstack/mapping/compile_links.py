@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flitstack.mapping.document import MappedColumn
@@ -52,6 +53,12 @@ def compile_parties(compiler: Compiler, program: Program, place: Place) -> None:
         )
         for way in _way(compiler, one, inside):
             program.parties.append(PartyPlan(int(party["mask"]), when, way=way))
+
+
+def compile_unless(compiler: Compiler, program: Program, place: Place) -> None:
+    """Add the rows that make a row beside a record needless."""
+    for number, one in enumerate(program.route.unless):
+        program.unless += [replace(way, but=program.name) for way in _way(compiler, one, (*place, "unless", number))]
 
 
 def compile_tags(compiler: Compiler, program: Program, place: Place) -> None:

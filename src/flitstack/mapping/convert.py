@@ -5,7 +5,7 @@ so that nothing is parsed twice.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flitstack.mapping.expressions import Expression
@@ -59,6 +59,7 @@ class Value:
     date_order: str
     zone: str
     decisions: Mapping[str, Any]
+    has_companion: bool = True  # False: the table takes no columns, so a finding keeps what is cut
 
     @property
     def is_text(self) -> bool:
@@ -120,6 +121,8 @@ def _text(value: Value) -> Conversion:
         trouble = value.trouble("overlong", long, what, "shorten the text in the source", outcome="held")
         return Conversion(parsed, name, (trouble,))
     trouble = value.trouble("overlong", long, what, "nothing: the start is in the column, the full text is kept")
+    if not value.has_companion:
+        trouble = replace(trouble, what=f"{what} || '; the full text: ' || {name}")
     cut = f"CASE WHEN {long} THEN cut_utf16({name}, {limit}) ELSE {name} END"
     return Conversion(parsed, cut, (trouble,), f"CASE WHEN {long} THEN {name} END")
 

@@ -204,6 +204,9 @@ def _with_prefix(route: dict[str, Any], prefix: str) -> dict[str, Any]:
     }
     if "required" in route:
         route["required"] = [_prefixed(str(column), prefix) for column in route["required"]]
+    if "unless" in route:
+        given = route["unless"] if isinstance(route["unless"], list) else [route["unless"]]
+        route["unless"] = [{**one, "table": _names_with_prefix(one["table"], prefix)} for one in given]
     for party in route.get("parties") or ():
         if "table" in party:
             party["table"] = _names_with_prefix(party["table"], prefix)

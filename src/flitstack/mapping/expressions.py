@@ -19,7 +19,7 @@ from sqlglot.parsers.duckdb import DuckDBParser
 VALUE_FUNCTIONS = frozenset(
     (
         "choice_key", "clean", "company_key", "cut_utf16", "decision", "edge_trim", "email_host", "email_key",
-        "family_name", "first_of", "given_name", "host_key", "html_text", "is_unsafe_html", "label_key", "name_rank",
+        "family_name", "first_of", "given_name", "host_key", "html_text", "is_unsafe_html", "json_items", "json_text", "label_key", "name_rank",
         "phone_key", "plus_seconds", "safe_html", "split_list", "to_boolean", "to_date", "to_datetime", "to_number",
         "utf16_length",
     )
@@ -191,6 +191,11 @@ def _completed(node: exp.Expression, scope: Scope) -> exp.Expression:
         return node
     name, given = node.name.casefold(), node.expressions
     order = exp.Literal.string(scope.date_order)
+    if name in {"json_items", "json_text"}:
+        # Text that is no JSON gives nothing; DuckDB would stop the whole query.
+        function = "json_extract" if name == "json_items" else "json_extract_string"
+        path = exp.Literal.string("$[*]") if name == "json_items" else given[1]
+        return _if_json(given[0], exp.Anonymous(this=function, expressions=[given[0].copy(), path]))
     if name == "decision":
         return _constant(scope.decisions[_decision_name(node)])
     if name == "to_datetime" and len(given) == 1:
@@ -200,6 +205,11 @@ def _completed(node: exp.Expression, scope: Scope) -> exp.Expression:
     if name == "plus_seconds" and len(given) == 2:
         return exp.Anonymous(this="plus_seconds_at", expressions=[*given, order, _zone(given[0], scope)])
     return node
+
+
+def _if_json(text: exp.Expression, value: exp.Expression) -> exp.Expression:
+    is_json = exp.Anonymous(this="json_valid", expressions=[text.copy()])
+    return exp.Case(ifs=[exp.If(this=is_json, true=value)])
 
 
 def _zone(node: exp.Expression, scope: Scope) -> exp.Expression:

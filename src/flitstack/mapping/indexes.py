@@ -26,11 +26,11 @@ class Indexes:
     survivors: Path
     originals: Mapping[str, str]  # object -> view over its records as they were before merging
     resolved: dict[str, Path] = field(default_factory=dict)
-    built: dict[tuple[tuple[str, ...], str, bool], Path] = field(default_factory=dict)
+    built: dict[tuple[object, ...], Path] = field(default_factory=dict)
 
     def relation(self, way: Way) -> str:
         """SQL of the index a way looks into."""
-        key = (way.tables, way.via, way.is_live)
+        key = (way.tables, way.via, way.is_live, way.but)
         if key not in self.built:
             path = self.folder / f"index_{len(self.built)}.parquet"
             source = self._live(way) if way.is_live else self._mapped(way)
@@ -57,7 +57,7 @@ class Indexes:
     def _mapped(self, way: Way) -> str:
         selects = []
         for program in self.programs:
-            if program.route.table not in way.tables or way.via not in program.matches:
+            if program.route.table not in way.tables or way.via not in program.matches or program.name == way.but:
                 continue
             refused = self._refused(program, way.via)
             for select in self._records(program, way.via):

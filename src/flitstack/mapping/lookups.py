@@ -21,7 +21,7 @@ class Joins:
 
     def alias(self, way: Way, key: str, source: str) -> str:
         """Alias of the index joined by this way. `key` is the column of `r` with the key (or list of keys)."""
-        identity = (way.tables, way.via, way.is_live, way.key)
+        identity = (way.tables, way.via, way.is_live, way.but, way.key)
         if identity in self.found:
             return self.found[identity]
         alias = f"_j{len(self.found)}"

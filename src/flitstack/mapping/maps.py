@@ -12,7 +12,7 @@ FORMAT = 1
 ROUTE_WORDS = frozenset(
     (
         "table", "name", "phase", "when", "also", "key", "matches", "not_matching", "columns", "parties", "states",
-        "checks", "required", "file", "vocabulary", "create_table", "unmapped",
+        "checks", "required", "each", "distinct", "unless", "file", "vocabulary", "create_table", "unmapped",
     )
 )  # fmt: skip
 COLUMN_WORDS = frozenset(
@@ -87,6 +87,9 @@ class Route:
     create_table: Mapping[str, Any] | None
     unmapped: Mapping[str, Unmapped]
     line: int
+    each: str = ""  # a list: a row for every element (`_item`, `_place`)
+    distinct: bool = False  # a row for every key, whatever number of records has it
+    unless: tuple[Alternative, ...] = ()  # no row where one of these finds one
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,9 @@ def parse_route(name: str, data: Mapping[str, Any], line: int = 0, lines: Mappin
         create_table=data.get("create_table"),
         unmapped={str(k): _unmapped(v) for k, v in (data.get("unmapped") or {}).items()},
         line=line,
+        each=str(data.get("each", "")),
+        distinct=bool(data.get("distinct", False)),
+        unless=tuple(_alternatives({"lookup": data["unless"]})) if "unless" in data else (),
     )
 
 

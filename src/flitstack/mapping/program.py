@@ -17,6 +17,7 @@ class Way:
     key: str
     is_list: bool = False
     is_live: bool = False
+    but: str = ""  # program whose own rows do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Program:
     has_states: bool = False
     has_files: bool = False
     key: str = "_id"
+    unless: list[Way] = field(default_factory=list)
     suffix: str = ""  # `#<route name>` where an earlier route of the object goes to the same table
     create_table: dict[str, Any] | None = None
 

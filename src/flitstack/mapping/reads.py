@@ -39,7 +39,8 @@ def route_reads(route: Route) -> frozenset[str]:
 
 
 def _texts(route: Route) -> Iterator[str]:
-    yield from (route.when, route.key, *route.matches.values())
+    yield from (route.when, route.key, route.each, *route.matches.values())
+    yield from (text for one in route.unless for text in (one.by, one.when))
     for parts, words in (
         (route.parties, ("when", "owner", "each", "by")),
         (route.states, ("when", "at", "value")),

@@ -40,8 +40,9 @@ def resolve_route(engine: Engine, program: Program, context: MapContext, indexes
     resolved = {plan.column: resolve(plan, joins, source) for plan in plans}
     found = [sql for plan in plans for sql in troubles(plan, resolved[plan.column])]
     skipped = [f"({resolved[plan.column].digest}) IS NULL" for plan in plans if plan.missing == "skip"]
+    skipped += [f"{joins.alias(way, f'_unless{n}', source)}.digest IS NOT NULL" for n, way in enumerate(program.unless)]
     columns = [pair for plan in plans for pair in resolved[plan.column].columns(plan.column)]
-    keys = [name for name, _ in key_columns(plans)]
+    keys = [name for name, _ in key_columns(plans)] + [f"_unless{n}" for n in range(len(program.unless))]
     excluded = f" EXCLUDE ({', '.join(map(quoted, [*keys, '_found']))})"
     select = (
         f"SELECT r.*{excluded}"
@@ -54,22 +55,27 @@ def resolve_route(engine: Engine, program: Program, context: MapContext, indexes
         path,
     )
     first.unlink(missing_ok=True)
-    engine.run(
-        f"INSERT INTO {HELD} SELECT {literal(program.route.object)}, _n FROM read_parquet({literal(str(path))})"
-        " WHERE _is_held AND NOT _is_skipped"
-    )
+    if program.is_primary:
+        engine.run(
+            f"INSERT INTO {HELD} SELECT {literal(program.route.object)}, _n FROM read_parquet({literal(str(path))})"
+            " WHERE _is_held AND NOT _is_skipped"
+        )
 
 
 def list_found(engine: Engine, findings: FindingsWriter, program: Program, source: str) -> None:
     """Findings of resolved records: once a record, code and field; on a held record all of them say held.
 
-    `source`: SQL with provenance, `_found` and `_is_held`.
+    A row beside a record that is not made does not hold the record: it loads without. `source`: SQL with provenance,
+    `_found` and `_is_held`.
     """
     name = literal(program.route.object)
+    outcome = "CASE WHEN _is_held THEN 'held' ELSE t.outcome END"
+    if not program.is_primary:
+        outcome = "CASE t.outcome WHEN 'held' THEN 'loaded' ELSE t.outcome END"
     findings.add_sql(
         f"""SELECT code, {name} AS object, file, record, line, field, outcome, shape, what, "do" FROM (
             SELECT t.code AS code, _file AS file, _record AS record, _line AS line, t.field AS field,
-                   CASE WHEN _is_held THEN 'held' ELSE t.outcome END AS outcome, t.shape AS shape, t.what AS what,
+                   {outcome} AS outcome, t.shape AS shape, t.what AS what,
                    t."do" AS "do", row_number() OVER (PARTITION BY _n, t.code, t.field) AS place
             FROM (SELECT _n, _file, _record, _line, _is_held, unnest(_found) AS t FROM {source} WHERE len(_found) > 0)
         ) f WHERE place = 1 AND NOT EXISTS (
@@ -82,10 +88,12 @@ def _read(engine: Engine, program: Program, context: MapContext) -> str:
     """SQL of the records a route takes, read and checked; keys of lookups still to be looked up."""
     route = program.route
     taken = program.takes
-    if route.also:
+    # What is made once a key may come before its records (they point to it): it does not ask who of them is held.
+    if route.also and not route.distinct:
         taken += f" AND _n NOT IN (SELECT n FROM {HELD} WHERE object = {literal(route.object)})"
     _note_repeated_keys(engine, program, taken)
     wanted = [*key_columns(program.lookups), *((f"_match_{name}", sql) for name, sql in program.matches.items())]
+    wanted += [(f"_unless{number}", way.key) for number, way in enumerate(program.unless)]
     if program.tags is not None:
         wanted.append(("_tags", program.tags.keys))
     for number, party in enumerate(program.parties):
@@ -95,30 +103,36 @@ def _read(engine: Engine, program: Program, context: MapContext) -> str:
             owner = f"coalesce(email_key({party.owner}), lower(clean({party.owner})))"
             wanted.append((f"_party{number}", f"CASE WHEN {party.when} THEN {owner} END"))
     layers, columns = share_calls([("_key", f"{program.key} || {literal(program.suffix)}"), *program.parsed, *wanted])
-    inner = f"SELECT * FROM {program.source} WHERE {taken}"
+    inner = _taken(program, taken)
     for layer in [*layers, columns]:
         inner = f"SELECT *{''.join(f', {sql} AS {quoted(name)}' for name, sql in layer)} FROM ({inner})"
     digest = f"source_digest({literal(context.system)}, {literal(route.object)}, _key)"
     found = [_trouble(one) for one in program.troubles]
-    repeated = struct(
-        "missing_key", "", "held", "_key", "'an earlier record has the same key'", "give each record a key of its own"
-    )
-    found.append(f"CASE WHEN _twice_first <> _n THEN {repeated} END")
+    once = " WHERE _key IS NOT NULL AND coalesce(_twice_first = _n, TRUE)" if route.distinct else ""
+    if not route.distinct:
+        what, do = "'an earlier record has the same key'", "give each record a key of its own"
+        found.append(f"CASE WHEN _twice_first <> _n THEN {struct('missing_key', '', 'held', '_key', what, do)} END")
     values = "".join(f", {sql} AS {quoted(name)}" for name, sql in [*program.values, *_fulls(program)])
     names = "".join(f", p.{quoted(name)}" for name, _ in wanted)
     return f"""
         SELECT _n, {literal(route.object)} AS _object, _file, _id AS _record, _line, _key, {digest} AS _digest{values}{names},
                {found_list(found)} AS _found
         FROM ({inner}) p{FILE_JOINS if program.has_files else ""}
-        LEFT JOIN {_repeated_table(program)} ON _twice_key = p._key"""
+        LEFT JOIN {_repeated_table(program)} ON _twice_key = p._key{once}"""
 
 
 def _note_repeated_keys(engine: Engine, program: Program, taken: str) -> None:
     engine.run(
         f"""CREATE OR REPLACE TEMP TABLE {_repeated_table(program)} AS
-        SELECT {program.key} || {literal(program.suffix)} AS _twice_key, min(_n) AS _twice_first FROM {program.source} WHERE {taken}
+        SELECT {program.key} || {literal(program.suffix)} AS _twice_key, min(_n) AS _twice_first FROM ({_taken(program, taken)})
         GROUP BY 1 HAVING count(*) > 1"""
     )
+
+
+def _taken(program: Program, condition: str) -> str:
+    """SQL of the records, or of their elements, each with a number of its own."""
+    numbered = " REPLACE (_n * 1000000 + _place AS _n)" if program.route.each else ""
+    return f"SELECT *{numbered} FROM {program.source} WHERE {condition}"
 
 
 def _repeated_table(program: Program) -> str:

@@ -130,12 +130,13 @@ def order_programs(programs: Sequence[Program]) -> list[Program]:
     by_name = {program.name: program for program in programs}
     edges: dict[str, set[str]] = {}
     for program in programs:
-        targets = {table for plan in early(program) for way in plan.ways if not way.is_live for table in way.tables}
+        ways = [*program.unless, *(way for plan in early(program) for way in plan.ways)]
+        targets = {table for way in ways if not way.is_live for table in way.tables}
         edges[program.name] = {
             other.name
             for other in programs
-            if other.route.table in targets
-            or (program.route.also and other.route.object == program.route.object and not other.route.also)
+            if (other.route.table in targets and not (other is program and program.unless))
+            or (_is_beside(program) and other.route.object == program.route.object and other.is_primary)
         }
     try:
         return [by_name[name] for name in TopologicalSorter(edges).static_order()]
@@ -151,9 +152,14 @@ def order_programs(programs: Sequence[Program]) -> list[Program]:
         ) from error
 
 
+def _is_beside(program: Program) -> bool:
+    """Whether a route waits to know which of its object's records are held."""
+    return program.route.also and not program.route.distinct
+
+
 def _run(run: _Run) -> MappingDocument:
     engine = run.engine
-    open_files(engine, dict(run.context.attachments))
+    open_files(engine, run.context.attachments, run.context.export)
     open_holds(engine)
     left = _route_all(run)
     indexes = Indexes(engine, run.context, run.programs, run.scratch, run.survivors, run.records.originals)
@@ -161,7 +167,8 @@ def _run(run: _Run) -> MappingDocument:
         path = run.scratch / f"{program.name}.parquet"
         resolve_route(engine, program, run.context, indexes, path)
         indexes.resolved[program.name] = path
-        list_found(engine, run.findings, program, f"read_parquet({literal(str(path))})")
+        made = f"(SELECT * FROM read_parquet({literal(str(path))}) WHERE NOT _is_skipped)"
+        list_found(engine, run.findings, program, made)
     excluded = _list_unrouted(run, left)
     vocabularies = gather_vocabularies(engine, run.programs, run.pack, run.context, run.records.merged)
     routes = [
@@ -242,7 +249,7 @@ def _view(engine: Engine, pack: Pack, name: str, path: Path, view: str) -> tuple
     blanks = "".join(f", NULL::VARCHAR AS {quoted(column)}" for column in absent)
     listed = "".join(f", {quoted(column)}" for column in columns)
     engine.run(
-        f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT file_row_number AS _n, _file, _line, _id{listed}{blanks} FROM {source}"
+        f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT file_row_number AS _n, _file, _record, _line, _id{listed}{blanks} FROM {source}"
     )
     return view, (*columns, *absent)
 
