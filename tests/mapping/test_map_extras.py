@@ -1,6 +1,7 @@
 """Files, tags, and records that no route takes."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,7 +47,45 @@ def test_a_file_is_one_of_the_exports_or_the_record_is_held(
     assert rows["1"]["_content"] == found
     assert rows["1"]["_content_size"] == attachments[found]
     assert rows["1"]["filename"] == name.strip()
-    assert (rows["1"]["mimetype"], rows["1"]["isdocument"]) == ("application/octet-stream", True)
+    assert rows["1"]["isdocument"] is True
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "said", "kind"),
+    [
+        ("raw", "Offer.DOCX", None, "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        ("raw", "raw", None, "application/pdf"),
+        ("raw", "raw", "text/x-own", "text/x-own"),
+        ("a.png", None, " ", "image/png"),
+        ("letters", None, None, "text/plain"),
+        ("odd", None, None, "application/octet-stream"),
+    ],
+)
+def test_the_type_of_a_file_is_said_or_told_by_its_name_or_its_bytes(
+    case: Callable[..., MapCase], tmp_path: Path, path: str, name: str | None, said: str | None, kind: str
+) -> None:
+    contents = {"raw": b"%PDF-1.7", "a.png": b"x", "letters": "Zażółć\n".encode() * 20, "odd": b"\x00\x01"}
+    for file, content in contents.items():
+        (tmp_path / file).write_bytes(content)
+    mapped = case(
+        objects={"File": [{"Id": "1", "Path": path, "Name": name, "Mime": said}]},
+        maps={"File": FILE},
+        decisions={"limit": 0},
+        context={"attachments": {file: len(content) for file, content in contents.items()}, "export": tmp_path},
+    ).run()
+    assert mapped.rows["file"]["1"]["mimetype"] == kind
+
+
+def test_two_files_that_differ_only_in_case_are_two_files(case: Callable[..., MapCase]) -> None:
+    listed = ("f/a.txt", "f/A.txt", "F/A.TXT")
+    mapped = case(
+        objects={"File": [{"Id": str(n), "Path": path, "Name": "n", "Mime": None} for n, path in enumerate(listed, 1)]},
+        maps={"File": FILE},
+        decisions={"limit": 0},
+        context={"attachments": {"f/a.txt": 1, "f/A.txt": 2}},
+    ).run()
+    assert {record: row["_content"] for record, row in mapped.rows["file"].items()} == {"1": "f/a.txt", "2": "f/A.txt"}
+    assert mapped.findings == [("file_missing", "3", "held", "Path")]
 
 
 def tagged(case: Callable[..., MapCase], strategy: str, tags: list[str | None], options: str = "") -> Mapped:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from flitstack.mapping.convert import Trouble
 from flitstack.mapping.document import MappedColumn
+from flitstack.mapping.mime import TYPES, type_of_file
 from flitstack.mapping.program import Program
 from flitstack.mapping.target import describe_table
 from flitstack.staging.engine.engine import Engine, literal, quoted
@@ -16,30 +19,40 @@ if TYPE_CHECKING:
     from flitstack.mapping.compile import Compiler
 
 FILES = "map_files"
-# Join of a program's parsed layer to the files: by the whole path, else by a name that only one file has.
-FILE_JOINS = (
-    f" LEFT JOIN {FILES} _by_path ON _by_path._file_key = _file_path"
-    f" LEFT JOIN {FILES} _by_name ON _by_name._file_key = '*/' || regexp_extract(_file_path, '[^/]*$')"
+FILE_TYPES = "map_file_types"
+UNKNOWN_TYPE = "'application/octet-stream'"
+# Join of a program's parsed layer to the files: by the whole path as it is spelled, by the path whatever its case where
+# only one file has it, by a name that only one file has; and to the types that endings of original names tell.
+_WAYS = {"_exact": "_file_exact", "_by_path": "_file_path", "_by_name": "'*/' || regexp_extract(_file_path, '[^/]*$')"}
+FILE_JOINS = "".join(f" LEFT JOIN {FILES} {way} ON {way}._file_key = {key}" for way, key in _WAYS.items()) + (
+    f" LEFT JOIN {FILE_TYPES} _by_ending ON _by_ending.ending = _file_endings[2]"
 )
 
 
-def open_files(engine: Engine, attachments: dict[str, int]) -> None:
-    """Lay out the export's files as the table FILES (_file_key, _file_found, _file_size).
+def open_files(engine: Engine, attachments: Mapping[str, int], export: Path) -> None:
+    """Lay out the export's files as the table FILES (_file_key, _file_found, _file_size, _file_guess).
 
     Only paths listed here are ever used, so that a path named in a record never leads out of the export.
     """
-    listed = pa.table(
-        {"path": pa.array(attachments.keys(), pa.string()), "size": pa.array(attachments.values(), pa.int64())}
-    )
-    engine.connection.register("map_attachments", listed)
+    kinds = [type_of_file(export, path) for path in attachments]
+    listed = {"path": attachments.keys(), "size": attachments.values(), "kind": kinds}
+    types = (pa.string(), pa.int64(), pa.string())
+    columns = {name: pa.array(values, kind) for (name, values), kind in zip(listed.items(), types, strict=True)}
+    engine.connection.register("map_attachments", pa.table(columns))
+    once = "any_value(path), any_value(size), any_value(kind) FROM map_attachments GROUP BY 1 HAVING count(*) = 1"
+    # A slash before the exact path and a star before the name: no key of one kind is one of another.
     engine.run(
         f"""CREATE OR REPLACE TEMP TABLE {FILES} AS
-        SELECT lower(path) AS _file_key, path AS _file_found, size AS _file_size FROM map_attachments
-        UNION ALL
-        SELECT '*/' || regexp_extract(lower(path), '[^/]*$'), any_value(path), any_value(size)
-        FROM map_attachments GROUP BY 1 HAVING count(*) = 1"""
+        SELECT '/' || path AS _file_key, path AS _file_found, size AS _file_size, kind AS _file_guess
+        FROM map_attachments
+        UNION ALL SELECT lower(path), {once}
+        UNION ALL SELECT '*/' || regexp_extract(lower(path), '[^/]*$'), {once}"""
     )
     engine.connection.unregister("map_attachments")
+    endings = {"ending": [ending.removeprefix(".") for ending in TYPES], "type": list(TYPES.values())}
+    engine.connection.register("map_endings", pa.table(endings))
+    engine.run(f"CREATE OR REPLACE TEMP TABLE {FILE_TYPES} AS SELECT * FROM map_endings")
+    engine.connection.unregister("map_endings")
 
 
 def compile_file(compiler: Compiler, program: Program, place: tuple[str | int, ...]) -> None:
@@ -58,16 +71,15 @@ def compile_file(compiler: Compiler, program: Program, place: tuple[str | int, .
     )
     field = str(given["path"]).strip('"')
     limit = _limit(compiler, str(given.get("limit_kb", "")))
+    inside = f"regexp_replace({_slashes(stored)}, '^(?:[A-Za-z]:)?(?:\\./|/)*', '')"
     program.parsed += [
-        ("_file_path", f"lower(regexp_replace({_slashes(stored)}, '^(?:[A-Za-z]:)?(?:\\./|/)*', ''))"),
+        ("_file_exact", f"'/' || {inside}"),
+        ("_file_path", f"lower({inside})"),
         ("_file_name", f"coalesce({_last(_slashes(named))}, {_last(_slashes(stored))})"),
-        ("_file_type", f"coalesce(clean({mime}), 'application/octet-stream')"),
+        ("_file_type", f"clean({mime})"),
         ("_file_endings", f"[{_ending(stored)}, {_ending(named)}]"),
     ]
-    path, size = (
-        "coalesce(_by_path._file_found, _by_name._file_found)",
-        "coalesce(_by_path._file_size, _by_name._file_size)",
-    )
+    path, size = _found("_file_found"), _found("_file_size")
     program.values += [("_content", path), ("_content_size", size)]
     blocked = ", ".join(map(literal, sorted(context.blocked_extensions))) or "''"
     shown = quoted(field) if field in program.fields else "''"
@@ -96,9 +108,10 @@ def compile_file(compiler: Compiler, program: Program, place: tuple[str | int, .
 
 
 def _add_columns(program: Program, table: object, field: str) -> None:
+    guess = _found("_file_guess")
     columns = {
         "filename": ("String", "cut_utf16(_file_name, 255)"),
-        "mimetype": ("String", "cut_utf16(_file_type, 256)"),
+        "mimetype": ("String", f"cut_utf16(coalesce(_file_type, _by_ending.type, {guess}, {UNKNOWN_TYPE}), 256)"),
         "isdocument": ("Boolean", "TRUE"),
     }
     known = getattr(table, "columns", columns)
@@ -112,6 +125,10 @@ def _limit(compiler: Compiler, decision: str) -> int:
     chosen = compiler.context.decisions.get(decision) or 0
     limit = int(float(chosen) * 1024)
     return min(limit, compiler.context.max_file_bytes) if limit > 0 else compiler.context.max_file_bytes
+
+
+def _found(column: str) -> str:
+    return f"coalesce({', '.join(f'{way}.{column}' for way in _WAYS)})"
 
 
 def _slashes(sql: str) -> str:
