@@ -148,6 +148,27 @@ routes:
     ]  # fmt: skip
 
 
+def test_rows_beside_a_record_are_checked_like_others(tmp_path: Path) -> None:
+    text = """\
+object: Person
+routes:
+  - {table: contact, name: person, phase: people, key: Id, columns: {lastname: {from: Name}}, unmapped: {Rating: none}}
+  - table: account
+    phase: people
+    key: label_key(Company)
+    distinct: true
+    also: true
+    unless:
+      - {table: account, via: name, by: label_key(Company)}
+      - {table: contact}
+    columns: {name: {from: Company}, description: {from: Firm}}
+    unmapped: {Email: none, Score: none}
+"""
+    assert [one.partition(":")[0] for one in problems(tmp_path, text)] == [
+        "lookup-index 9", "lookup-index 9", "lookup-key 9", "expression-refused 12",
+    ]  # fmt: skip
+
+
 def test_all_mistakes_of_all_files_come_at_once_and_say_what_to_do(tmp_path: Path) -> None:
     pack = make_pack({"Person": ("Id", "Name"), "Firm": ("Id", "Name")})
     route = "routes: [{{table: {0}, phase: people, key: Id, columns: {{name: {{from: Title}}}}}}]\nobject: {1}\n"

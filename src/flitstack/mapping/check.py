@@ -10,6 +10,7 @@ from flitstack.mapping.check_routes import object_problems, shape_problems, shar
 from flitstack.mapping.compile import Compiler, compile_object, open_scope
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.maps import MapFile
+from flitstack.mapping.reads import column_texts
 from flitstack.mapping.surroundings import Spot, Surroundings
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagingDocument
@@ -81,4 +82,9 @@ def _compile(
     compiler = Compiler(engine, pack, context, file, "map_check", scope, problems, tables)
     for _ in compile_object(compiler, [number for number, found in malformed.items() if not found], fields):
         pass
+    # Of the others at least the expressions of columns are looked at, so that nothing has to be told twice.
+    for number in (number for number, found in malformed.items() if found and not file.routes[number].each):
+        for rule in file.routes[number].columns.values():
+            for text in column_texts(rule):
+                compiler.expression(text, "routes", number, "columns", rule.name)
     return problems

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from flitstack.errors import Problem
 from flitstack.mapping.check_columns import column_problems, definition_problems
-from flitstack.mapping.check_links import names_somebody, party_problems, state_problems
+from flitstack.mapping.check_links import alternative_problems, names_somebody, party_problems, state_problems
 from flitstack.mapping.maps import MapFile
 from flitstack.mapping.reads import route_reads
 from flitstack.mapping.surroundings import Spot, Surroundings
@@ -25,6 +25,10 @@ def shape_problems(spot: Spot) -> Iterator[Problem]:
         if not names_somebody(party):
             do = "write owner:, or table:, via: and each:"
             yield spot.inside("parties", place).problem("party-empty", "the party names nobody", do)
+    for one in route.unless:
+        if not one.by and not one.each:
+            do = "write by: with an expression"
+            yield spot.inside("unless").problem("lookup-key", "unless: looks for a row by nothing", do)
     for word, parts, needed in (
         ("checks", route.checks, ("code", "when")),
         ("file", [route.file] if route.file is not None else [], ("path",)),
@@ -51,6 +55,8 @@ def object_problems(file: MapFile, fields: Sequence[str], around: Surroundings) 
         yield from _route_problems(spot)
         for rule in route.columns.values():
             yield from column_problems(spot.inside("columns", rule.name), rule, fields)
+        for one in route.unless:
+            yield from alternative_problems(spot.inside("unless"), "unless:", one, ())
         yield from party_problems(spot)
         yield from state_problems(spot)
     yield from _forgotten(file, fields, around)

@@ -25,8 +25,13 @@ def names_read(text: str) -> tuple[str, ...]:
 
 def column_reads(rule: ColumnRule) -> tuple[str, ...]:
     """Names that one column is filled from."""
+    return tuple(dict.fromkeys(name for text in column_texts(rule) for name in names_read(text)))
+
+
+def column_texts(rule: ColumnRule) -> list[str]:
+    """Every expression of a column."""
     texts = [rule.source, *(text for one in rule.alternatives for text in (one.by, one.each, one.when))]
-    return tuple(dict.fromkeys(name for text in texts for name in names_read(text)))
+    return [text for text in texts if text]
 
 
 def route_reads(route: Route) -> frozenset[str]:
