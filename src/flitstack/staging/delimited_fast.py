@@ -74,16 +74,22 @@ def _physical_lines(path: Path, delimiter: str) -> int | None:
     a doubled quote that text follows is taken for one inside quoted text; anywhere else the engine calls it malformed.
     """
     blanks, mark = "[ ]+" if delimiter == "\t" else "[ \\t]+", re.escape(delimiter)
-    loose_quote = re.compile(rf'"{blanks}[{mark}\r\n]|[{mark}\n]{blanks}"(?!"[^{mark}\r\n"])'.encode())
+    inside = rf'"(?!"[^{mark}\r\n"])'
+    # One expression each: they begin with a plain character, which the search finds faster than a choice.
+    loose_quotes = [
+        re.compile(expression.encode())
+        for expression in (rf'"{blanks}[{mark}\r\n]', rf"{mark}{blanks}{inside}", rf"\n{blanks}{inside}")
+    ]
     lines, returns, pairs, tail = 0, 0, 0, b"\n"
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            if b"\0" in block or loose_quote.search(tail + block):
+            with_tail = tail + block
+            if b"\0" in block or any(quote.search(with_tail) for quote in loose_quotes):
                 return None
             lines += block.count(b"\n")
             returns += block.count(b"\r")
             pairs += block.count(b"\r\n") + (tail.endswith(b"\r") and block.startswith(b"\n"))
             tail = block[-64:]
-    if returns != pairs or loose_quote.search(tail + b"\n"):
+    if returns != pairs or any(quote.search(tail + b"\n") for quote in loose_quotes):
         return None
     return lines + (not tail.endswith(b"\n"))
