@@ -2,12 +2,15 @@
 
 import asyncio
 import stat
+import tempfile
 from pathlib import Path
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from journal_rows import ids_of, intend, refuse
 
 from flitstack.errors import StepFailed
@@ -15,6 +18,7 @@ from flitstack.journal.audit import entries, runs
 from flitstack.journal.frames import Operation, Outcome, Status
 from flitstack.journal.journal import Journal
 from flitstack.journal.segments import Appender
+from flitstack.keys import sql_server_order
 
 
 def settled(journal: Journal) -> list[tuple[UUID, int, int]]:
@@ -75,6 +79,21 @@ def test_a_refused_state_is_not_forgotten_when_a_lookup_lands(tmp_path: Path) ->
         journal.commit_now()
         journal.refresh()
         assert len(journal.state.refusals) == 1
+        assert journal.state.refused == {("account", ids_of(1, 3)[16:32]): {Operation.STATE: ("0x80040265", "no")}}
+
+
+def test_each_refused_operation_of_a_row_lands_by_itself_and_a_deleted_row_has_none(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        for operation in (Operation.LINK, Operation.STATE):
+            refuse(journal, intend(journal, 1, operation=operation), 3, 1)
+        journal.settle(Outcome(intend(journal, 1, operation=Operation.STATE), 3))
+        journal.commit_now()
+        journal.refresh()
+        assert [list(verdicts) for verdicts in journal.state.refused.values()] == [[Operation.LINK]]
+        journal.settle(Outcome(intend(journal, 1, operation=Operation.DELETE), 3))
+        journal.commit_now()
+        journal.refresh()
+        assert not journal.state.refused
 
 
 def test_coroutines_that_wait_together_share_one_sync(tmp_path: Path) -> None:
@@ -122,6 +141,20 @@ def test_row_ids_are_never_given_twice(tmp_path: Path) -> None:
         assert second.base == first.base
 
 
+@given(counts=st.lists(st.integers(1, 300), min_size=2, max_size=5))
+@settings(max_examples=20, deadline=None)
+def test_row_ids_ascend_in_the_destinations_order_over_every_reopening(counts: list[int]) -> None:
+    """Ascending as SQL Server compares ids: so its index grows at one end."""
+    ids: list[UUID] = []
+    with tempfile.TemporaryDirectory() as name:
+        for count in counts:
+            with Journal(Path(name), "ana", write=True) as journal:
+                allocation = journal.allocate("account", count)
+                ids += [allocation.at(place) for place in range(count)]
+    assert len(set(ids)) == sum(counts)
+    assert sorted(ids, key=sql_server_order) == ids
+
+
 def test_a_key_map_changed_behind_the_journals_back_is_found(tmp_path: Path) -> None:
     draft = tmp_path / "draft.parquet"
     pq.write_table(pa.table({"digest": ["a" * 32]}), draft)
@@ -134,6 +167,33 @@ def test_a_key_map_changed_behind_the_journals_back_is_found(tmp_path: Path) -> 
         path.write_bytes(path.read_bytes() + b"x")
         assert "keymap/account" in journal.verify()[1][0].segment
         assert journal.keymap_path("contact") is None
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("moment", ["before commit", "after commit"])
+def test_a_key_map_is_the_noted_one_wherever_a_crash_interrupts_its_exchange(tmp_path: Path, moment: str) -> None:
+    def draft(*digests: str) -> Path:
+        pq.write_table(pa.table({"digest": list(digests)}), tmp_path / "made.parquet")
+        return tmp_path / "made.parquet"
+
+    def kill(here: str) -> None:
+        if here == moment:
+            raise Killed
+
+    with Journal(tmp_path / "journal", "ana", write=True) as journal:
+        journal.store_keys("account", draft("a"))
+        journal.on_boundary = kill
+        with pytest.raises(Killed):
+            journal.store_keys("account", draft("a", "b"))
+    with Journal(tmp_path / "journal", "ana", write=True) as journal:
+        assert journal.verify()[1] == []
+        path = journal.keymap_path("account")
+        assert path is not None
+        assert pq.read_table(path)["digest"].to_pylist() == (["a"] if moment == "before commit" else ["a", "b"])
+        assert list(path.parent.iterdir()) == [path]
 
 
 def test_before_images_are_compressed_readable_by_the_owner_alone_and_can_be_erased(tmp_path: Path) -> None:
@@ -154,8 +214,32 @@ def test_before_images_are_compressed_readable_by_the_owner_alone_and_can_be_era
         journal.erase_images()
         assert not images.exists()
         assert journal.notes("images-erased")
-        with pytest.raises(FileNotFoundError):
-            next(journal.before_images())
+        assert list(journal.before_images()) == []
+
+
+def test_images_kept_after_an_erasure_are_not_taken_for_those_before(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal.intend(3, Operation.UPDATE, "account", ids_of(1, 1), bytes(8), before=b'{"name":"old"}\n')
+        journal.commit_now()
+        journal.erase_images()
+        journal.intend(3, Operation.UPDATE, "account", ids_of(2, 1), bytes(8), before=b'{"name":"new"}\n')
+        journal.commit_now()
+        kept = [(intent.ids, image) for intent, image in journal.before_images()]
+    assert kept == [(ids_of(2, 1), b'{"name":"new"}\n')]
+    with Journal(tmp_path, "ana", write=False) as journal:
+        assert [(intent.ids, image) for intent, image in journal.before_images()] == kept
+        assert [path.name for path in tmp_path.glob("images*")] == ["images.1.bin"]
+
+
+def test_an_erasure_that_a_crash_interrupted_is_ended_on_opening(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal.intend(3, Operation.UPDATE, "account", ids_of(1, 1), bytes(8), before=b"{}\n")
+        journal.commit_now()
+        journal.note("images-erased")  # noted, and then the process died
+    assert (tmp_path / "images.bin").exists()
+    with Journal(tmp_path, "ana", write=True) as journal:
+        assert not (tmp_path / "images.bin").exists()
+        assert list(journal.before_images()) == []
 
 
 def test_a_reader_sees_a_loaders_rows_and_writes_nothing_into_its_folder(tmp_path: Path) -> None:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from journal_rows import intend, refuse
 
 from flitstack.errors import StepFailed
-from flitstack.journal.frames import Outcome
+from flitstack.journal.frames import (
+    HEADER,
+    Intent,
+    Operation,
+    Outcome,
+    intent_frame,
+    outcome_frame,
+    read_frames,
+    read_intent,
+    read_outcome,
+)
 from flitstack.journal.journal import Journal
 from flitstack.journal.segments import Appender, verify_chain
 
@@ -113,6 +123,42 @@ def test_a_closed_segment_that_ends_early_is_damage(tmp_path: Path) -> None:
     first.write_bytes(first.read_bytes()[:-10])
     with pytest.raises(StepFailed, match=r"000001\.segment"):
         Journal(tmp_path, "ana", write=True)
+
+
+def test_a_missing_segment_is_damage(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal._appender = Appender(tmp_path / "segments", segment_bytes=200)
+        for number in range(6):
+            intend(journal, number)
+            journal.commit_now()
+    (tmp_path / "segments" / "000002.segment").unlink()
+    with pytest.raises(StepFailed, match=r"000002\.segment of the journal is missing, 000003\.segment is there"):
+        Journal(tmp_path, "ana", write=False)
+
+
+INTENT = intent_frame(Intent(7, 1, Operation.CREATE, "account", bytes(32), bytes(16)))[HEADER.size :]
+OUTCOME = outcome_frame(Outcome(7, 2, b"\x00\x01", ((1, "0x80040265", "no"),)))[HEADER.size :]
+
+
+@given(kept=st.integers(0, len(INTENT) - 1), more=st.binary(min_size=1, max_size=40))
+def test_an_intent_without_an_id_and_a_hash_for_each_row_is_damage(kept: int, more: bytes) -> None:
+    assert read_intent(memoryview(INTENT)).rows == 2
+    for payload in (INTENT[:kept], INTENT + more):
+        with pytest.raises(StepFailed, match=r"too short|wrong length"):
+            read_intent(memoryview(payload))
+
+
+@given(kept=st.integers(0, len(OUTCOME) - len(b'[[1,"0x80040265","no"]]')))
+def test_an_outcome_without_a_status_for_each_row_is_damage(kept: int) -> None:
+    assert read_outcome(memoryview(OUTCOME)).refusals == ((1, "0x80040265", "no"),)
+    with pytest.raises(StepFailed, match=r"too short|wrong length"):
+        read_outcome(memoryview(OUTCOME[:kept]))
+
+
+@given(garbage=st.binary(max_size=400))
+def test_garbage_is_no_frame_and_promises_no_bytes_that_are_not_there(garbage: bytes) -> None:
+    for end, _, payload in read_frames(memoryview(garbage)):
+        assert len(payload) < end <= len(garbage)
 
 
 def test_a_group_moved_from_another_journal_breaks_the_chain(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from enum import IntEnum
 
 import orjson
 
+from flitstack.errors import Problem, StepFailed
+
 HEADER = struct.Struct("<IIB")
 _INTENT = struct.Struct("<QHBBIqI")  # batch, step, operation, table name length, rows, image offset, image bytes
 _OUTCOME = struct.Struct("<QIB")  # batch, rows, 0 = all landed | 1 = a status a row
@@ -144,9 +146,11 @@ def read_frames(data: memoryview) -> Iterator[tuple[int, Kind, memoryview]]:
 
 
 def read_intent(payload: memoryview) -> Intent:
-    """Decode an intent."""
+    """Decode an intent. Raises StepFailed when its lengths do not agree: ids without hashes would be rows made up."""
+    _expect(len(payload) >= _INTENT.size, "an intent is too short")
     batch, step, operation, name_length, rows, offset, size = _INTENT.unpack_from(payload)
     at = _INTENT.size
+    _expect(len(payload) == at + name_length + rows * (ID_BYTES + HASH_BYTES), f"intent {batch} has a wrong length")
     name = bytes(payload[at : at + name_length]).decode()
     at += name_length
     ids = bytes(payload[at : at + rows * ID_BYTES])
@@ -157,16 +161,25 @@ def read_intent(payload: memoryview) -> Intent:
 
 
 def read_outcome(payload: memoryview) -> Outcome:
-    """Decode an outcome."""
+    """Decode an outcome. Raises StepFailed when it has no status for each row."""
+    _expect(len(payload) >= _OUTCOME.size, "an outcome is too short")
     batch, rows, mixed = _OUTCOME.unpack_from(payload)
     if not mixed:
         return Outcome(batch, rows)
     at = _OUTCOME.size
+    _expect(len(payload) > at + rows, f"the outcome of batch {batch} has a wrong length")
     refusals = tuple((int(p), str(c), str(m)) for p, c, m in orjson.loads(payload[at + rows :]))
     return Outcome(batch, rows, bytes(payload[at : at + rows]), refusals)
 
 
 def read_seal(payload: memoryview) -> Seal:
     """Decode a seal."""
+    _expect(len(payload) == SEAL_BYTES, "a seal has a wrong length")
     at_ms, chain = _SEAL.unpack(payload)
     return Seal(at_ms, chain)
+
+
+def _expect(holds: bool, what: str) -> None:
+    """A frame whose checksum holds but whose lengths do not agree was not written by this program."""
+    if not holds:
+        raise StepFailed(Problem("journal-damaged", what, do="restore the journal's folder from a backup"))

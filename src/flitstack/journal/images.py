@@ -5,16 +5,22 @@ from pathlib import Path
 
 from isal import igzip
 
-from flitstack.journal.segments import sync
+from flitstack.journal.segments import sync, sync_folder
 
 
 class Images:
-    """Compressed JSON lines one after another; intents name them by offset and size."""
+    """Compressed JSON lines one after another; intents name them by offset and size.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._end = path.stat().st_size if path.exists() else 0
-        self._buffer = bytearray()
+    Each erasure begins a new file, `images.<erasures>.bin`: in the old one's place a forgotten intent would name the bytes of
+    another row.
+    """
+
+    def __init__(self, folder: Path, erasures: int) -> None:
+        """`erasures`: how often the images were erased so far."""
+        self._folder = folder
+        self._path, self._end, self._buffer = folder, 0, bytearray()
+        self._is_named: bool = False
+        self._begin(erasures)
 
     def keep(self, lines: bytes) -> tuple[int, int]:
         """Where the lines will stand: (offset, bytes). They are durable only after `flush`."""
@@ -41,19 +47,33 @@ class Images:
             sync(handle)
         finally:
             os.close(handle)
+        if not self._is_named:
+            sync_folder(self._folder)
+            self._is_named = True
 
     def read(self, offset: int, size: int) -> bytes:
-        """Lines kept earlier. Raises FileNotFoundError once they were erased."""
+        """Lines kept since the last erasure."""
         with self._path.open("rb") as file:
             file.seek(offset)
             lines: bytes = igzip.decompress(file.read(size))
         return lines
 
-    def erase(self) -> None:
-        """Forget all of them: the file is emptied before its name goes, so that no copy of the name reaches the values."""
-        if self._path.exists():
-            with self._path.open("r+b") as file:
-                file.truncate(0)
-                os.fsync(file.fileno())
-            self._path.unlink()
-        self._end = 0
+    def erase(self, erasures: int) -> None:
+        """Forget all of them; the journal has noted that it is the `erasures`-th time, and does this again after a crash.
+
+        A file is emptied before its name goes, so that no other name of it reaches the values.
+        """
+        self._begin(erasures)
+        for path in self._folder.glob("images*.bin"):
+            if path != self._path:
+                with path.open("r+b") as file:
+                    file.truncate(0)
+                    os.fsync(file.fileno())
+                path.unlink()
+
+    def _begin(self, erasures: int) -> None:
+        """Go on with the file that holds the images since then."""
+        self._path = self._folder / (f"images.{erasures}.bin" if erasures else "images.bin")
+        self._is_named = self._path.exists()
+        self._end = self._path.stat().st_size if self._is_named else 0
+        self._buffer = bytearray()

@@ -5,6 +5,7 @@ beside them and the key maps are what the engine joins, and can be made again.
 """
 
 import asyncio
+import os
 import secrets
 import tempfile
 import threading
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from flitstack.documents import file_sha256
 from flitstack.errors import Problem, StepFailed
@@ -30,8 +33,10 @@ from flitstack.journal.frames import (
 from flitstack.journal.images import Images
 from flitstack.journal.lease import Lease
 from flitstack.journal.replay import Reader, Replay
-from flitstack.journal.segments import Appender, Break, read_groups, segment_paths, verify_chain
+from flitstack.journal.segments import Appender, Break, read_groups, segment_paths, sync_folder, verify_chain
 from flitstack.keys import BatchId, RowId, row_id_at
+
+LONGEST_SYNC_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Journal:
         self.folder, self.operator, self._writes = folder, operator, write
         self._segments = folder / "segments"
         self._segments.mkdir(exist_ok=True)
+        self._writing = threading.Lock()
         self._appender: Appender | None = None
         self._own_rows: tempfile.TemporaryDirectory[str] | None = None
         self._lease = Lease(folder / "lease", operator) if write else None
@@ -67,10 +73,11 @@ class Journal:
         except BaseException:
             self.close()
             raise
-        self._images = Images(folder / "images.bin")
+        self._images = Images(folder, len(self.notes("images-erased")))
+        if write:
+            self._finish()
         self._next_batch = self.state.last_batch + 1
         self._buffer = bytearray()
-        self._writing = threading.Lock()
         self._failed: BaseException | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._committer: asyncio.Task[None] | None = None
@@ -85,9 +92,13 @@ class Journal:
 
     def close(self) -> None:
         """Close files and give the lease back. What was not committed is not there."""
-        if self._appender:
+        # A cancelled commit may still be on its way to the disk: a closed file's number can become another file's.
+        is_quiet = self._writing.acquire(timeout=LONGEST_SYNC_S)
+        if self._appender and is_quiet:
             self._appender.close()
-            self._appender = None
+        self._appender = None
+        if is_quiet:
+            self._writing.release()
         if self._own_rows:
             self._own_rows.cleanup()
             self._own_rows = None
@@ -116,13 +127,16 @@ class Journal:
     def store_keys(self, table: str, complete: Path) -> None:
         """Take a key map file (Parquet: digest, plain, object VARCHAR, row UUID; earlier rows included) in place of the old.
 
-        Its hash is in the journal before it is used. The file is moved.
+        Its hash is in the journal before it is used. The file is moved; opening the journal ends what a crash interrupts.
         """
-        path = self._keymap(table)
-        path.parent.mkdir(exist_ok=True)
-        sha256 = file_sha256(complete)
-        complete.replace(path)
-        self._note({"note": "keys", "table": table, "sha256": sha256})
+        draft = _draft(self._keymap(table))
+        draft.parent.mkdir(exist_ok=True)
+        complete.replace(draft)
+        with draft.open("r+b") as file:
+            os.fsync(file.fileno())
+        sync_folder(draft.parent)
+        self._note({"note": "keys", "table": table, "sha256": file_sha256(draft)})
+        self._take_over(table)
 
     def keymap_path(self, table: str) -> Path | None:
         """The table's key map (Parquet), or None when no record became a row of it."""
@@ -233,20 +247,23 @@ class Journal:
         return list(self._reader.files)
 
     def before_images(self) -> Iterator[tuple[Intent, bytes]]:
-        """Intents that kept before-images, oldest first, with their JSON lines."""
+        """Intents that kept before-images, oldest first, with their JSON lines; without those that were erased."""
+        erasures, erased = len(self.notes("images-erased")), 0
         paths = segment_paths(self._segments)
         for path in paths:
             for group in read_groups(path, is_last=path is paths[-1]):
                 for kind, payload in group.frames:
-                    if kind is Kind.INTENT:
+                    if kind is Kind.NOTE:
+                        erased += orjson.loads(payload)["note"] == "images-erased"
+                    elif kind is Kind.INTENT and erased == erasures:
                         intent = read_intent(payload)
                         if intent.image_offset != NO_IMAGE:
                             yield intent, self._images.read(intent.image_offset, intent.image_bytes)
 
     def erase_images(self) -> None:
-        """Erase every before-image (personal values): updates can then no longer be rolled back. Noted."""
+        """Erase every before-image (personal values): updates can then no longer be rolled back. Noted first."""
         self._note({"note": "images-erased"})
-        self._images.erase()
+        self._images.erase(len(self.notes("images-erased")))
 
     def verify(self) -> tuple[int, list[Break]]:
         """Walk the hash chain: groups that hold, and where it breaks. Key maps are checked against their noted hash."""
@@ -267,6 +284,22 @@ class Journal:
     def _keymap(self, table: str) -> Path:
         return self.folder / "keymap" / f"{table}.parquet"
 
+    def _finish(self) -> None:
+        """End what a crash interrupted between a note and the change of files that it tells of."""
+        self._images.erase(len(self.notes("images-erased")))
+        for draft in (self.folder / "keymap").glob("*.draft"):
+            table = draft.name.split(".")[0]
+            noted = [note["sha256"] for note in self.notes("keys") if note["table"] == table]
+            if noted and file_sha256(draft) == noted[-1]:
+                self._take_over(table)
+            else:
+                draft.unlink()
+
+    def _take_over(self, table: str) -> None:
+        path = self._keymap(table)
+        _draft(path).replace(path)
+        sync_folder(path.parent)
+
     def _writer(self) -> Appender:
         if self._appender is None:
             raise StepFailed(
@@ -277,3 +310,8 @@ class Journal:
                 )
             )
         return self._appender
+
+
+def _draft(keymap: Path) -> Path:
+    """Where a key map waits until the journal has noted it."""
+    return keymap.with_suffix(".draft")

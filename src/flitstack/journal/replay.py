@@ -48,19 +48,23 @@ class Replay:
 
     notes: list[dict[str, Any]] = field(default_factory=list)
     unsettled: dict[int, Intent] = field(default_factory=dict)
-    refusals: dict[tuple[str, bytes], tuple[str, str]] = field(default_factory=dict)  # (table, row id) -> code, message
-    refused_at: dict[tuple[str, bytes], Operation] = field(default_factory=dict)  # by what was refused
+    # (table, row id) -> what was refused -> code, message. Each operation on a row is refused and lands by itself.
+    refused: dict[tuple[str, bytes], dict[Operation, tuple[str, str]]] = field(default_factory=dict)
     last_batch: int = 0
     run: int = 0
     run_of_batch: dict[int, int] = field(default_factory=dict)  # unsettled batches only
+
+    @property
+    def refusals(self) -> dict[tuple[str, bytes], tuple[str, str]]:
+        """(table, row id) -> code and message of the first thing that is still refused."""
+        return {key: next(iter(verdicts.values())) for key, verdicts in self.refused.items()}
 
     def copy(self) -> "Replay":
         """The same, to go on from twice."""
         return Replay(
             list(self.notes),
             dict(self.unsettled),
-            dict(self.refusals),
-            dict(self.refused_at),
+            {key: dict(verdicts) for key, verdicts in self.refused.items()},
             self.last_batch,
             self.run,
             dict(self.run_of_batch),
@@ -183,13 +187,18 @@ def _packed(data: bytes, width: int, count: int) -> pa.Array:
 
 
 def _keep_refusals(intent: Intent, outcome: Outcome, state: Replay) -> None:
-    """The last word on a row and operation counts: what landed later is no refusal any more."""
-    for place in range(intent.rows) if state.refusals else ():
-        key = (intent.table, intent.ids[place * ID_BYTES : (place + 1) * ID_BYTES])
+    """The last word on a row and operation counts: what landed later is no refusal any more. A deleted row has none."""
+    for place in range(intent.rows) if state.refused else ():
+        key = _key(intent, place)
         landed = not outcome.statuses or outcome.statuses[place] == Status.LANDED
-        if landed and state.refused_at.get(key) == intent.operation:
-            del state.refusals[key], state.refused_at[key]
+        if not landed or key not in state.refused:
+            continue
+        state.refused[key].pop(intent.operation, None)
+        if not state.refused[key] or intent.operation is Operation.DELETE:
+            del state.refused[key]
     for place, code, message in outcome.refusals:
-        key = (intent.table, intent.ids[place * ID_BYTES : (place + 1) * ID_BYTES])
-        state.refusals[key] = (code, message)
-        state.refused_at[key] = intent.operation
+        state.refused.setdefault(_key(intent, place), {})[intent.operation] = (code, message)
+
+
+def _key(intent: Intent, place: int) -> tuple[str, bytes]:
+    return intent.table, intent.ids[place * ID_BYTES : (place + 1) * ID_BYTES]

@@ -34,8 +34,24 @@ class Break:
 
 
 def segment_paths(folder: Path) -> list[Path]:
-    """All segments, oldest first."""
-    return sorted(folder.glob("*.segment"))
+    """All segments, oldest first. Raises StepFailed when one is missing: its rows would be forgotten and sent again."""
+    paths = sorted(folder.glob("*.segment"))
+    for number, path in enumerate(paths, 1):
+        if path.name != segment_name(number):
+            raise StepFailed(
+                Problem(
+                    "journal-damaged",
+                    f"{segment_name(number)} of the journal is missing, {path.name} is there",
+                    where=str(folder),
+                    do="restore the missing file from a backup; run: flitstack audit --verify",
+                )
+            )
+    return paths
+
+
+def segment_name(number: int) -> str:
+    """The file name of a segment, counted from 1."""
+    return f"{number:06d}.segment"
 
 
 def read_groups(path: Path, *, is_last: bool) -> Iterator[Group]:
@@ -122,7 +138,7 @@ class Appender:
         if paths:
             self.chain, end = _last_seal(paths)
             self.cut_bytes = _cut(paths[-1], end)
-        self._open(paths[-1] if paths else folder / "000001.segment")
+        self._open(paths[-1] if paths else folder / segment_name(1))
 
     def write(self, group: bytes) -> None:
         """Append frames and their seal, and wait until the disk has them."""
@@ -135,7 +151,7 @@ class Appender:
         self._size += len(group) + len(seal)
         if self._size >= self._segment_bytes:
             self.close()
-            self._open(self._folder / f"{int(self.path.stem) + 1:06d}.segment")
+            self._open(self._folder / segment_name(int(self.path.stem) + 1))
 
     def close(self) -> None:
         """Close the file."""
@@ -145,7 +161,7 @@ class Appender:
         self.path = path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._size = os.fstat(self._file).st_size
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
 
 def _last_seal(paths: list[Path]) -> tuple[bytes, int]:
@@ -174,7 +190,7 @@ def sync(file: int) -> None:
         os.fsync(file)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """A new file's name is durable only when its folder is."""
     if os.name != "posix":
         return
