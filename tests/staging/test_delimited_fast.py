@@ -110,6 +110,7 @@ def test_any_written_table_reads_the_same_or_is_refused(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=120)
 @given(st.lists(st.sampled_from(["a", ",", '"', "\n", "\r\n", " ", "é", '""', ',"', '",', "x,y,z\n"]), max_size=25))
 @example(['a,, ""'])
+@example([',"," ",",'])
 @example(['a,"\n","" '])
 def test_any_text_reads_the_same_or_is_refused(tmp_path: Path, module_engine: Engine, pieces: list[str]) -> None:
     path = tmp_path / "t.csv"

@@ -70,7 +70,7 @@ def _select(path: Path, dialect: Dialect, width: int, places: Sequence[int]) -> 
 def _physical_lines(path: Path, delimiter: str) -> int | None:
     """Number of lines; None where the two readers differ.
 
-    That is: a carriage return by itself, a NUL, blanks between a delimiter and a quote. Behind a delimiter and blanks,
+    That is: a carriage return by itself, a NUL, blanks beside a quote that opens or closes a cell. Behind a delimiter and blanks,
     a doubled quote that text follows is taken for one inside quoted text; anywhere else the engine calls it malformed.
     """
     blanks, mark = "[ ]+" if delimiter == "\t" else "[ \\t]+", re.escape(delimiter)
@@ -78,7 +78,7 @@ def _physical_lines(path: Path, delimiter: str) -> int | None:
     # One expression each: they begin with a plain character, which the search finds faster than a choice.
     loose_quotes = [
         re.compile(expression.encode())
-        for expression in (rf'"{blanks}[{mark}\r\n]', rf"{mark}{blanks}{inside}", rf"\n{blanks}{inside}")
+        for expression in (rf'"{blanks}[{mark}\r\n"]', rf"{mark}{blanks}{inside}", rf"\n{blanks}{inside}")
     ]
     lines, returns, pairs, tail = 0, 0, 0, b"\n"
     with path.open("rb") as file:
