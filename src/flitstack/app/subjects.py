@@ -12,6 +12,9 @@ from flitstack.documents import file_sha256, fingerprint, to_json
 from flitstack.errors import Problem
 from flitstack.mapping.maps import open_proposals, read_maps
 
+# How many open owners an error names; owners.yaml holds them all.
+NAMED_OWNERS = 20
+
 
 def current_gates(project: Project) -> dict[str, Gate]:
     """All gates of the chosen environment, in order."""
@@ -47,7 +50,9 @@ def _export(project: Project) -> Subject:
     needed = {name for name, source in project.pack.objects.items() if not source.optional}
     absent = sorted(name for name in needed if name not in staged.tables)
     if absent:
-        return Subject(staged.fingerprint, f"the export holds no file for {', '.join(absent)}")
+        unread = {file.object: file.path for file in staged.files if file.object in absent}
+        told = [f"{name} ({unread[name]} could not be read)" if name in unread else name for name in absent]
+        return Subject(staged.fingerprint, f"the export holds no records for {', '.join(told)}")
     return Subject(staged.fingerprint)
 
 
@@ -89,8 +94,12 @@ def _owners(project: Project) -> Subject:
         return Subject("", "run: flitstack plan")
     if file_sha256(path) != plan.owners:
         return Subject("", "owners.yaml was changed after the plan: run flitstack plan")
-    blocked = [note for note in plan.notes if note.startswith("owner ")]
-    return Subject(plan.owners, blocked[0] if blocked else "")
+    blocked = [note.removeprefix("owner ").partition(" ")[0] for note in plan.notes if note.startswith("owner ")]
+    if not blocked:
+        return Subject(plan.owners)
+    told = ", ".join(blocked[:NAMED_OWNERS]) + (" ..." if len(blocked) > NAMED_OWNERS else "")
+    how = "give each one `to:` and `by:`, then run flitstack plan"
+    return Subject(plan.owners, f"{len(blocked)} owners are not settled in owners.yaml ({told}): {how}")
 
 
 def _sample(project: Project) -> Subject:

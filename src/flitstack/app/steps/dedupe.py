@@ -1,5 +1,6 @@
 """`flitstack dedupe`: what is the same becomes one, what only looks alike is listed for sign-off."""
 
+from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.store import deduped_folder, load_staging, staged_folder
@@ -31,6 +32,7 @@ def dedupe(project: Project, progress: Progress) -> Result:
         )
         findings.save(project.state / "findings" / "dedupe.parquet")
         report = write_merges(engine, document, deduped_folder(project), project.reports / "merges.xlsx")
+    remember_operator(project, "dedupe")
     tables = {
         name: {"records": table.records, "merged": table.merged, "flagged": table.flagged}
         for name, table in document.tables.items()

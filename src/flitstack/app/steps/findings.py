@@ -82,9 +82,8 @@ def _lines(rows: Sequence[tuple[Any, ...]], *, every: bool) -> list[str]:
         outcomes = ", ".join(sorted({f["outcome"] for f in group}))
         lines.append(f"{code}: {len(group)} ({outcomes})")
         for finding in group if every else group[:EXAMPLES]:
-            place = f"{finding['file']}, record {finding['record']}" + (
-                f" (line {finding['line']})" if finding["line"] else ""
-            )
+            record = f", record {finding['record']}" if finding["record"] else ""
+            place = f"{finding['file']}{record}" + (f" (line {finding['line']})" if finding["line"] else "")
             field = f', field "{finding["field"]}"' if finding["field"] else ""
             shape = f" {finding['shape']}" if finding["shape"] else ""
             lines.append(f"  {place}{field}:{shape} {finding['what']}")

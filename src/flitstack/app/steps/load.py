@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from flitstack.app.accounts import accounts_now, rows_by_table
 from flitstack.app.gates import now, require
+from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.running import run_async
@@ -46,6 +47,7 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
         held = int(
             engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome IN ('held', 'rejected')")[0]
         )
+    remember_operator(project, "load --sample" if only_sample else "load")
     outcome = LoadOutcome(plan.sha256, now(), document.seconds, document.requests, tables, document.refused)
     save_json(project.env_state / ("sample-load.json" if only_sample else "load.json"), outcome)
     told = {"load": asdict(document), "tables": tables, "accounts": {} if only_sample else accounts}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flitstack.app.gates import now
+from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.store import load_staging, staged_folder
@@ -62,6 +63,7 @@ def map_(
                 )
             )
         reject_field(project.maps, field.strip(), reason.strip(), project.operator, now())
+    remember_operator(project, "map")
     maps = read_maps(project.maps)
     if problems := check_maps(maps, project.pack, staged, tables):
         raise UsageError(*problems)

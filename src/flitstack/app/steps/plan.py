@@ -7,6 +7,7 @@ from typing import Any
 
 from flitstack.app.accounts import accounts_before
 from flitstack.app.gates import now, require
+from flitstack.app.operators import remember_operator
 from flitstack.app.owners import owner_counts, save_owner_findings
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
@@ -91,6 +92,7 @@ def plan(project: Project, progress: Progress) -> Result:
         sample = sample_plan(engine, plan_folder(project), made, project.settings.sample_rows)
     save_json(plan_folder(project) / "plan.json", made)
     save_json(plan_folder(project) / "sample.json", sample)
+    remember_operator(project, "plan")
     _remember_schema(project, made)
     held = any(account["held"] for account in made.accounts.values())
     lines = _lines(made, sample, owners)

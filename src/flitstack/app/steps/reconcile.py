@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from flitstack.app.gates import now
+from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_REJECTS, Progress, Result, worst_exit
 from flitstack.app.running import run_async
@@ -28,6 +29,7 @@ def reconcile(project: Project, progress: Progress) -> Result:
     progress.phase("reconciling", sum(send.rows for send in plan.tables))
     with open_engine(project) as engine, open_journal(project, write=False) as journal:
         document = run_async(_compare(project, plan, engine, journal), plan.url)
+    remember_operator(project, "reconcile")
     fallen = any(account.held or account.rejected for account in document.accounts.values())
     code = worst_exit(EXIT_DIFFERENCES if document.differences else EXIT_DONE, EXIT_REJECTS if fallen else EXIT_DONE)
     return Result(to_document(document), tuple(_lines(document)), code, next="flitstack report")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.steps.findings import findings_source
@@ -11,6 +12,8 @@ from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.findings import FindingsWriter
 from flitstack.staging.stage import StageOptions
 from flitstack.staging.stage import stage as stage_export
+
+LONGEST_NAME = 60
 
 
 def stage(project: Project, progress: Progress, export: Path | None = None) -> Result:
@@ -22,6 +25,7 @@ def stage(project: Project, progress: Progress, export: Path | None = None) -> R
         staged = stage_export(project.pack, export or project.export, staged_folder(project), options, engine, findings)
         findings.save(project.state / "findings" / "stage.parquet")
         held = int(engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome = 'held'")[0])
+    remember_operator(project, "stage")
     return Result(
         _document(staged), tuple(_lines(staged)), EXIT_REJECTS if held else EXIT_DONE, next="flitstack profile"
     )
@@ -59,7 +63,7 @@ def _lines(staged: StagingDocument) -> list[str]:
     for name, table in staged.tables.items():
         if unknown := _unknown(staged, name):
             lines.append(
-                f"{name}: columns the pack does not know, to be proposed as custom columns: {', '.join(unknown)}"
+                f"{name}: columns the pack does not know, to be proposed as custom columns: {', '.join(map(_clip, unknown))}"
             )
         if table.missing:
             lines.append(f"{name}: fields no file has: {', '.join(table.missing)}")
@@ -71,6 +75,11 @@ def _lines(staged: StagingDocument) -> list[str]:
 
 def _unknown(staged: StagingDocument, name: str) -> list[str]:
     return [field.header for field in staged.tables[name].fields if not field.known]
+
+
+def _clip(header: str) -> str:
+    """A column name for a line of text; a broken file can name its columns in thousands of characters."""
+    return header if len(header) <= LONGEST_NAME else header[:LONGEST_NAME] + "..."
 
 
 def _delimiter(text: str) -> str:
