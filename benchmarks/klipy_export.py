@@ -12,21 +12,113 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-GIVEN = "Ana Ben Chloé Dmytro Emil Fatma Güneş Hanako Ivo José Kaija Lena Müge Nadia Oleh Priya Quentin Rosa Søren Tuğba".split()
-FAMILY = "Abel Öztürk Kovalenko Nguyễn García-López O'Neill Łuczak Þórsson Sato Petrova Lindqvist Moreau Żukowska Bauer".split()
-FIRM = "Harbour Quarry Atelier Beacon Cedar Delta Ember Fjord Granite Hazel Indigo Juniper Kestrel Lumen Meridian".split()
-TRADE = "Lights Foods Works Textiles Motors Analytics Partners Logistics Realty Optics Studios Media".split()
+GIVEN = [
+    "Ana",
+    "Ben",
+    "Chloé",
+    "Dmytro",
+    "Emil",
+    "Fatma",
+    "Güneş",
+    "Hanako",
+    "Ivo",
+    "José",
+    "Kaija",
+    "Lena",
+    "Müge",
+    "Nadia",
+    "Oleh",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Søren",
+    "Tuğba",
+]
+FAMILY = [
+    "Abel",
+    "Öztürk",
+    "Kovalenko",
+    "Nguyễn",
+    "García-López",
+    "O'Neill",
+    "Łuczak",
+    "Þórsson",
+    "Sato",
+    "Petrova",
+    "Lindqvist",
+    "Moreau",
+    "Żukowska",
+    "Bauer",
+]
+FIRM = [
+    "Harbour",
+    "Quarry",
+    "Atelier",
+    "Beacon",
+    "Cedar",
+    "Delta",
+    "Ember",
+    "Fjord",
+    "Granite",
+    "Hazel",
+    "Indigo",
+    "Juniper",
+    "Kestrel",
+    "Lumen",
+    "Meridian",
+]
+TRADE = [
+    "Lights",
+    "Foods",
+    "Works",
+    "Textiles",
+    "Motors",
+    "Analytics",
+    "Partners",
+    "Logistics",
+    "Realty",
+    "Optics",
+    "Studios",
+    "Media",
+]
 FORM = ["GmbH", "Ltd.", "Inc.", "A.Ş.", "LLC", "S.A."]
 TITLES = ["CEO", "Buyer", "CTO", "Office Manager", ""]
 TAGS = ["VIP", "Key Account", "Hot Lead", "Reseller", "Press", "Partner", "Newsletter"]
-STAGES = [("Prospecting", 10), ("Discovery", 25), ("Proposal", 50), ("Negotiation", 75), ("Closed Won", 100), ("Closed Lost", 0)]
-WORDS = "about the offer we asked for a plan and the delivery with terms soon approved budget board week client".split()
-START = datetime(2023, 1, 1)
+STAGES = [
+    ("Prospecting", 10),
+    ("Discovery", 25),
+    ("Proposal", 50),
+    ("Negotiation", 75),
+    ("Closed Won", 100),
+    ("Closed Lost", 0),
+]
+WORDS = [
+    "about",
+    "the",
+    "offer",
+    "we",
+    "asked",
+    "for",
+    "a",
+    "plan",
+    "and",
+    "the",
+    "delivery",
+    "with",
+    "terms",
+    "soon",
+    "approved",
+    "budget",
+    "board",
+    "week",
+    "client",
+]
+START = datetime(2023, 1, 1, tzinfo=UTC)
 
 
 class Truth:
@@ -70,11 +162,28 @@ class Maker:
             form = self.random.choice(FORM)
             self.companies.append((f"{name} {form}", host))
             self.truth.tables["account"] += 1
-            base = {"Industry": "Trade", "Size": "11-50", "Owner Email": self.random.choice(self.members), "Created At": _stamp(self.moment())}
-            yield {"Id": f"c{n}", "Company Name": f"{name} {form}", "Domain": host, "Website": f"https://www.{host}/", **base}
+            base = {
+                "Industry": "Trade",
+                "Size": "11-50",
+                "Owner Email": self.random.choice(self.members),
+                "Created At": _stamp(self.moment()),
+            }
+            yield {
+                "Id": f"c{n}",
+                "Company Name": f"{name} {form}",
+                "Domain": host,
+                "Website": f"https://www.{host}/",
+                **base,
+            }
             if self.hit():
                 self.truth.findings["duplicate_merged"].append(f"c{n}b")
-                yield {"Id": f"c{n}b", "Company Name": name.upper(), "Domain": f"http://{host}/home", "Website": "", **base}
+                yield {
+                    "Id": f"c{n}b",
+                    "Company Name": name.upper(),
+                    "Domain": f"http://{host}/home",
+                    "Website": "",
+                    **base,
+                }
 
     def contact_rows(self) -> Iterator[dict[str, Any]]:
         """Contacts with custom fields; some doubled, some without an address."""
@@ -98,7 +207,13 @@ class Maker:
             yield row
             if self.hit():
                 self.truth.findings["duplicate_merged"].append(f"p{n}b")
-                yield row | {"Id": f"p{n}b", "Email": f" {email.upper()}", "First Name": given[0] + ".", "Title": "", "Phone": ""}
+                yield row | {
+                    "Id": f"p{n}b",
+                    "Email": f" {email.upper()}",
+                    "First Name": given[0] + ".",
+                    "Title": "",
+                    "Phone": "",
+                }
 
     def deal_rows(self) -> Iterator[dict[str, Any]]:
         """One deal for five contacts; some with an unknown stage."""
@@ -123,7 +238,13 @@ class Maker:
 
     def activity_rows(self) -> Iterator[dict[str, Any]]:
         """One activity a contact over all channels; some without any parent."""
-        tables = {"Email": "email", "Call": "phonecall", "Meeting": "appointment", "WhatsApp": "task", "LinkedIn": "task"}
+        tables = {
+            "Email": "email",
+            "Call": "phonecall",
+            "Meeting": "appointment",
+            "WhatsApp": "task",
+            "LinkedIn": "task",
+        }
         for n in range(self.count):
             kind = self.random.choice(list(tables))
             start = self.moment()
@@ -159,7 +280,8 @@ def write_export(out: Path, contacts: int, seed: int = 1, dirt: float = 0.01) ->
     maker = Maker(contacts, seed, dirt)
     out.mkdir(parents=True, exist_ok=True)
     members = [
-        {"Id": f"u{n}", "Name": f"User {n}", "Email": email, "Role": "Member", "Status": "active"} for n, email in enumerate(maker.members)
+        {"Id": f"u{n}", "Name": f"User {n}", "Email": email, "Role": "Member", "Status": "active"}
+        for n, email in enumerate(maker.members)
     ]
     _write(out / "members.csv", members)
     stages = [{"order": n, "name": name, "probability": share} for n, (name, share) in enumerate(STAGES, start=1)]
@@ -175,7 +297,10 @@ def write_export(out: Path, contacts: int, seed: int = 1, dirt: float = 0.01) ->
         "fallback_owner": maker.members[0], "tag_strategy": "auto",
     }  # fmt: skip
     (out / "scoping.json").write_text(json.dumps(choices), encoding="utf-8")
-    truth = {"tables": dict(maker.truth.tables), "findings": {code: sorted(ids) for code, ids in maker.truth.findings.items()}}
+    truth = {
+        "tables": dict(maker.truth.tables),
+        "findings": {code: sorted(ids) for code, ids in maker.truth.findings.items()},
+    }
     (out / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
     return maker.truth
 
@@ -223,7 +348,9 @@ def main() -> None:
     parser.add_argument("--dirt", type=float, default=0.01, help="share of records with a planted fault")
     given = parser.parse_args()
     truth = write_export(given.out, given.contacts, given.seed, given.dirt)
-    print(json.dumps({"tables": dict(truth.tables), "findings": {code: len(ids) for code, ids in truth.findings.items()}}))
+    print(
+        json.dumps({"tables": dict(truth.tables), "findings": {code: len(ids) for code, ids in truth.findings.items()}})
+    )
 
 
 if __name__ == "__main__":
