@@ -1,4 +1,4 @@
-"""How many rows go into a request: more while answers come quickly, half after one was lost."""
+"""How many rows go into a request: more while answers come quickly, half after one was lost or too large."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,10 @@ class BatchSize:
     def answered(self, rows: int, seconds: float) -> None:
         """A request of `rows` rows was answered."""
         if seconds < QUICK_S and rows >= self.rows:
-            self.rows = min(MOST_ROWS, self.rows + GROWTH_ROWS)
+            self.rows = min(MOST_ROWS, self.rows + max(1, min(GROWTH_ROWS, self.rows // 4)))
 
     def lost(self, rows: int) -> None:
-        """A request of `rows` rows got no answer. Several of a size that were under way at once count as one; small last
+        """A request of `rows` rows got no answer, or was too large. Several of a size that were under way at once count as one; small last
         requests say nothing about the size."""
         if self.rows // 2 < rows <= self.rows:
             self.rows = max(1, self.rows // 2)

@@ -1,13 +1,10 @@
 """What a crash left undecided is settled by asking, before anything new is sent."""
 
-import time
 from uuid import UUID
 
 from flitstack.journal.frames import ID_BYTES, Intent, Operation, Outcome, Status
 from flitstack.journal.journal import Journal
-from flitstack.loading.attempts import Attempts
-
-POLL_S = 0.5
+from flitstack.loading.attempts import Attempts, Patience
 
 
 async def settle_unsettled(attempts: Attempts, journal: Journal, server_limit_s: float) -> int:
@@ -18,9 +15,9 @@ async def settle_unsettled(attempts: Attempts, journal: Journal, server_limit_s:
     and states are asked for before they are repeated.
     """
     unsettled = list(journal.state.unsettled.values())
-    deadline = time.monotonic() + server_limit_s
+    patience = Patience(server_limit_s)
     for intent in unsettled:
-        statuses = await _statuses(attempts, intent, deadline)
+        statuses = await _statuses(attempts, intent, patience)
         if set(statuses) == {Status.LANDED}:
             journal.settle(Outcome(intent.batch, intent.rows))
         else:
@@ -29,7 +26,7 @@ async def settle_unsettled(attempts: Attempts, journal: Journal, server_limit_s:
     return len(unsettled)
 
 
-async def _statuses(attempts: Attempts, intent: Intent, deadline: float) -> bytes:
+async def _statuses(attempts: Attempts, intent: Intent, patience: Patience) -> bytes:
     nothing_done = bytes([Status.ABSENT]) * intent.rows
     if intent.operation not in {Operation.CREATE, Operation.DELETE}:
         return nothing_done
@@ -38,9 +35,9 @@ async def _statuses(attempts: Attempts, intent: Intent, deadline: float) -> byte
         return nothing_done
     ids = [UUID(bytes=intent.ids[at : at + ID_BYTES]) for at in range(0, len(intent.ids), ID_BYTES)]
     wanted_there = intent.operation is Operation.CREATE
-    while True:
-        there = await attempts.existing(table, ids)
-        done = [(row in there) == wanted_there for row in ids]
-        if all(done) or time.monotonic() >= deadline:
-            return bytes(Status.LANDED if is_done else Status.ABSENT for is_done in done)
-        await attempts.sleep(POLL_S)
+
+    def as_wanted(there: set[UUID]) -> list[bool]:
+        return [(row in there) == wanted_there for row in ids]
+
+    there = await attempts.until(lambda: attempts.existing(table, ids), lambda found: all(as_wanted(found)), patience)
+    return bytes(Status.LANDED if is_done else Status.ABSENT for is_done in as_wanted(there))

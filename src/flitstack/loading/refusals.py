@@ -5,35 +5,52 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from flitstack.journal.frames import Operation, Status
+from flitstack.journal.frames import Operation
 from flitstack.journal.journal import Journal
-from flitstack.planning.document import Plan
+from flitstack.planning.document import Plan, SendTable
 from flitstack.staging.engine.engine import Engine, literal
 from flitstack.staging.engine.findings import FindingsWriter
 
 
 def save_refusals(engine: Engine, journal: Journal, plan: Plan, folder: Path, target: Path) -> int:
-    """Write the findings of every row whose last word is a refusal; returns how many. Needs the view `journal_rows`."""
+    """Write a finding for everything that is still refused, several for a row of which several things were; returns how many."""
     findings = FindingsWriter(engine, "load")
     listed = [
-        {"table": table, "row": str(UUID(bytes=row)), "code": code, "message": message}
-        for (table, row), (code, message) in journal.state.refusals.items()
+        {"table": table, "row": str(UUID(bytes=row)), "operation": int(operation), "code": code, "message": message}
+        for (table, row), verdicts in journal.state.refused.items()
+        for operation, (code, message) in verdicts.items()
     ]
-    schema = pa.schema([(name, pa.string()) for name in ("table", "row", "code", "message")])
-    engine.connection.register("refusals", pa.Table.from_pylist(listed, schema=schema))
+    engine.connection.register("refusals", pa.Table.from_pylist(listed, schema=_SCHEMA))
     for send in plan.tables:
         findings.add_sql(
             f"""
             SELECT 'rejected_' || lower(r.code) AS code, e._object AS object, e._file AS file, e._record AS record,
-                   e._line AS line, '' AS field, CASE WHEN l.is_create THEN 'rejected' ELSE 'listed' END AS outcome,
-                   '' AS shape, 'the destination refused {send.table}: ' || r.message AS what,
+                   e._line AS line, '' AS field, CASE r.operation WHEN {Operation.CREATE} THEN 'rejected' ELSE 'listed' END
+                   AS outcome, '' AS shape, 'the destination refused {send.table}: ' || r.message AS what,
                    'correct the record or the map for it, then: flitstack map, flitstack plan, flitstack retry' AS "do"
             FROM read_parquet({literal(str(folder / send.parquet))}) e
             JOIN refusals r ON r."table" = {literal(send.table)} AND r."row" = CAST(e._row AS VARCHAR)
-            JOIN (SELECT "row", arg_max(status, batch) AS status, arg_max(operation, batch) = {Operation.CREATE} AS is_create
-                  FROM journal_rows WHERE "table" = {literal(send.table)} GROUP BY "row") l ON l."row" = e._row
-            WHERE l.status = {Status.REFUSED}
+            WHERE r.operation IN ({", ".join(str(int(operation)) for operation in _operations(send))})
             """
         )
     engine.connection.unregister("refusals")
     return findings.save(target)
+
+
+_SCHEMA = pa.schema(
+    [
+        (name, pa.int64() if name == "operation" else pa.string())
+        for name in ("table", "row", "operation", "code", "message")
+    ]
+)
+
+
+def _operations(send: SendTable) -> list[Operation]:
+    """What the plan does to rows of the table: a refusal of anything else belongs to an earlier plan."""
+    sometimes = {
+        Operation.LOOKUPS: any(column.second_pass for column in send.columns),
+        Operation.LINK: send.has_links,
+        Operation.STATE: send.has_states,
+        Operation.FILE: send.has_files,
+    }
+    return [operation for operation in Operation if sometimes.get(operation, True)]

@@ -5,6 +5,7 @@ Rules (docs/loading.md):
 - Unanswered: ask which rows are as wanted; those that are did land. The others are sent again with the same ids once the
   server's own time limit is over, and a duplicate-key refusal then means that the first request did arrive.
 - Refused bulk request: nothing landed; it is sent once more as a batch that goes on past errors, which isolates bad rows.
+- Refused batch (too large, not understood): nothing of it was executed; it is sent in halves until single calls bear the reason.
 """
 
 import re
@@ -23,13 +24,15 @@ from flitstack.journal.frames import Operation, Outcome, Status
 from flitstack.journal.journal import Journal
 from flitstack.keys import BatchId
 from flitstack.limits import CALLS_PER_BATCH
-from flitstack.loading.attempts import MOST_TRIES, Attempts, gave_up, pause_s
+from flitstack.loading.attempts import MOST_TRIES, Attempts, Patience, gave_up, pause_s
 from flitstack.loading.batch_size import BatchSize
 from flitstack.loading.rows import RowBatch
 
 DUPLICATE_KEY = "0x80040237"
 NOT_THERE = "0x80040217"
 NOT_EXECUTED = (429, 503)
+NOT_ALLOWED = (401, 403)  # the request as a whole, so each half of it too
+TOO_LARGE = 413
 _PERSONAL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+|(?<![\w-])\+?\d[\d ().]{6,}\d(?![\w-])")
 Reached = Callable[[Sequence[Call]], Awaitable[set[UUID]]]
 
@@ -52,6 +55,14 @@ class Work:
     operation: Operation
     calls: Sequence[Call]
     reached: Reached | None = None
+
+
+@dataclass
+class _Verdicts:
+    """What is known of the calls of one intent: the first refusal of each row; whether a request since was lost."""
+
+    refusals: dict[UUID, Refusal] = field(default_factory=dict)
+    was_lost: bool = False
 
 
 @dataclass
@@ -109,7 +120,9 @@ class Sender:
         destination, body = self.attempts.destination, batch.body(head, tail)
         try:
             await self.attempts.write(lambda: destination.create_rows(table, body, len(batch)))
-        except Refused:
+        except Refused as fault:
+            if fault.refusal.status == TOO_LARGE:
+                self.size.lost(len(batch))
             return False
         except Unanswered:
             self.size.lost(len(batch))
@@ -126,51 +139,63 @@ class Sender:
     async def _wait_for(self, reached: Reached, calls: Sequence[Call]) -> set[UUID]:
         """Ask until all is as wanted or the server's time limit is over; what is not then was not done."""
         self.attempts.counters.asked += 1
-        waited, pause = 0.0, 0.5
-        while True:
-            there = await reached(calls)
-            if len(there) == len({call.row for call in calls}) or waited >= self.options.server_limit_s:
-                return there
-            step_s = min(pause, self.options.server_limit_s - waited)
-            await self.attempts.sleep(step_s)
-            waited, pause = waited + step_s, min(pause * 2, 10.0)
+        rows = len({call.row for call in calls})
+        patience = Patience(self.options.server_limit_s)
+        return await self.attempts.until(lambda: reached(calls), lambda there: len(there) == rows, patience)
 
     async def _until_done(self, work: Work) -> dict[UUID, Refusal]:
         """Send calls as batches until each has a verdict; the first refusal of each row."""
-        refusals: dict[UUID, Refusal] = {}
-        todo = list(work.calls)
+        verdicts = _Verdicts()
+        todo, most = list(work.calls), CALLS_PER_BATCH
         for attempt in range(MOST_TRIES):
             left: list[Call] = []
-            for start in range(0, len(todo), CALLS_PER_BATCH):
-                left += await self._send(work, todo[start : start + CALLS_PER_BATCH], refusals)
+            for start in range(0, len(todo), most):
+                left += await self._send(work, todo[start : start + most], verdicts)
             if not left:
-                return refusals
+                return verdicts.refusals
             await self.attempts.sleep(pause_s(attempt))
+            if verdicts.was_lost:
+                most, verdicts.was_lost = max(1, min(most, len(left)) // 2), False
             todo = left
-        raise gave_up(f"{len(todo)} rows got no verdict")
+        raise gave_up(f"{len({call.row for call in todo})} rows got no verdict", MOST_TRIES)
 
-    async def _send(self, work: Work, calls: Sequence[Call], refusals: dict[UUID, Refusal]) -> list[Call]:
+    async def _send(self, work: Work, calls: Sequence[Call], verdicts: _Verdicts) -> list[Call]:
         """One batch; returns the calls that are still without verdict."""
-        destination = self.attempts.destination
+        destination, started = self.attempts.destination, time.monotonic()
         try:
             done = await self.attempts.write(lambda: destination.batch(calls, continue_on_error=True))
         except Unanswered:
+            self.size.lost(len(calls))
+            verdicts.was_lost = True
             if work.reached is None:
                 return list(calls)
             there = await self._wait_for(work.reached, calls)
             return [call for call in calls if call.row not in there]
         except Refused as fault:
-            # The whole batch was refused (not its parts): each row gets the reason.
+            if len(calls) > 1 and fault.refusal.status not in NOT_ALLOWED:
+                return await self._send_halves(work, calls, verdicts, fault.refusal)
             done = [Done(fault.refusal)] * len(calls)
+        else:
+            self.size.answered(len(calls), time.monotonic() - started)
         refused = [(call, d.refusal) for call, d in zip(calls, done, strict=False) if d.refusal is not None]
         left = [*calls[len(done) :], *(call for call, refusal in refused if refusal.status in NOT_EXECUTED)]
-        verdicts = [(call, refusal) for call, refusal in refused if refusal.status not in NOT_EXECUTED]
-        asked = [call for call, refusal in verdicts if _may_be_reached(work.operation, refusal)]
+        final = [(call, refusal) for call, refusal in refused if refusal.status not in NOT_EXECUTED]
+        asked = [call for call, refusal in final if _may_be_reached(work.operation, refusal)]
         there = await work.reached(asked) if asked and work.reached else set()
-        for call, refusal in verdicts:
+        for call, refusal in final:
             if call.row not in there and not _says_done(work.operation, refusal):
-                refusals.setdefault(call.row, refusal)
+                verdicts.refusals.setdefault(call.row, refusal)
         return left
+
+    async def _send_halves(
+        self, work: Work, calls: Sequence[Call], verdicts: _Verdicts, refusal: Refusal
+    ) -> list[Call]:
+        """A batch refused as a whole names no row: what is wrong with one call must not cost the others."""
+        if refusal.status == TOO_LARGE:
+            self.size.lost(len(calls))
+        middle = len(calls) // 2
+        left = await self._send(work, calls[:middle], verdicts)
+        return left + await self._send(work, calls[middle:], verdicts)
 
     async def _settle(self, batch_id: BatchId, batch: RowBatch, refusals: Mapping[UUID, Refusal]) -> None:
         rows = len(batch)
@@ -202,7 +227,8 @@ def _is_state(call: Call, state: int, status: int) -> bool:
 
 def message_shape(message: str) -> str:
     """A server's message fit for the journal: addresses and telephone numbers as shapes, at most 500 characters."""
-    return _PERSONAL.sub(lambda found: shape_of(found[0]), message[:500])
+    # A value that is cut through no longer looks like one, so the end is cut after the shapes are made.
+    return _PERSONAL.sub(lambda found: shape_of(found[0]), message[:5_000])[:500]
 
 
 def outcome_of(batch: BatchId, rows: Sequence[UUID], refusals: Mapping[UUID, Refusal]) -> Outcome:
