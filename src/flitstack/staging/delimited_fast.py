@@ -17,8 +17,8 @@ from flitstack.staging.source import TOTALS
 
 MIN_BYTES = 4 << 20
 ENCODINGS = frozenset(("utf-8", "utf-8-sig"))
-# The engine's reader holds several buffers of at least this size; longer lines are the careful reader's.
-MAX_LINE_BYTES = 8 << 20
+# The engine's reader takes buffers sixteen times this size, whatever its memory limit; longer lines are the careful reader's.
+MAX_LINE_BYTES = 1 << 20
 # What Python's strip() takes off.
 _BLANKS = r"'[\s\p{Z}\x{0B}\x{1C}-\x{1F}\x{85}]*'"
 
@@ -38,7 +38,8 @@ def stage_fast(
     try:
         records = engine.write_parquet(_select(path, dialect, width, places), target)
     except duckdb.Error:
-        # Something in the file is malformed: the careful reader names it, record by record.
+        # Something in the file is malformed, or does not fit the engine's memory: the careful reader names it record by
+        # record, in bounded memory.
         return None
     source = f"read_parquet({literal(str(target))})"
     last, suspect = engine.one(f"SELECT coalesce(max(_last), 1), coalesce(bool_or(_suspect), FALSE) FROM {source}")
@@ -70,8 +71,9 @@ def _select(path: Path, dialect: Dialect, width: int, places: Sequence[int]) -> 
 def _physical_lines(path: Path, delimiter: str) -> int | None:
     """Number of lines; None where the two readers differ.
 
-    That is: a carriage return by itself, a NUL, blanks beside a quote that opens or closes a cell. Behind a delimiter and blanks,
-    a doubled quote that text follows is taken for one inside quoted text; anywhere else the engine calls it malformed.
+    That is: a carriage return by itself, a NUL, blanks beside a quote that opens or closes a cell. Behind a delimiter
+    and blanks, a doubled quote that text follows is taken for one inside quoted text; elsewhere the engine calls it
+    malformed.
     """
     blanks, mark = "[ ]+" if delimiter == "\t" else "[ \\t]+", re.escape(delimiter)
     inside = rf'"(?!"[^{mark}\r\n"])'

@@ -88,7 +88,9 @@ _SUM = re.compile(r"\s*(?:[^\w\s]|[A-Z]{3})?\s*[-(]?[\d.,'\s]*\)?\s*\S{0,4}\s*")
 
 def is_totals_row(values: Sequence[str | None]) -> bool:
     """Whether this is the sums line that spreadsheets put under a table: "Total" first, then nothing but numbers."""
-    first = next((value for value in values if value and value.strip()), None)
+    first = values[0] if values else None
+    if not first or first.isspace():
+        first = next((value for value in values if value and not value.isspace()), None)
     if first is None or first.strip().rstrip(":").lower() not in TOTALS:
         return False
     return all(value is first or not value or _SUM.fullmatch(value) for value in values)

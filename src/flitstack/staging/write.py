@@ -51,7 +51,7 @@ def _batches(records: Iterator[Record | Reject], refuse: Callable[[Reject], None
             refuse(record)
             continue
         batch.append(record)
-        characters += sum(len(value) for value in record.values if value)
+        characters += sum(map(len, filter(None, record.values)))
         if len(batch) >= BATCH_RECORDS or characters >= BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
