@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flitstack.app.cli.face import HERE, EnvOption, JsonOption, ProjectOption, with_project
+from flitstack.app.cli.face import HERE, AsOption, EnvOption, JsonOption, ProjectOption, with_project
 from flitstack.app.steps.audit import audit
 
 
@@ -26,7 +26,10 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         project: ProjectOption = HERE,
+        operator: AsOption = "",
         env: EnvOption = "",
         as_json: JsonOption = False,
     ) -> None:
-        with_project(lambda p, _: audit(p, verify=verify, export=export), project, as_json=as_json, env=env)
+        with_project(
+            lambda p, _: audit(p, verify=verify, export=export), project, as_json=as_json, operator=operator, env=env
+        )

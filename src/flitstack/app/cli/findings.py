@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flitstack.app.cli.face import HERE, EnvOption, JsonOption, ProjectOption, with_project
+from flitstack.app.cli.face import HERE, AsOption, EnvOption, JsonOption, ProjectOption, with_project
 from flitstack.app.steps.findings import findings
 
 
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--all", help="List every finding instead of three examples a code.")
         ] = False,
         project: ProjectOption = HERE,
+        operator: AsOption = "",
         env: EnvOption = "",
         as_json: JsonOption = False,
     ) -> None:
@@ -33,5 +34,6 @@ def register(app: typer.Typer) -> None:
             lambda p, _: findings(p, code=code, outcome=outcome, step=step, every=every),
             project,
             as_json=as_json,
+            operator=operator,
             env=env,
         )

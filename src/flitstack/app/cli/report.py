@@ -2,7 +2,7 @@
 
 import typer
 
-from flitstack.app.cli.face import HERE, EnvOption, JsonOption, ProjectOption, with_project
+from flitstack.app.cli.face import HERE, AsOption, EnvOption, JsonOption, ProjectOption, with_project
 from flitstack.app.steps.report import report
 
 
@@ -14,5 +14,7 @@ def register(app: typer.Typer) -> None:
         help="Write the documents for people (HTML and Excel) from what the steps know now.",
         epilog="Example: flitstack report",
     )
-    def command(project: ProjectOption = HERE, env: EnvOption = "", as_json: JsonOption = False) -> None:
-        with_project(report, project, as_json=as_json, env=env)
+    def command(
+        project: ProjectOption = HERE, operator: AsOption = "", env: EnvOption = "", as_json: JsonOption = False
+    ) -> None:
+        with_project(report, project, as_json=as_json, operator=operator, env=env)

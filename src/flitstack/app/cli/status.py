@@ -2,7 +2,7 @@
 
 import typer
 
-from flitstack.app.cli.face import HERE, EnvOption, JsonOption, ProjectOption, with_project
+from flitstack.app.cli.face import HERE, AsOption, EnvOption, JsonOption, ProjectOption, with_project
 from flitstack.app.steps.status import status
 
 
@@ -14,5 +14,7 @@ def register(app: typer.Typer) -> None:
         help="Where the migration stands: steps, gates, the account of every object, rows by table.",
         epilog="Example: flitstack status --json",
     )
-    def command(project: ProjectOption = HERE, env: EnvOption = "", as_json: JsonOption = False) -> None:
-        with_project(lambda p, _: status(p), project, as_json=as_json, env=env)
+    def command(
+        project: ProjectOption = HERE, operator: AsOption = "", env: EnvOption = "", as_json: JsonOption = False
+    ) -> None:
+        with_project(lambda p, _: status(p), project, as_json=as_json, operator=operator, env=env)
