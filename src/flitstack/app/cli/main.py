@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import sys
 
 import typer
 
@@ -23,14 +24,29 @@ ORDER = (
 )  # fmt: skip
 
 
-def register() -> typer.Typer:
-    """Hang every command file into the application: each has `register(app)`."""
+def register(only: str = "") -> typer.Typer:
+    """Hang the command files into the application: each has `register(app)`. `only` names the one that is wanted.
+
+    Every command's libraries take most of a second to load; the one that was called needs but its own.
+    """
     found = {m.name for m in pkgutil.iter_modules(commands.__path__)} - {"face", "main"}
-    for name in sorted(found, key=lambda n: (ORDER.index(n.rstrip("_")) if n.rstrip("_") in ORDER else len(ORDER), n)):
+    called = {name for name in found if name.rstrip("_") == only}
+    for name in sorted(called or found, key=_place):
         importlib.import_module(f"flitstack.app.cli.{name}").register(app)
+    if called:
+        app.callback()(_keep_names)  # with a single command Typer would drop its name
     return app
 
 
 def run() -> None:
     """Entry point of the `flitstack` program."""
-    register()()
+    register(sys.argv[1] if len(sys.argv) > 1 else "")()
+
+
+def _place(name: str) -> tuple[int, str]:
+    shown = name.rstrip("_")
+    return (ORDER.index(shown) if shown in ORDER else len(ORDER), shown)
+
+
+def _keep_names() -> None:
+    """Nothing to do before a command."""
