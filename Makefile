@@ -1,10 +1,11 @@
 # make demo   the main job, end to end, in a virtual environment of its own
-# make test   everything CI runs: format, lint, types, all tests
+# make test   everything CI runs: format, lint, types, all tests but the long ones
+# make soak   the long ones: loads killed at 50 instants, laws over many more examples (some ten minutes on 2 cores)
 PYTHON ?= python3
 VENV ?= .venv-make
 BIN := $(VENV)/bin
 
-.PHONY: demo test check tests fast clean
+.PHONY: demo test check tests soak clean
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,10 +23,10 @@ check: $(VENV)/.installed
 	$(BIN)/mypy
 
 tests: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
-
-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+soak: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV) dist build
