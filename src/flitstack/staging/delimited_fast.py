@@ -19,8 +19,9 @@ MIN_BYTES = 4 << 20
 ENCODINGS = frozenset(("utf-8", "utf-8-sig"))
 # The engine's reader takes buffers sixteen times this size, whatever its memory limit; longer lines are the careful reader's.
 MAX_LINE_BYTES = 1 << 20
-# What Python's strip() takes off.
-_BLANKS = r"'[\s\p{Z}\x{0B}\x{1C}-\x{1F}\x{85}]*'"
+# What Python's strip() takes off; and what `is_totals_row` may take for the first cell of a totals row.
+_BLANKS = r"[\s\p{Z}\x{0B}\x{1C}-\x{1F}\x{85}]*"
+_TOTALS = f"(?i){_BLANKS}(?:{'|'.join(TOTALS)}):*{_BLANKS}"
 
 
 def stage_fast(
@@ -54,13 +55,13 @@ def _select(path: Path, dialect: Dialect, width: int, places: Sequence[int]) -> 
     names = [f"c{place}" for place in range(width)]
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
     first = f"coalesce({', '.join(names)})"
-    totals = ", ".join(literal(word) for word in TOTALS)
+    suspect = f"{_BLANKS}|{_TOTALS}"
     return f"""
         SELECT row_number() OVER () AS _record, 1 + _ends - _breaks AS _line, 1 + _ends AS _last, _suspect,
                {", ".join(f"c{place}" for place in places)}
         FROM (SELECT *, sum(1 + _breaks) OVER (ROWS UNBOUNDED PRECEDING)::BIGINT AS _ends
               FROM (SELECT *, {" + ".join(f"coalesce(length({name}) - length(replace({name}, chr(10), '')), 0)" for name in names)} AS _breaks,
-                        {first} IS NULL OR regexp_full_match({first}, {_BLANKS}) OR lower(rtrim(trim({first}), ':')) IN ({totals}) AS _suspect
+                        {first} IS NULL OR regexp_full_match({first}, {literal(suspect)}) AS _suspect
                     FROM (SELECT {", ".join(f"nullif({name}, '') AS {name}" for name in names)} FROM read_csv(
                         {literal(str(path))}, delim = {literal(dialect.delimiter)}, quote = '"', escape = '"', header = true,
                         columns = {{{columns}}}, auto_detect = false, strict_mode = true, ignore_errors = false,
