@@ -47,13 +47,13 @@ def read(live: Live, request: Request, segments: Sequence[Segment]) -> Answer:
         document = entity_json(live, model)
         chosen = project(document, read_selection(request.query), _table_navigation(live, document))
         return json_answer({"@odata.context": f"{request.base_url}$metadata#EntityDefinitions/$entity", **chosen})
-    member = _members(live, model).get(segments[1].name)
+    member = table_members(live, model).get(segments[1].name)
     if member is None:
         raise _unknown(segments[1])
     return _read_list(request, segments[1:], member)
 
 
-def _members(live: Live, model: EntityModel) -> Mapping[str, Callable[[], Iterable[Json]]]:
+def table_members(live: Live, model: EntityModel) -> Mapping[str, Callable[[], Iterable[Json]]]:
     """Collections below a table."""
     name, environment = model.name, live.environment
     ones = [r for r in environment.one_to_many.values() if {r.referenced, r.referencing} <= environment.tables.keys()]
@@ -70,7 +70,7 @@ def _members(live: Live, model: EntityModel) -> Mapping[str, Callable[[], Iterab
 
 def _table_navigation(live: Live, document: Json) -> Navigation:
     model = live.environment.tables[str(document["LogicalName"])]
-    members = _members(live, model)
+    members = table_members(live, model)
     return {name: partial(_listed, member) for name, member in members.items()}
 
 

@@ -9,13 +9,16 @@ from flitstack.emulator.core import Environment
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.metadata import csdl, messages, reading, writing
 from flitstack.emulator.metadata.actions import ACTIONS
+from flitstack.emulator.metadata.changes import retrieve_metadata_changes
 from flitstack.emulator.metadata.keys import activate_due
 from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.paths import parse_path
 
 _DEFINITIONS = frozenset({"EntityDefinitions", "RelationshipDefinitions", "GlobalOptionSetDefinitions"})
-_UNKNOWN = frozenset({"ManagedPropertyDefinitions", "RetrieveMetadataChanges", "sdkmessages"})
-METADATA_ROOTS = _DEFINITIONS | _UNKNOWN | {"$metadata", "sdkmessagefilters"} | ACTIONS.keys()
+_UNKNOWN = frozenset({"ManagedPropertyDefinitions", "sdkmessages"})
+METADATA_ROOTS = (
+    _DEFINITIONS | _UNKNOWN | {"$metadata", "sdkmessagefilters", "RetrieveMetadataChanges"} | ACTIONS.keys()
+)
 
 
 @contextmanager
@@ -55,6 +58,8 @@ class Metadata:
             return csdl.answer(live, request)
         if root == "sdkmessagefilters" and request.method == "GET":
             return messages.message_filters(live, request, self._options.without_bulk)
+        if root == "RetrieveMetadataChanges" and request.method == "GET":
+            return retrieve_metadata_changes(live, request, segments[0])
         if root in ACTIONS:
             if request.method != "POST":
                 raise Refusal(404, "", "No HTTP resource was found that matches the request URI.")

@@ -55,7 +55,8 @@ def write(live: Live, request: Request, segments: Sequence[Segment], now: dateti
             return no_content()
         _require(request, "POST")
         id_ = create_key(live, model, read_body(request), now, key_delay)
-        return _made(live, request, f"{base}/Keys({id_})", f"key {id_}")
+        # The table as the client named it: Microsoft's Python SDK takes the first GUID of this URL for the key's id.
+        return _made(live, request, f"{request.path.strip('/')}({id_})", f"key {id_}")
     raise Refusal(404, "0x8006088a", f"Resource not found for the segment '{member.name}'.")
 
 
