@@ -101,4 +101,4 @@ def running(options: Options, tls: ssl.SSLContext | None = None) -> Iterator[Wir
         loop.call_soon_threadsafe(stop.set)
         thread.join(20)
         loop.close()
-        instance.close()
+        instance.end()

@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from front_wire import Reply, Wire
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from flitstack.emulator.faults import FaultPlanError, load_plan, read_plan
 from flitstack.emulator.limits import PROFILES, Limiter, Profile, Throttle
+from flitstack.emulator.shared.state import SharedState
 
 LOST = (http.client.RemoteDisconnected, ConnectionResetError, http.client.IncompleteRead)
 
@@ -121,9 +123,11 @@ def test_rules_count_and_end(wire: Wire) -> None:
 
 @given(st.integers(0, 2**32), st.floats(0, 1))
 def test_the_same_seed_strikes_the_same_requests(seed: int, probability: float) -> None:
-    document = {"seed": seed, "rules": [{"kind": "slow", "probability": probability}]}
-    first, second = read_plan(document), read_plan(document)
-    drawn = [[p.draw("GET", "x", "read") is not None for _ in range(50)] for p in (first, second)]
+    document = {"seed": seed, "rules": [{"kind": "cut_after", "probability": probability}]}
+    drawn = []
+    for _ in range(2):
+        plan, cells = read_plan(document), SharedState().cells
+        drawn.append([plan.draw(cells, "GET", "x", "read").kind for _ in range(50)])
     assert drawn[0] == drawn[1]
 
 
@@ -148,6 +152,12 @@ def test_a_plan_is_read_from_yaml(tmp_path: Path) -> None:
     path.write_text("seed: 3\nrules:\n  - {kind: slow, method: POST, seconds: 0.5}\n")
     (rule,) = load_plan(path).rules
     assert (rule.kind, rule.method, rule.seconds) == ("slow", "POST", 0.5)
+
+
+def fresh(profile: Profile) -> Limiter:
+    limiter = Limiter(profile, SharedState())
+    limiter.begin()
+    return limiter
 
 
 def throttled(wire: Wire, reply: Reply, code: str) -> None:
@@ -185,7 +195,7 @@ def test_the_parallelism_hint_comes_with_every_answer(wire: Wire) -> None:
 
 
 def test_pressing_on_makes_the_pause_longer() -> None:
-    limiter = Limiter(Profile("test", max_requests=1, window_s=10, penalty_s=2))
+    limiter = fresh(Profile("test", max_requests=1, window_s=10, penalty_s=2))
     limiter.enter("u", 0)
     limiter.leave("u", 0, 1)
     waits = []
@@ -201,7 +211,7 @@ def test_pressing_on_makes_the_pause_longer() -> None:
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 200)), max_size=60))
 def test_no_window_ever_holds_more_than_the_limit(steps: list[tuple[float, float]]) -> None:
     """Whatever a client does, the requests admitted in any window stay within the limit."""
-    limiter = Limiter(Profile("test", max_requests=5, max_execution_ms=1e9, window_s=10, penalty_s=0.5))
+    limiter = fresh(Profile("test", max_requests=5, max_execution_ms=1e9, window_s=10, penalty_s=0.5))
     now, admitted = 0.0, []
     for wait_s, cost_ms in steps:
         now += wait_s
@@ -216,7 +226,7 @@ def test_no_window_ever_holds_more_than_the_limit(steps: list[tuple[float, float
 
 
 def test_users_do_not_share_their_limits() -> None:
-    limiter = Limiter(Profile("test", max_requests=1))
+    limiter = fresh(Profile("test", max_requests=1))
     for user in ("a", "b"):
         limiter.enter(user, 0)
     with pytest.raises(Throttle):
@@ -224,6 +234,67 @@ def test_users_do_not_share_their_limits() -> None:
 
 
 def test_the_relaxed_profile_never_refuses() -> None:
-    limiter = Limiter(PROFILES["relaxed"])
+    limiter = fresh(PROFILES["relaxed"])
     for _ in range(10_000):
         limiter.enter("u", 0)
+
+
+@pytest.mark.parametrize(
+    ("facet", "code"), [("requests", "0x80072322"), ("time", "0x80072321"), ("concurrency", "0x80072326")]
+)
+def test_each_of_the_three_429_can_be_planned(wire: Wire, facet: str, code: str) -> None:
+    plan(wire, {"kind": "throttle429", "request": "create", "facet": facet, "seconds": 3})
+    reply = wire.post("accounts", {"name": "A"})
+    assert (reply.status, reply.code, reply.headers["retry-after"]) == (429, code, "3")
+
+
+def test_an_answer_can_trickle(wire: Wire) -> None:
+    plan(wire, {"kind": "trickle", "request": "read", "seconds": 0.2})
+    start = time.monotonic()
+    assert wire.get("WhoAmI")["UserId"]
+    assert time.monotonic() - start >= 0.15
+
+
+def test_delays_come_on_top_of_other_faults(wire: Wire) -> None:
+    plan(wire, {"kind": "slow", "seconds": 0.2}, {"kind": "unavailable503", "request": "create"})
+    start = time.monotonic()
+    assert wire.post("accounts", {"name": "A"}).status == 503
+    assert time.monotonic() - start >= 0.2
+    assert wire.admin("counters")["faults"] == {"slow": 1, "unavailable503": 1}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+def test_the_answer_to_a_batch_can_end_anywhere(wire: Wire, share: float) -> None:
+    plan(wire, {"kind": "truncated_body", "request": "batch", "share": share})
+    address = urlsplit(wire.url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    part = '--b\r\nContent-Type: application/http\r\n\r\nPOST accounts HTTP/1.1\r\n\r\n{"name":"A"}\r\n'
+    text = part * 4 + "--b--\r\n"
+    connection.request("POST", "/api/data/v9.2/$batch", text.encode(), {"Content-Type": "multipart/mixed; boundary=b"})
+    answer = connection.getresponse()
+    promised = int(str(answer.headers["Content-Length"]))
+    with pytest.raises(LOST) as caught:
+        answer.read()
+    arrived = len(caught.value.partial) if isinstance(caught.value, http.client.IncompleteRead) else 0
+    assert arrived == min(int(promised * share), promised - 1) or isinstance(caught.value, ConnectionResetError)
+    connection.close()
+    assert len(names(wire)) == 4
+
+
+def test_the_nth_match_of_a_rule_is_struck_whatever_other_rules_saw() -> None:
+    rule = {"kind": "cut_after", "request": "create", "probability": 0.3}
+    alone, beside = (
+        read_plan({"seed": 9, "rules": [rule]}),
+        read_plan({"seed": 9, "rules": [rule, {"kind": "slow", "probability": 0.5}]}),
+    )
+    drawn = []
+    for faults, other in ((alone, 0), (beside, 3)):
+        cells = SharedState().cells
+        found = []
+        for _ in range(60):
+            for _ in range(other):
+                faults.draw(cells, "GET", "x", "read")
+            found.append(faults.draw(cells, "POST", "x", "create").kind)
+        drawn.append(found)
+    assert drawn[0] == drawn[1]
+    assert 5 < drawn[0].count("cut_after") < 35

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _run(_serve(instance, given, tls))
     finally:
-        instance.close()
+        instance.end()
     return 0
 
 

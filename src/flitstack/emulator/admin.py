@@ -10,6 +10,10 @@ POST organization     {column: value ...} of the organization row
 POST clients          {"client_id", "secret", "name"?}: an application user that may sign in
 POST faults           a fault plan (faults.py); {"rules": []} ends it
 POST limits           {"profile": name} or the fields of a profile
+GET  clock            the emulated moment and its rate
+POST clock            {"set": instant} or {"advance_s": seconds}, {"rate": 0 ...}
+GET  entitlement      requests of the day by user
+POST entitlement      {"per_user", "pool", "when_exhausted": "count" or "refuse"}
 POST seed             {"org": {...}, "systemusers": [...], "accounts": [...]} (seeding.py)
 """
 
@@ -20,15 +24,16 @@ import orjson
 
 from flitstack.emulator.answers import json_answer, refused
 from flitstack.emulator.auth import DEFAULT_CLIENT
-from flitstack.emulator.counters import Counters
 from flitstack.emulator.faults import FaultPlanError, read_plan
 from flitstack.emulator.fingerprint import fingerprint
 from flitstack.emulator.instance import Instance
-from flitstack.emulator.limits import PROFILES, Limiter
+from flitstack.emulator.limits import PROFILES
 from flitstack.emulator.messages import Answer, Refusal
 from flitstack.emulator.raw_rows import add_client, set_cell, set_organization
 from flitstack.emulator.seeding import seed_environment
+from flitstack.emulator.settings import changed_profile
 from flitstack.emulator.snapshots import restore, snapshot
+from flitstack.emulator.values import parse_instant
 
 PREFIX = "/flitstack-admin/"
 PRODUCT = "flitstack-emulator"
@@ -39,6 +44,7 @@ Body = dict[str, object]
 def answer_admin(instance: Instance, method: str, path: str, body: bytes) -> Answer:
     """The answer to one admin request; errors have the shape of the data API."""
     name = path.strip("/")
+    instance.refresh()
     try:
         if method == "GET":
             found = _GET.get(name)
@@ -74,21 +80,52 @@ def _counters(instance: Instance) -> Body:
 
 
 def _reset(instance: Instance, body: Body) -> Body:
-    instance.counters = Counters()
-    instance.dispatcher.counters = instance.counters
+    instance.counters.reset()
     return {}
 
 
 def _faults(instance: Instance, body: Body) -> Body:
-    instance.faults = read_plan(body)
-    return {"rules": len(instance.faults.rules)}
+    instance.set_faults(read_plan(body))
+    return {"rules": len(instance.settings.faults.rules)}
 
 
 def _limits(instance: Instance, body: Body) -> Body:
-    profile = PROFILES[str(body.get("profile", "documented"))]
-    fields = {key: value for key, value in body.items() if key != "profile"}
-    instance.limiter = Limiter(replace(profile, **fields))  # type: ignore[arg-type]
-    return {"profile": instance.limiter.profile.name}
+    name = str(body.get("profile", "documented"))
+    if name not in PROFILES:
+        raise ValueError(f"there is no profile '{name}'")
+    instance.set_profile(changed_profile(PROFILES[name], {key: body[key] for key in body.keys() - {"profile"}}))
+    return {"profile": name}
+
+
+def _clock(instance: Instance) -> Body:
+    return {"now": instance.clock.now().isoformat(), "rate": instance.clock.rate}
+
+
+def _move_clock(instance: Instance, body: Body) -> Body:
+    numbers = {name: float(str(body[name])) for name in ("advance_s", "rate") if name in body}
+    if body.keys() - {"set", "advance_s", "rate"}:
+        raise ValueError("a clock takes `set`, `advance_s` and `rate`")
+    to_s = None
+    if "set" in body:
+        moment = parse_instant(str(body["set"]))
+        if moment is None:
+            raise ValueError(f"'{body['set']}' is no date and time")
+        to_s = moment.timestamp()
+    before = instance.clock.seconds()
+    instance.clock.move(to_s=to_s, by_s=numbers.get("advance_s", 0.0), rate=numbers.get("rate"))
+    if instance.clock.seconds() < before:
+        instance.limiter.begin()  # what was used lies in the future now, and would never be over
+    return _clock(instance)
+
+
+def _entitlement(instance: Instance) -> Body:
+    with instance.state.memory.lock():
+        return instance.entitlement.document(instance.settings.allowance, instance.clock.now())
+
+
+def _set_entitlement(instance: Instance, body: Body) -> Body:
+    instance.set_allowance(replace(instance.settings.allowance, **body))  # type: ignore[arg-type]
+    return _entitlement(instance)
 
 
 def _fingerprint(instance: Instance) -> Body:
@@ -99,6 +136,8 @@ _GET: Mapping[str, Callable[[Instance], Body]] = {
     "": _handshake,
     "fingerprint": _fingerprint,
     "counters": _counters,
+    "clock": _clock,
+    "entitlement": _entitlement,
 }
 _POST: Mapping[str, Callable[[Instance, Body], Body]] = {
     "counters/reset": _reset,
@@ -109,5 +148,7 @@ _POST: Mapping[str, Callable[[Instance, Body], Body]] = {
     "clients": add_client,
     "faults": _faults,
     "limits": _limits,
+    "clock": _move_clock,
+    "entitlement": _set_entitlement,
     "seed": seed_environment,
 }

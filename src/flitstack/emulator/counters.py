@@ -1,40 +1,83 @@
 """What was asked of the emulator since the last reset; tests and the pacing of loads are judged by it."""
 
-from collections import Counter
-from dataclasses import dataclass, field
-
 import orjson
 
 from flitstack.emulator.messages import Answer
+from flitstack.emulator.shared.state import SharedState
 
 _ROOTS = {"$batch": "batch", "$metadata": "metadata", "EntityDefinitions": "metadata"}
 _METHODS = {"GET": "read", "POST": "create", "PATCH": "update", "PUT": "update", "DELETE": "delete"}
+_CREATING = ("create", "CreateMultiple")
+_SECTIONS = ("requests", "methods", "parts", "statuses", "faults", "rows")
 
 
-@dataclass(slots=True)
 class Counters:
-    """`requests` are HTTP requests by kind, `parts` requests inside batches; `during_pause` came before Retry-After."""
+    """Counts of all processes together, in cells `requests/<kind>` ..., and `user/<id>/...` of each user.
 
-    requests: Counter[str] = field(default_factory=Counter)
-    methods: Counter[str] = field(default_factory=Counter)
-    parts: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[str] = field(default_factory=Counter)
-    rows_created: int = 0
-    during_pause: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
+    `count_*` need the lock of the memory; the rest takes it.
+    """
+
+    def __init__(self, state: SharedState) -> None:
+        self._cells = state.cells
+        self._lock = state.memory.lock
+
+    def count_request(self, method: str, kind: str, user: str) -> None:
+        """An HTTP request of a user (empty: nobody was signed in)."""
+        add = self._cells.add
+        add(f"methods/{method}")
+        add(f"requests/{kind}")
+        add(f"user/{user or 'nobody'}/requests/{kind}")
+
+    def count_part(self, kind: str, user: str) -> None:
+        """A request inside a batch."""
+        self._cells.add(f"parts/{kind}")
+        self._cells.add(f"user/{user}/parts/{kind}")
+
+    def count_during_pause(self, user: str) -> None:
+        """A request that came before Retry-After was over."""
+        self._cells.add("during_pause")
+        self._cells.add(f"user/{user}/during_pause")
+
+    def count_answer(self, status: int) -> None:
+        """An answer to an HTTP request."""
+        self._cells.add(f"statuses/{status}")
+
+    def count_rows(self, user: str, rows: list[tuple[str, int]]) -> None:
+        """Rows a request of this user wrote, by kind of request."""
+        for kind, number in rows:
+            self._cells.add(f"rows/{kind}", number)
+            self._cells.add(f"user/{user}/rows/{kind}", number)
+
+    def reset(self) -> None:
+        """Begin anew."""
+        with self._lock():
+            for prefix in ("during_pause", "user/", *(f"{section}/" for section in _SECTIONS)):
+                self._cells.clear(prefix)
 
     def document(self) -> dict[str, object]:
         """As JSON."""
-        return {
-            "requests": dict(self.requests),
-            "methods": dict(self.methods),
-            "parts": dict(self.parts),
-            "statuses": dict(self.statuses),
-            "faults": dict(self.faults),
-            "total": sum(self.methods.values()),
-            "rows_created": self.rows_created,
-            "during_pause": self.during_pause,
-        }
+        with self._lock():
+            cells = self._cells.items()
+        users: dict[str, dict[str, object]] = {}
+        for name in cells:
+            if name.startswith("user/"):
+                user = name.split("/")[1]
+                users.setdefault(user, _document(cells, f"user/{user}/", ("requests", "parts", "rows")))
+        return {**_document(cells, "", _SECTIONS), "users": users}
+
+
+def _document(cells: dict[str, int], prefix: str, sections: tuple[str, ...]) -> dict[str, object]:
+    found = {section: _section(cells, f"{prefix}{section}/") for section in sections}
+    return {
+        **found,
+        "total": sum(found["requests"].values()),
+        "rows_created": sum(found["rows"].get(kind, 0) for kind in _CREATING),
+        "during_pause": cells.get(f"{prefix}during_pause", 0),
+    }
+
+
+def _section(cells: dict[str, int], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): number for name, number in cells.items() if name.startswith(prefix)}
 
 
 def kind_of(method: str, path: str) -> str:
@@ -51,10 +94,13 @@ def kind_of(method: str, path: str) -> str:
     return _METHODS.get(method, method.lower())
 
 
-def created_rows(kind: str, answer: Answer) -> int:
-    """How many rows an answered create made."""
-    if kind == "create" and answer.status in {201, 204}:
-        return 1
-    if kind == "CreateMultiple" and answer.status == 200:
+def written_rows(kind: str, named: int, answer: Answer) -> int:
+    """How many rows an answered request wrote; `named` are those its body names."""
+    if answer.status >= 400 or kind in {"read", "metadata", "batch"}:
+        return 0
+    if kind == "CreateMultiple":
         return len(orjson.loads(answer.body or b"{}").get("Ids", ()))
-    return 0
+    return named if kind in _BULK else 1
+
+
+_BULK = frozenset({"UpdateMultiple", "UpsertMultiple", "DeleteMultiple"})

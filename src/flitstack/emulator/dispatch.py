@@ -1,5 +1,6 @@
 """Where a request goes: `$batch`, metadata, the service document, or the data core."""
 
+import re
 import sqlite3
 import sys
 import traceback
@@ -10,31 +11,32 @@ from functools import partial
 from flitstack.emulator.answers import json_answer, refused
 from flitstack.emulator.batch import Batch
 from flitstack.emulator.core import Environment
-from flitstack.emulator.counters import Counters, created_rows, kind_of
-from flitstack.emulator.faults import FaultPlan
+from flitstack.emulator.counters import kind_of, written_rows
+from flitstack.emulator.faults import Mishap
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request
 from flitstack.emulator.metadata.router import METADATA_ROOTS, Metadata, changing
+from flitstack.emulator.mishaps import planned_refusal
 
-_PART_FAULTS = {
-    "throttle429": Refusal(429, "0x80072326", "Number of concurrent requests exceeded the limit of 52."),
-    "unavailable503": Refusal(503, "0x80072324", "The service is temporarily unavailable."),
-    "precondition412": Refusal(412, "0x80060882", "The version of the existing record doesn't match."),
-}
+DrawForPart = Callable[[str, str, str, str], Mishap]
+_TARGET = re.compile(rb'"@odata\.type"')
 
 
 class Dispatcher:
-    """Answers requests of one environment, one at a time."""
+    """Answers requests of one environment, one at a time.
 
-    def __init__(
-        self, environment: Environment, metadata: Metadata, counters: Counters, faults: Callable[[], FaultPlan]
-    ) -> None:
+    `written`: rows the last answered request wrote, by kind. `units`: what it counts for the daily entitlement.
+    """
+
+    def __init__(self, environment: Environment, metadata: Metadata, draw: DrawForPart) -> None:
         self._environment = environment
         self._metadata = metadata
-        self.counters = counters
-        self._faults = faults
+        self._draw = draw
+        self.written: list[tuple[str, int]] = []
+        self.units = 0
 
     def answer(self, request: Request, caller: Caller) -> Answer:
         """Never raises: what is refused and what nobody foresaw become error answers."""
+        self.written, self.units = [], 0
         return self._guarded(request, caller, self.perform)
 
     def perform(self, request: Request, caller: Caller) -> Answer:
@@ -48,12 +50,21 @@ class Dispatcher:
             return self._metadata.answer(request, caller)
         if not path:
             return self._service_document(request)
+        return self._perform_on_rows(request, caller)
+
+    def _perform_on_rows(self, request: Request, caller: Caller) -> Answer:
+        kind = kind_of(request.method, request.path)
+        named = count_targets(request.body) if kind.endswith("Multiple") else 1
+        self.units += named
         answer = self._environment.handle(request, caller)
-        self.counters.rows_created += created_rows(kind_of(request.method, path), answer)
+        written = written_rows(kind, named, answer)
+        if written:
+            self.written.append((kind, written))
         return answer
 
     def begin_batch(self, request: Request, caller: Caller) -> None:
         """The first half of a batch, without an answer: what a server leaves that dies on the way."""
+        self.written, self.units = [], 0
         self._guarded(request, caller, partial(self._batch, only_half=True))
 
     def _batch(self, request: Request, caller: Caller, *, only_half: bool = False) -> Answer:
@@ -64,12 +75,12 @@ class Dispatcher:
 
     @contextmanager
     def _change_set(self) -> Iterator[None]:
-        before = self.counters.rows_created
+        before = len(self.written)
         try:
             with changing(self._environment):
                 yield
         except BaseException:
-            self.counters.rows_created = before
+            del self.written[before:]
             raise
 
     def _answer_part(self, request: Request, caller: Caller) -> Answer:
@@ -81,11 +92,10 @@ class Dispatcher:
 
     def _perform_part(self, request: Request, caller: Caller) -> Answer:
         kind = kind_of(request.method, request.path)
-        self.counters.parts[kind] += 1
-        fault = self._faults().draw(request.method, request.path, kind, in_batch=True)
-        if fault is not None:
-            self.counters.faults[fault.kind] += 1
-            raise _PART_FAULTS[fault.kind]
+        user = str(caller.on_behalf_of or caller.user_id)
+        mishap = self._draw(request.method, request.path, kind, user)
+        if mishap.rule is not None:
+            raise planned_refusal(mishap.rule)
         return self.perform(request, caller)
 
     def _guarded(self, request: Request, caller: Caller, perform: Callable[[Request, Caller], Answer]) -> Answer:
@@ -102,6 +112,11 @@ class Dispatcher:
         sets = sorted(model.table.entity_set for model in self._environment.tables.values())
         value = [{"name": name, "kind": "EntitySet", "url": name} for name in sets]
         return json_answer({"@odata.context": f"{request.base_url}$metadata", "value": value})
+
+
+def count_targets(body: bytes) -> int:
+    """How many rows a bulk message names: each says its type."""
+    return max(len(_TARGET.findall(body)), 1)
 
 
 def _unforeseen(request: Request, code: str, message: str) -> Refusal:

@@ -1,22 +1,32 @@
-"""Service protection limits: three facets per user over a sliding window.
+"""Service protection limits: three facets per user and web server over a sliding window.
 
 Source: Microsoft Learn, "Service protection API limits" (codes, texts, figures of the profile "documented"). How
-Retry-After grows is not documented; here each request sent during a pause lengthens it.
+Retry-After grows is not documented; here each request sent during a pause lengthens it, and of requests refused for
+being too many at once each is told to wait longer until one is admitted.
 """
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from flitstack.emulator.chance import log_normal
 from flitstack.emulator.messages import Refusal
+from flitstack.emulator.shared.state import SharedState
+from flitstack.emulator.shared.usage import Usage
+
+REQUESTS, TIME, CONCURRENCY = 1, 2, 3  # facets
+CODES = {REQUESTS: "0x80072322", TIME: "0x80072321", CONCURRENCY: "0x80072326"}
+MAX_SERVERS = 64
+_LATENCY = 1  # purpose of chance
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Limits of one user, and what a request costs.
+    """Limits of one user on one server, and what a request costs.
 
-    Execution time is modelled, not measured: `ms_per_request` + rows x `ms_per_row`, and the answer is held back for
-    that long, so that concurrency is real. `penalty_s` is added to the pause by each request sent during it.
+    Execution time is modelled, not measured: `ms_per_request` + rows x `ms_per_row`, times a log-normal factor with
+    median 1 and `sigma` (0: none), drawn by `seed` and the number of the request. The answer is held back for that
+    long, so that concurrency is real. `penalty_s` is added to the pause by each request sent during it. `servers`:
+    simulated web servers a client reaches by turns or keeps by its cookie.
     """
 
     name: str
@@ -27,8 +37,23 @@ class Profile:
     window_s: float = 300
     ms_per_request: float = 0
     ms_per_row: float = 0
+    sigma: float = 0
+    seed: int = 0
     penalty_s: float = 0.5
     parallelism_hint: int = 4
+    servers: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.max_requests, self.max_concurrent, self.servers, self.parallelism_hint) < 1 or self.window_s <= 0:
+            raise ValueError("limits, servers and the window are at least 1")
+        if self.servers > MAX_SERVERS:
+            raise ValueError(f"at most {MAX_SERVERS} servers")
+        if not all(0 <= n < 1e12 for n in (self.ms_per_request, self.ms_per_row, self.sigma, self.penalty_s)):
+            raise ValueError("durations are not negative")
+
+    def cost_ms(self, rows: int, ordinal: int) -> float:
+        """Modelled execution time of the nth request, which names this many rows."""
+        return (self.ms_per_request + rows * self.ms_per_row) * log_normal(self.seed, _LATENCY, ordinal, self.sigma)
 
 
 PROFILES = {
@@ -45,16 +70,6 @@ PROFILES = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Usage:
-    """One user: (end of request, its execution ms) in the window, requests under way, end of the pause."""
-
-    spent: deque[tuple[float, float]] = field(default_factory=deque)
-    execution_ms: float = 0.0
-    running: int = 0
-    paused_until: float = 0.0
-
-
 class Throttle(Refusal):
     """A 429; `retry_after_s` goes out as header."""
 
@@ -64,87 +79,108 @@ class Throttle(Refusal):
 
 
 class Limiter:
-    """Admits or refuses requests. Times are seconds of any monotonic clock, passed in."""
+    """Admits or refuses requests. `user` names a user on a server. Times are seconds of one clock, passed in."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, state: SharedState) -> None:
         self.profile = profile
-        self._users: dict[str, _Usage] = {}
+        self._usages = state.usages
+        self._lock = state.memory.lock
+        self._worker = state.worker
+
+    def begin(self) -> None:
+        """Forget what anybody has used."""
+        with self._lock():
+            self._usages.begin(self.profile.max_requests)
 
     def is_paused(self, user: str, now: float) -> bool:
         """Whether this user was told to wait and has not waited."""
-        usage = self._users.get(user)
-        return usage is not None and now < usage.paused_until
+        with self._lock():
+            return now < self._usages.of(user).paused_until
 
     def pause(self, user: str, until: float) -> None:
         """Tell this user to wait, for a reason that is not the limiter's own."""
-        usage = self._users.setdefault(user, _Usage())
-        usage.paused_until = max(usage.paused_until, until)
+        with self._lock():
+            usage = self._usages.of(user)
+            usage.paused_until = max(usage.paused_until, until)
+            usage.facet = REQUESTS
+            usage.store()
 
     def enter(self, user: str, now: float) -> None:
         """Begin a request, or raise Throttle. Whoever entered must `leave`."""
-        usage = self._users.setdefault(user, _Usage())
-        profile = self.profile
-        if not profile.is_on:
-            usage.running += 1
-            return
-        self._forget(usage, now)
-        if now < usage.paused_until:
-            usage.paused_until += profile.penalty_s
-        elif len(usage.spent) + usage.running >= profile.max_requests or usage.execution_ms >= profile.max_execution_ms:
-            self._pause(usage, now)
-        elif usage.running >= profile.max_concurrent:
-            raise self._refusal(
-                "0x80072326", f"Number of concurrent requests exceeded the limit of {profile.max_concurrent}.", 1
-            )
-        else:
-            usage.running += 1
-            return
-        raise self._paused(usage, now)
+        with self._lock():
+            usage = self._usages.of(user)
+            if not self.profile.is_on:
+                usage.run(self._worker, 1)
+                return
+            usage.forget(now - self.profile.window_s)
+            refusal = self._refusal(usage, now)
+            if refusal is None:
+                usage.run(self._worker, 1)
+                usage.pressed = 0
+            usage.store()
+        if refusal is not None:
+            raise refusal
 
-    def leave(self, user: str, now: float, execution_ms: float) -> None:
-        """End a request that entered."""
-        usage = self._users[user]
-        usage.running -= 1
-        if self.profile.is_on:
-            usage.spent.append((now, execution_ms))
-            usage.execution_ms += execution_ms
+    def leave(self, user: str, now: float, execution_ms: float) -> tuple[int, int]:
+        """End a request that entered; requests and execution milliseconds left in the window."""
+        with self._lock():
+            usage = self._usages.of(user)
+            usage.run(self._worker, -1)
+            if self.profile.is_on:
+                usage.append(now, execution_ms)
+                usage.forget(now - self.profile.window_s)
+                usage.store()
+            return self._remaining(usage)
 
     def remaining(self, user: str, now: float) -> tuple[int, int]:
         """Requests and execution milliseconds left in the window."""
-        usage = self._users.setdefault(user, _Usage())
-        self._forget(usage, now)
-        requests = self.profile.max_requests - len(usage.spent) - usage.running
-        return max(requests, 0), max(int(self.profile.max_execution_ms - usage.execution_ms), 0)
+        with self._lock():
+            usage = self._usages.of(user)
+            usage.forget(now - self.profile.window_s)
+            usage.store()
+            return self._remaining(usage)
 
-    def cost_ms(self, rows: int) -> float:
-        """Modelled execution time of a request that names this many rows."""
-        return self.profile.ms_per_request + rows * self.profile.ms_per_row
-
-    def _forget(self, usage: _Usage, now: float) -> None:
-        while usage.spent and usage.spent[0][0] <= now - self.profile.window_s:
-            usage.execution_ms -= usage.spent.popleft()[1]
-
-    def _pause(self, usage: _Usage, now: float) -> None:
-        """Wait until the window has room again for one request and some of its time."""
-        oldest = usage.spent[0][0] if usage.spent else now
-        usage.paused_until = max(oldest + self.profile.window_s, now + 1)
-
-    def _paused(self, usage: _Usage, now: float) -> Throttle:
+    def _remaining(self, usage: Usage) -> tuple[int, int]:
         profile = self.profile
-        wait_s = math.ceil(usage.paused_until - now)
-        window = f"over time window of {profile.window_s:g} seconds"
-        if usage.execution_ms >= profile.max_execution_ms:
-            return self._refusal(
-                "0x80072321",
-                "Combined execution time of incoming requests exceeded limit of "
-                f"{profile.max_execution_ms:,.0f} milliseconds {window}. Decrease number of concurrent requests or "
-                "reduce the duration of requests and try again later.",
-                wait_s,
-            )
-        return self._refusal(
-            "0x80072322", f"Number of requests exceeded the limit of {profile.max_requests} {window}.", wait_s
-        )
+        requests = profile.max_requests - (usage.end - usage.first) - usage.running
+        return max(requests, 0), max(int(profile.max_execution_ms - usage.execution_ms), 0)
 
-    @staticmethod
-    def _refusal(code: str, message: str, wait_s: int) -> Throttle:
-        return Throttle(code, message, max(wait_s, 1))
+    def _refusal(self, usage: Usage, now: float) -> Throttle | None:
+        """Why a request may not begin, if so. A pause holds for all facets; too many at once begins none."""
+        profile = self.profile
+        if now < usage.paused_until:
+            usage.paused_until += profile.penalty_s
+            return self._throttle(usage.facet, usage.paused_until - now)
+        if usage.execution_ms >= profile.max_execution_ms:
+            usage.facet, usage.paused_until = TIME, max(self._time_is_left(usage), now + 1)
+        elif usage.end - usage.first + usage.running >= profile.max_requests:
+            oldest = usage.entry(usage.first)[0] if usage.end > usage.first else now
+            usage.facet, usage.paused_until = REQUESTS, max(oldest + profile.window_s, now + 1)
+        elif usage.running >= profile.max_concurrent:
+            usage.pressed += 1
+            return self._throttle(CONCURRENCY, 1 + (usage.pressed - 1) * profile.penalty_s)
+        else:
+            return None
+        return self._throttle(usage.facet, usage.paused_until - now)
+
+    def _time_is_left(self, usage: Usage) -> float:
+        """When so much of the window has gone by that its execution time is below the limit."""
+        left = usage.execution_ms
+        for number in range(usage.first, usage.end):
+            ended, spent = usage.entry(number)
+            left -= spent
+            if left < self.profile.max_execution_ms:
+                return ended + self.profile.window_s
+        return 0.0
+
+    def _throttle(self, facet: int, wait_s: float) -> Throttle:
+        profile = self.profile
+        window = f"over time window of {profile.window_s:g} seconds."
+        message = {
+            TIME: f"Combined execution time of incoming requests exceeded limit of {profile.max_execution_ms:,.0f} "
+            f"milliseconds {window} Decrease number of concurrent requests or reduce the duration of requests and try "
+            "again later.",
+            CONCURRENCY: f"Number of concurrent requests exceeded the limit of {profile.max_concurrent}.",
+            REQUESTS: f"Number of requests exceeded the limit of {profile.max_requests} {window}",
+        }[facet]
+        return Throttle(CODES[facet], message, max(math.ceil(wait_s), 1))

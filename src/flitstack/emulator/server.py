@@ -3,10 +3,11 @@
 All work on the environment happens on the event loop's thread, one request at a time.
 """
 
-import asyncio
 import re
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
@@ -16,26 +17,39 @@ from flitstack.emulator.admin import PREFIX, answer_admin
 from flitstack.emulator.answers import json_answer, refused
 from flitstack.emulator.auth import TokenRefused
 from flitstack.emulator.counters import kind_of
-from flitstack.emulator.faults import Rule
+from flitstack.emulator.dispatch import count_targets
+from flitstack.emulator.faults import Mishap, Rule
 from flitstack.emulator.instance import Instance
-from flitstack.emulator.limits import Throttle
+from flitstack.emulator.limits import MAX_SERVERS, Throttle
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request
+from flitstack.emulator.mishaps import LOSING, REFUSING, cut, lose, planned_answer, respond
 from flitstack.emulator.urls import Resource, read_resource
 
 MAX_BODY_BYTES = 128 * 1024 * 1024
 _TOKEN = re.compile(r"/([^/]+)/oauth2/(?:v2\.0/)?token")
-_TARGET = re.compile(rb'"@odata\.type"')
-# Answered although nothing was done (429, 503, 401 ...) or done and then lost.
-_REFUSING: dict[str, tuple[int, str, str]] = {
-    "throttle429": (
-        429,
-        "0x80072322",
-        "Number of requests exceeded the limit of 6000 over time window of 300 seconds.",
-    ),
-    "unavailable503": (503, "0x80072324", "The service is temporarily unavailable."),
-    "expired_token": (401, "0x80072560", "The bearer token is missing, invalid or expired."),
-    "precondition412": (412, "0x80060882", "The version of the existing record doesn't match the version provided."),
-}
+_AFFINITY = re.compile(r"(?:^|;)\s*ARRAffinity=([0-9a-f]{64})(?=\s*(?:;|$))")
+
+
+# A server is known by its cookie, as behind Azure's Application Request Routing.
+_COOKIES = [sha256(f"flitstack web server {number}".encode()).hexdigest() for number in range(MAX_SERVERS)]
+_SERVERS = {cookie: number for number, cookie in enumerate(_COOKIES)}
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request on its way: `user` (empty: nobody is signed in), the web server it came to, what it meets there."""
+
+    user: str
+    server: int
+    ordinal: int
+    mishap: Mishap
+    is_new: bool = False  # the client brought no cookie
+    remaining: tuple[int, int] | None = None
+
+    @property
+    def account(self) -> str:
+        """Under which the limits are kept."""
+        return f"{self.user}@{self.server}"
 
 
 class Front:
@@ -55,15 +69,15 @@ class Front:
         try:
             body = await http.read()
         except web.HTTPRequestEntityTooLarge:
-            return _respond(refused(Refusal(413, "0x80072323", "The request is too large.")))
+            return respond(refused(Refusal(413, "0x80072323", "The request is too large.")))
         if f"{path}/".startswith(PREFIX):
-            return _respond(answer_admin(self._instance, http.method, path[len(PREFIX) :], body))
+            return respond(answer_admin(self._instance, http.method, path[len(PREFIX) :], body))
         token = _TOKEN.fullmatch(path)
         if token is not None:
-            return _respond(self._token(http.method, body))
+            return respond(self._token(http.method, body))
         resource = read_resource(http.raw_path) if path.startswith("/api/data/") else None
         if resource is None:
-            return _respond(
+            return respond(
                 refused(Refusal(404, "", f"No HTTP resource was found that matches the request URI '{path}'."))
             )
         return await self._answer_data(http, resource, body)
@@ -79,90 +93,114 @@ class Front:
 
     async def _answer_data(self, http: web.Request, resource: Resource, body: bytes) -> web.StreamResponse:
         instance = self._instance
+        instance.refresh()
         request = _to_request(http, resource, body)
-        fault = self._count(request)
-        if fault is not None and fault.kind == "cut_before":
-            return _cut(http)
-        if fault is not None and fault.kind == "slow":
-            await asyncio.sleep(fault.seconds)
-        try:
-            caller = instance.doorkeeper.caller(request.headers)
-        except Refusal as refusal:
-            return self._finish(http, _challenged(refusal, request.base_url), "")
-        user = str(caller.on_behalf_of or caller.user_id)
-        if fault is not None and fault.kind in _REFUSING:
-            return self._finish(http, self._refuse(fault, user), user)
-        if fault is not None and fault.kind == "cut_midway":
+        caller = self._caller(request)
+        visit = self._visit(request, caller)
+        if visit.mishap.kind == "cut_before":
+            return cut(http)
+        if visit.mishap.delay_s:
+            await instance.clock.spend(visit.mishap.delay_s)
+        if isinstance(caller, Refusal):
+            return self._finish(_challenged(caller, request.base_url), visit)
+        rule = visit.mishap.rule
+        if rule is not None and rule.kind in REFUSING:
+            return self._finish(self._refuse(rule, visit), visit)
+        if rule is not None and rule.kind == "cut_midway":
             if request.path == "$batch":
                 instance.dispatcher.begin_batch(request, caller)
-            return _cut(http)
-        answer = await self._limited(request, caller, user)
-        if fault is not None and fault.kind in {"cut_after", "timeout", "truncated_body"}:
-            return await _lose(http, fault, answer)
-        return self._finish(http, answer, user)
+            return cut(http)
+        answer = await self._limited(request, caller, visit)
+        if rule is not None and rule.kind in LOSING:
+            return await lose(http, rule, self._complete(answer, visit), instance.clock)
+        return self._finish(answer, visit)
 
-    def _count(self, request: Request) -> Rule | None:
-        """Counts a request; the fault it meets, if any."""
-        instance = self._instance
+    def _caller(self, request: Request) -> Caller | Refusal:
+        try:
+            return self._instance.doorkeeper.caller(request.headers)
+        except Refusal as refusal:
+            return refusal
+
+    def _visit(self, request: Request, caller: Caller | Refusal) -> Visit:
+        """Count a request: who came to which server, and what it meets."""
+        state, settings = self._instance.state, self._instance.settings
+        user = "" if isinstance(caller, Refusal) else str(caller.on_behalf_of or caller.user_id)
         kind = kind_of(request.method, request.path)
-        instance.counters.methods[request.method] += 1
-        instance.counters.requests[kind] += 1
-        fault = instance.faults.draw(request.method, request.path, kind)
-        if fault is not None:
-            instance.counters.faults[fault.kind] += 1
-        return fault
+        cookie = _AFFINITY.search(request.headers.get("cookie", ""))
+        server = _SERVERS.get(cookie[1]) if cookie else None
+        with state.memory.lock():
+            self._instance.counters.count_request(request.method, kind, user)
+            mishap = settings.faults.draw(state.cells, request.method, request.path, kind)
+            ordinal = state.cells.add("ordinal")
+            if server is None or server >= settings.profile.servers:
+                server = (state.cells.add("visitor") - 1) % settings.profile.servers
+                return Visit(user, server, ordinal, mishap, is_new=True)
+        return Visit(user, server, ordinal, mishap)
 
-    def _refuse(self, fault: Rule, user: str) -> Answer:
-        status, code, message = _REFUSING[fault.kind]
-        answer = refused(Refusal(status, code, message))
-        wait_s = max(round(fault.seconds), 1)
-        if status in {429, 503}:
-            answer.headers["Retry-After"] = str(wait_s)
-        if status == 429:
-            self._note_pause(user)
-            self._instance.limiter.pause(user, self._instance.monotonic() + wait_s)
-        if status == 401:
-            answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    def _refuse(self, rule: Rule, visit: Visit) -> Answer:
+        answer = planned_answer(rule)
+        if answer.status == 429:
+            self._note_pause(visit)
+            self._instance.limiter.pause(
+                visit.account, self._instance.clock.seconds() + int(answer.headers["Retry-After"])
+            )
         return answer
 
-    def _note_pause(self, user: str) -> None:
+    def _note_pause(self, visit: Visit) -> None:
         """Counts a request of somebody who was told to wait and did not."""
-        if self._instance.limiter.is_paused(user, self._instance.monotonic()):
-            self._instance.counters.during_pause += 1
+        if self._instance.limiter.is_paused(visit.account, self._instance.clock.seconds()):
+            with self._instance.state.memory.lock():
+                self._instance.counters.count_during_pause(visit.user)
 
-    async def _limited(self, request: Request, caller: Caller, user: str) -> Answer:
-        """The answer, unless the service protection limits say no; takes as long as the profile says it does."""
+    async def _limited(self, request: Request, caller: Caller, visit: Visit) -> Answer:
+        """The answer, unless the limits say no; takes as long as the profile says it does."""
         instance = self._instance
-        limiter = instance.limiter
-        self._note_pause(user)
+        limiter, clock = instance.limiter, instance.clock
+        self._note_pause(visit)
         try:
-            limiter.enter(user, instance.monotonic())
+            with instance.state.memory.lock():
+                used_up = instance.entitlement.refusal(visit.user, instance.settings.allowance, clock.now())
+            if used_up is not None:
+                raise used_up
+            limiter.enter(visit.account, clock.seconds())
         except Throttle as throttle:
             answer = refused(throttle)
             answer.headers["Retry-After"] = str(throttle.retry_after_s)
             return answer
-        cost_ms = limiter.cost_ms(_count_rows(request)) if limiter.profile.is_on else 0.0
+        cost_ms = 0.0
         try:
+            cost_ms = limiter.profile.cost_ms(_count_rows(request), visit.ordinal)
             answer = instance.dispatcher.answer(request, caller)
+            units, written = instance.dispatcher.units, instance.dispatcher.written
+            with instance.state.memory.lock():
+                instance.counters.count_rows(visit.user, written)
+                instance.entitlement.count(visit.user, units, clock.now())
             if cost_ms:
-                await asyncio.sleep(cost_ms / 1000)
+                await clock.spend(cost_ms / 1000)
         finally:
-            limiter.leave(user, instance.monotonic(), cost_ms)
+            visit.remaining = limiter.leave(visit.account, clock.seconds(), cost_ms)
         return answer
 
-    def _finish(self, http: web.Request, answer: Answer, user: str) -> web.Response:
+    def _finish(self, answer: Answer, visit: Visit) -> web.Response:
+        return respond(self._complete(answer, visit))
+
+    def _complete(self, answer: Answer, visit: Visit) -> Answer:
+        """An answer with the headers that every one has."""
         instance = self._instance
-        instance.counters.statuses[str(answer.status)] += 1
-        requests, milliseconds = instance.limiter.remaining(user, instance.monotonic())
+        with instance.state.memory.lock():
+            instance.counters.count_answer(answer.status)
+        remaining = visit.remaining or instance.limiter.remaining(visit.account, instance.clock.seconds())
         answer.headers |= {
             "x-ms-service-request-id": str(uuid4()),
             "REQ_ID": str(uuid4()),
-            "x-ms-ratelimit-burst-remaining-xrm-requests": str(requests),
-            "x-ms-ratelimit-time-remaining-xrm-requests": str(milliseconds),
-            "x-ms-dop-hint": str(instance.limiter.profile.parallelism_hint),
+            "x-ms-ratelimit-burst-remaining-xrm-requests": str(remaining[0]),
+            "x-ms-ratelimit-time-remaining-xrm-requests": str(remaining[1]),
+            "x-ms-dop-hint": str(instance.settings.profile.parallelism_hint),
         }
+        if visit.is_new:
+            answer.headers["Set-Cookie"] = f"ARRAffinity={_COOKIES[visit.server]};Path=/;HttpOnly"
         answer.headers.setdefault("OData-Version", "4.0")
-        return _respond(answer)
+        return answer
 
 
 def _to_request(http: web.Request, resource: Resource, body: bytes) -> Request:
@@ -176,9 +214,8 @@ def _to_request(http: web.Request, resource: Resource, body: bytes) -> Request:
 
 
 def _count_rows(request: Request) -> int:
-    if request.path == "$batch":
-        return max(request.body.count(b"application/http"), 1)
-    return max(len(_TARGET.findall(request.body)), 1)
+    parts = request.body.count(b"application/http") if request.path == "$batch" else 0
+    return parts + count_targets(request.body)
 
 
 def _challenged(refusal: Refusal, base_url: str) -> Answer:
@@ -189,30 +226,6 @@ def _challenged(refusal: Refusal, base_url: str) -> Answer:
             f"Bearer authorization_uri={origin}/common/oauth2/authorize, resource_id={origin}/"
         )
     return answer
-
-
-def _respond(answer: Answer) -> web.Response:
-    return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
-
-
-def _cut(http: web.Request) -> web.Response:
-    """Reset the connection; the response object only ends the handler."""
-    if http.transport is not None:
-        http.transport.abort()
-    return web.Response(status=503)
-
-
-async def _lose(http: web.Request, fault: Rule, answer: Answer) -> web.StreamResponse:
-    """What was done is committed, but its answer does not arrive, or not whole."""
-    if fault.kind == "timeout":
-        await asyncio.sleep(fault.seconds)
-    if fault.kind != "truncated_body" or not answer.body:
-        return _cut(http)
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    response.content_length = len(answer.body)
-    await response.prepare(http)
-    await response.write(answer.body[: len(answer.body) // 2])
-    return _cut(http)
 
 
 async def serve(

@@ -28,10 +28,21 @@ def snapshot(instance: Instance, body: dict[str, object]) -> dict[str, object]:
 
 
 def restore(instance: Instance, body: dict[str, object]) -> dict[str, object]:
-    """Put a copy in the place of the environment; requests after this one see it."""
+    """Put a copy in the place of the environment; requests after this one see it, whichever process they reach."""
     path = _path(instance, body)
     if not path.is_file():
         raise Refusal(404, "0x80040217", f"There is no snapshot '{body['name']}'.")
+    if instance.state.is_shared:
+        # Other processes hold the file open: its content is replaced, not the file.
+        source = sqlite3.connect(path)
+        try:
+            source.backup(instance.environment.connection)
+        finally:
+            source.close()
+        instance.close()
+        instance.open()
+        instance.data_replaced()
+        return {"name": body["name"]}
     instance.close()
     live = instance.options.data / FILE_NAME
     for suffix in ("-wal", "-shm"):
