@@ -115,7 +115,9 @@ def test_a_key_becomes_active(wire: Wire) -> None:
     assert play(wire, empty).json()["value"] == []
     reply = play(wire, made)
     assert reply.status == status_of(made)
-    assert re.fullmatch(r".*/EntityDefinitions\([0-9a-f-]{36}\)/Keys\([0-9a-f-]{36}\)", reply.headers["odata-entityid"])
+    assert re.fullmatch(
+        r".*/EntityDefinitions\(LogicalName='account'\)/Keys\([0-9a-f-]{36}\)", reply.headers["odata-entityid"]
+    )
     (key,) = play(wire, active).json()["value"]
     (expected,) = orjson.loads(active.answer.body)["value"]
     assert key["EntityKeyIndexStatus"] == expected["EntityKeyIndexStatus"]

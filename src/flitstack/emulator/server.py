@@ -21,7 +21,7 @@ from flitstack.emulator.dispatch import count_targets
 from flitstack.emulator.faults import Mishap, Rule
 from flitstack.emulator.instance import Instance
 from flitstack.emulator.limits import MAX_SERVERS, Throttle
-from flitstack.emulator.messages import Answer, Caller, Refusal, Request
+from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.mishaps import LOSING, REFUSING, cut, lose, planned_answer, respond
 from flitstack.emulator.urls import Resource, read_resource
 
@@ -76,6 +76,8 @@ class Front:
         if token is not None:
             return respond(self._token(http.method, body))
         resource = read_resource(http.raw_path) if path.startswith("/api/data/") else None
+        if path.startswith("/api/search/"):
+            return respond(refused(not_implemented("Dataverse search")))
         if resource is None:
             return respond(
                 refused(Refusal(404, "", f"No HTTP resource was found that matches the request URI '{path}'."))

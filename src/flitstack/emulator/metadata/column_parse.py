@@ -18,6 +18,7 @@ from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.metadata.names import checked_name
 from flitstack.emulator.metadata.option_sets import find_global_choice, global_choices
 from flitstack.emulator.paths import parse_path
+from flitstack.emulator.rows.autonumber import check_format
 from flitstack.emulator.values import guid_text
 
 _REQUIRED = frozenset({"None", "Recommended", "ApplicationRequired", "SystemRequired"})
@@ -78,6 +79,7 @@ def _string(live: Live, body: Body, extra: Document) -> dict[str, Any]:
     known = inner(body, "FormatName") or body.get("Format") or "Text"
     if known not in _STRING_FORMATS:
         raise wrong(f"'{known}' is no format of a string column.")
+    check_format(str(body.get("AutoNumberFormat") or ""))
     return {
         "max_length": whole(body, "MaxLength", 100, 1, 4000),
         "format": known,

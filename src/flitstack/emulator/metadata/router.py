@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from flitstack.emulator.core import Environment
@@ -71,7 +71,18 @@ class Metadata:
             return reading.read(live, request, segments)
         with changing(self._environment):
             self._has_waiting_keys = True
-            return writing.write(live, request, segments, self._clock(), self._options.key_delay)
+            answer = writing.write(live, request, segments, self._clock(), self._options.key_delay)
+        if request.prefers("return") == "representation" and request.method in {"POST", "PUT"}:
+            return self._represented(request, answer)
+        return answer
+
+    def _represented(self, request: Request, answer: Answer) -> Answer:
+        """What was just written, read anew; the header says that the preference was heard."""
+        url = answer.headers.get("OData-EntityId", "").removeprefix(request.base_url)
+        path = url or request.path
+        shown = reading.read(Live(self._environment), replace(request, method="GET", path=path), parse_path(path))
+        applied = {"Preference-Applied": "return=representation"}
+        return Answer(201 if url else 200, shown.body, answer.headers | shown.headers | applied)
 
     def activate_keys(self) -> None:
         """Let keys become active whose time has come; cheap when none waits."""

@@ -38,7 +38,9 @@ def create_table(live: Live, body: Body) -> str:
     """A custom table with its primary name column and further columns of the body. The logical name."""
     schema_name = checked_name(body.get("SchemaName"), "table")
     name = schema_name.lower()
-    ownership = body.get("OwnershipType") or "UserOwned"
+    ownership = body.get("OwnershipType")
+    if ownership in {None, "", "None"}:  # what the client library dataverse-api sends unless told otherwise
+        ownership = "UserOwned"
     if name in live.environment.tables:
         raise Refusal(
             400, "0x8004700B", f"An entity with the specified name {name} already exists. Specify a unique name."

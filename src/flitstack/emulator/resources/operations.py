@@ -2,11 +2,12 @@
 
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.paths import Segment, parse_path
-from flitstack.emulator.resources import bulk, closing, entity_sets, properties, single, unbound
+from flitstack.emulator.resources import bulk, closing, entity_sets, properties, seeds, single, unbound
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Work
 
 _PREFIX = "Microsoft.Dynamics.CRM."
+_UNBOUND = unbound.FUNCTIONS | seeds.FUNCTIONS | closing.ACTIONS | seeds.ACTIONS
 
 
 def answer(store: Store, request: Request, caller: Caller) -> Answer:
@@ -37,7 +38,7 @@ def _resolve_content_id(request: Request) -> str:
 
 def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
     first = segments[0]
-    handler = unbound.FUNCTIONS.get(first.name) or closing.ACTIONS.get(first.name)
+    handler = _UNBOUND.get(first.name)
     if handler is not None and first.name not in work.store.schema.entity_sets:
         return handler(work, request, first)
     sets = work.store.schema.entity_sets

@@ -47,6 +47,13 @@ def _organization(work: Work, request: Request, segment: Segment) -> Answer:
     return json_answer(body)
 
 
+def _available_languages(work: Work, request: Request, segment: Segment) -> Answer:
+    """The emulator has one language, the organization's own. Source: Learn, "RetrieveAvailableLanguages Function"."""
+    row = work.store.connection.execute("SELECT languagecode FROM organization").fetchone()
+    name = f"Microsoft.Dynamics.CRM.{segment.name}Response"
+    return json_answer({"@odata.context": context(request, name), "LocaleIds": [row[0] if row and row[0] else 1033]})
+
+
 def _total_record_count(work: Work, request: Request, segment: Segment) -> Answer:
     text = (segment.arguments or "").partition("=")[2].strip()
     text = request.query.get(text, "") if text.startswith("@") else text
@@ -76,5 +83,6 @@ FUNCTIONS: dict[str, Callable[[Work, Request, Segment], Answer]] = {
     "WhoAmI": _who_am_i,
     "RetrieveVersion": _version,
     "RetrieveCurrentOrganization": _organization,
+    "RetrieveAvailableLanguages": _available_languages,
     "RetrieveTotalRecordCount": _total_record_count,
 }

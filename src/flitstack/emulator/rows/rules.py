@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from flitstack.emulator.messages import Refusal
-from flitstack.emulator.rows import attachments, money, numbering, states
+from flitstack.emulator.rows import attachments, autonumber, money, numbering, states
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Change
@@ -37,6 +37,7 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule]]:
     required = tuple(c.name for c in names.values() if _is_enforced(model, c.name))
     return [
         (model.name in numbering.NUMBERED, numbering.fill_number),
+        (bool(autonumber.numbered_columns(model)), autonumber.autonumber_rule(model)),
         (bool(required), _required_rule(required)),
         (model.name in _NAMED, fill_fullname),
         (any(s in names for s in _SHADOWS), copy_customer),
