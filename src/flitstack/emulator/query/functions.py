@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from flitstack.emulator.messages import Refusal, not_implemented
+from flitstack.emulator.query import moments, relatives
 from flitstack.emulator.query.syntax import Listing, Literal, Node, Path
 from flitstack.emulator.query.terms import Fragment, Reference, Scope, comparable, to_parameter
 from flitstack.emulator.values import instant_text, parse_instant
@@ -16,9 +17,11 @@ Compiler = Callable[[Scope, Reference, tuple[Literal, ...]], Fragment]
 
 def compile_function(scope: Scope, name: str, named: Mapping[str, Node]) -> Fragment:
     """The condition of one query function."""
-    compiler = _FUNCTIONS.get(name)
-    if compiler is None:
+    compiler = FUNCTIONS.get(name)
+    if compiler is None and name in _NAMES_ONLY:
         raise not_implemented(f"the query function '{name}'")
+    if compiler is None:
+        raise Refusal(400, "0x80060888", f"An unknown function with name 'Microsoft.Dynamics.CRM.{name}' was found.")
     column = named.get("PropertyName")
     if not isinstance(column, Literal) or not isinstance(column.value, str):
         raise Refusal(400, "0x80060888", f"'{name}' needs PropertyName.")
@@ -87,29 +90,72 @@ def _on_or_before(scope: Scope, reference: Reference, values: tuple[Literal, ...
     return _day(scope, reference, values, "", "<")
 
 
-def _today(scope: Scope, reference: Reference, values: tuple[Literal, ...]) -> Fragment:
-    return _day(scope, reference, (Literal("instant", scope.work.now),), ">=", "<")
+def _in_window(name: str) -> Compiler:
+    def compile_window(scope: Scope, reference: Reference, values: tuple[Literal, ...]) -> Fragment:
+        count = values[0].value if len(values) == 1 else None
+        if name in moments.COUNTED and (type(count) is not int or count < 1):
+            raise Refusal(400, "0x80060888", f"'{name}' takes one positive whole number.")
+        if reference.column.type != "DateTime":
+            raise Refusal(400, "0x80060888", f"'{reference.column.name}' is no date column.")
+        is_day = reference.column.date_behaviour == "DateOnly"
+        if is_day and moments.needs_time_of_day(name):
+            raise not_implemented(f"'{name}' on '{reference.column.name}', a column without time of day")
+        now = parse_instant(scope.work.now)
+        assert now is not None
+        try:
+            start, end = moments.window(name, now, count if type(count) is int else 0, _first_weekday(scope))
+        except (OverflowError, ValueError) as error:
+            raise Refusal(400, "0x80060888", f"'{name}' with {count} leaves the calendar.") from error
+        column = f"({reference.sql} || 'T00:00:00Z')" if is_day else reference.sql
+        bounds = [(op, instant_text(bound)) for op, bound in ((">=", start), ("<", end)) if bound is not None]
+        return Fragment(" AND ".join(f"{column} {op} ?" for op, _ in bounds), [text for _, text in bounds])
+
+    return compile_window
 
 
-def _me(scope: Scope, reference: Reference, values: tuple[Literal, ...]) -> Fragment:
-    return Fragment(f"{reference.sql} = ?", [scope.work.user])
+def _first_weekday(scope: Scope) -> int:
+    """Sunday, unless the organization's weekstartdaycode says otherwise."""
+    organization = scope.work.find(scope.store.schema.tables["organization"], scope.store.organization)
+    code = organization.get("weekstartdaycode") if organization else None
+    return code if isinstance(code, int) and 0 <= code <= 6 else 0
 
 
-def _not_me(scope: Scope, reference: Reference, values: tuple[Literal, ...]) -> Fragment:
-    return Fragment(f"({reference.sql} <> ? OR {reference.sql} IS NULL)", [scope.work.user])
+def _full_text(scope: Scope, reference: Reference, values: tuple[Literal, ...]) -> Fragment:
+    """Only columns with a full-text index know it, and no table here has one."""
+    raise Refusal(
+        500, "0x80044150", f"Generic SQL error. The column '{reference.column.name}' is not full-text indexed."
+    )
 
 
-_FUNCTIONS: dict[str, Compiler] = {
+FUNCTIONS: dict[str, Compiler] = {
     "In": _in,
     "NotIn": _not_in,
     "Between": _between,
     "NotBetween": _not_between,
+    "Contains": _full_text,
     "ContainValues": _contain_values,
     "DoesNotContainValues": _contain_no_values,
     "On": _on,
     "OnOrAfter": _on_or_after,
     "OnOrBefore": _on_or_before,
-    "Today": _today,
-    "EqualUserId": _me,
-    "NotEqualUserId": _not_me,
+    "EqualUserId": relatives.equals_user,
+    "NotEqualUserId": relatives.not_user,
+    "EqualBusinessId": relatives.equals_unit,
+    "NotEqualBusinessId": relatives.not_unit,
+    "EqualUserTeams": relatives.equals_teams,
+    "EqualUserOrUserTeams": relatives.equals_user_or_teams,
+    "EqualUserLanguage": relatives.equals_language,
+    "Above": relatives.above,
+    "AboveOrEqual": relatives.above_or_equal,
+    "Under": relatives.under,
+    "UnderOrEqual": relatives.under_or_equal,
+    "NotUnder": relatives.not_under,
+    **{name: _in_window(name) for name in sorted(moments.PLAIN | moments.COUNTED)},
 }
+# Fiscal ones need settings no environment is made with; the others need the hierarchy of managers.
+_NAMES_ONLY = frozenset(
+    {"EqualUserOrUserHierarchy", "EqualUserOrUserHierarchyAndTeams", "InFiscalPeriod", "InFiscalPeriodAndYear"}
+    | {"InFiscalYear", "InOrAfterFiscalPeriodAndYear", "InOrBeforeFiscalPeriodAndYear"}
+    | {f"{side}Fiscal{unit}" for side in ("Last", "This", "Next") for unit in ("Period", "Year")}
+    | {f"{side}XFiscal{unit}" for side in ("Last", "Next") for unit in ("Periods", "Years")}
+)
