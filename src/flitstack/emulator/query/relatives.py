@@ -56,14 +56,15 @@ def equals_user_or_teams(scope: Scope, reference: Reference, values: Values) -> 
 
 def equals_language(scope: Scope, reference: Reference, values: Values) -> Fragment:
     """EqualUserLanguage: the caller's own language (usersettings), else the organization's."""
-    tables = scope.store.schema.tables
-    found: int | None = None
-    for table, column, id_ in (
+    own = (
         ("usersettings", "uilanguageid", scope.work.user),
         ("organization", "languagecode", scope.store.organization),
-    ):
-        row = scope.work.find(tables[table], id_) if found is None and table in tables else None
-        found = row[column] if row and isinstance(row[column], int) and row[column] else found
+    )
+    found: Parameter = None
+    for table, column, id_ in own:
+        model = scope.store.schema.tables.get(table)
+        row = scope.work.find(model, id_) if model is not None else None
+        found = found or (row[column] if row else None)
     return Fragment(f"{reference.sql} = ?", [found])
 
 

@@ -92,7 +92,7 @@ def render_rows(work: Work, projection: Projection, raws: Sequence[Raw], annotat
     """JSON-ready objects in the order of the raw rows."""
     model = projection.model
     id_column = model.table.id_column
-    plan = [(c.name, property_name(c), _converter(c)) for c in projection.columns if c.name != id_column]
+    plan = [(c.name, property_name(c), converter(c)) for c in projection.columns if c.name != id_column]
     rows: list[Row] = []
     for raw in raws:
         row: Row = {}
@@ -109,7 +109,7 @@ def render_rows(work: Work, projection: Projection, raws: Sequence[Raw], annotat
     return rows
 
 
-def _converter(column: Column) -> Callable[[object], object] | None:
+def converter(column: Column) -> Callable[[object], object] | None:
     if column.type == "Boolean":
         return bool
     if column.type in UNBOUND_LOOKUPS or column.type == "Uniqueidentifier":
@@ -135,7 +135,7 @@ def _annotate(
             found = names.of([(k, raw[column.name]) for k, raw in zip(kinds, raws, strict=True) if k])
             for kind, raw, row in zip(kinds, raws, rows, strict=True):
                 if kind is not None:
-                    _annotate_lookup(row, shown, column, kind, found.get(blob(raw[column.name])), annotations)
+                    annotate_lookup(row, shown, column, kind, found.get(blob(raw[column.name])), annotations)
         elif annotations.wants(FORMATTED):
             label = formatter(work, column)
             if label is not None:
@@ -153,7 +153,7 @@ def _target_table(column: Column, raw: Raw) -> str | None:
     return str(kind) if kind is not None else None
 
 
-def _annotate_lookup(
+def annotate_lookup(
     row: Row, shown: str, column: Column, kind: str, name: str | None, annotations: Annotations
 ) -> None:
     if name is not None and annotations.wants(FORMATTED):

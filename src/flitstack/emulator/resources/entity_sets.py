@@ -3,8 +3,11 @@
 from dataclasses import replace
 from urllib.parse import quote
 
-from flitstack.emulator.messages import Answer, Refusal, Request
-from flitstack.emulator.query.options import parse_options
+from flitstack.emulator.messages import Answer, Refusal, Request, not_implemented
+from flitstack.emulator.query.aggregate import aggregated_page
+from flitstack.emulator.query.apply import parse_apply
+from flitstack.emulator.query.options import Options, parse_options
+from flitstack.emulator.query.render import Annotations
 from flitstack.emulator.query.terms import Fragment
 from flitstack.emulator.resources.row_answers import created_at, page_answer, reader, row_answer
 from flitstack.emulator.rows.payload import read_object
@@ -33,20 +36,37 @@ def create(work: Work, request: Request, model: EntityModel) -> Answer:
 
 def page(work: Work, request: Request, model: EntityModel, restrict: Fragment | None = None) -> Answer:
     """One page; `odata.maxpagesize` gives its size, and then `$top` has no say."""
+    if "$apply" in request.query:
+        return _aggregated(work, request, model, restrict)
     options = parse_options(request.query)
+    size, is_paged = _page_size(work, request, options)
+    found = reader(work, request).page(model, options, size, restrict)
+    return page_answer(request, model, options, found, _next_url(request, found.next_token) if is_paged else None)
+
+
+def _aggregated(work: Work, request: Request, model: EntityModel, restrict: Fragment | None) -> Answer:
+    """The result rows of `$apply`; beside it only `$orderby` and `$top` are documented."""
+    for name in request.query:
+        if name.startswith("$") and name not in {"$apply", "$orderby", "$top", "$skiptoken"}:
+            raise not_implemented(f"the query option {name} together with $apply")
+    rest = {name: value for name, value in request.query.items() if name != "$apply"}
+    options = parse_options(rest)
+    apply = parse_apply(request.query["$apply"], {n: v for n, v in rest.items() if n.startswith("@")})
+    size, is_paged = _page_size(work, request, options)
+    annotations = Annotations.of(request)
+    found = aggregated_page(work, annotations, model, apply, options.order, size, options.skiptoken, restrict)
+    return page_answer(request, model, Options(), found, _next_url(request, found.next_token) if is_paged else None)
+
+
+def _page_size(work: Work, request: Request, options: Options) -> tuple[int, bool]:
+    """Rows at most, and whether more of them are offered behind a link."""
     limit = work.store.switches.page_size
     preferred = request.prefers("odata.maxpagesize")
-    if preferred is not None:
-        if not preferred.isdigit() or int(preferred) == 0:
-            raise Refusal(400, "0x80060888", "odata.maxpagesize must be a positive number.")
-        size, is_paged = min(int(preferred), limit), True
-    else:
-        size, is_paged = min(options.top if options.top is not None else limit, limit), options.top is None
-    found = reader(work, request).page(model, options, size, restrict)
-    next_url = None
-    if is_paged and found.next_token is not None:
-        next_url = _next_url(request, found.next_token)
-    return page_answer(request, model, options, found, next_url)
+    if preferred is None:
+        return min(options.top if options.top is not None else limit, limit), options.top is None
+    if not preferred.isascii() or not preferred.isdigit() or int(preferred) == 0:
+        raise Refusal(400, "0x80060888", "odata.maxpagesize must be a positive number.")
+    return min(int(preferred), limit), True
 
 
 def count(work: Work, request: Request, model: EntityModel, restrict: Fragment | None = None) -> Answer:
@@ -56,7 +76,9 @@ def count(work: Work, request: Request, model: EntityModel, restrict: Fragment |
     return Answer(200, str(number).encode(), {"Content-Type": "text/plain"})
 
 
-def _next_url(request: Request, token: str) -> str:
+def _next_url(request: Request, token: str | None) -> str | None:
+    if token is None:
+        return None
     kept = [(name, value) for name, value in request.query.items() if name != "$skiptoken"]
     options = [f"{name}={quote(value, safe=chr(39) + '$(),/:@;')}" for name, value in (*kept, ("$skiptoken", token))]
     path = quote(request.path.strip("/"), safe="/()=,'-$")
