@@ -155,8 +155,8 @@ def test_money_without_currency_takes_the_base_currency(driver: Driver) -> None:
 
 
 def test_what_the_emulator_does_not_know_is_refused_by_name(driver: Driver) -> None:
-    with pytest.raises(Refusal, match=r"501 .*flitstack emulator: the operation .*QualifyLead is not implemented"):
-        driver.send("POST", f"leads({driver.create('leads', subject='s')})/Microsoft.Dynamics.CRM.QualifyLead", {})
+    with pytest.raises(Refusal, match=r"501 .*flitstack emulator: the operation .*ApplyRoutingRule is not implemented"):
+        driver.send("POST", f"leads({driver.create('leads', subject='s')})/Microsoft.Dynamics.CRM.ApplyRoutingRule", {})
     with pytest.raises(Refusal, match=r"501 .*fetchXml"):
         driver.send("GET", "accounts", query={"fetchXml": "<fetch/>"})
 

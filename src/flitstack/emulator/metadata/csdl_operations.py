@@ -29,6 +29,18 @@ _ACTIONS: Mapping[str, Parameters] = {
     "WinQuote": {"QuoteClose": "mscrm.quoteclose", "Status": _INT},
     "CloseQuote": {"QuoteClose": "mscrm.quoteclose", "Status": _INT},
     "CancelSalesOrder": {"OrderClose": "mscrm.orderclose", "Status": _INT},
+    "FulfillSalesOrder": {"OrderClose": "mscrm.orderclose", "Status": _INT},
+    "CloseIncident": {"IncidentResolution": "mscrm.incidentresolution", "Status": _INT},
+    "LockSalesOrderPricing": {"SalesOrderId": _GUID},
+    "UnlockSalesOrderPricing": {"SalesOrderId": _GUID},
+    "LockInvoicePricing": {"InvoiceId": _GUID},
+    "UnlockInvoicePricing": {"InvoiceId": _GUID},
+    "Merge": {
+        "Target": "mscrm.crmbaseentity",
+        "Subordinate": "mscrm.crmbaseentity",
+        "UpdateContent": "mscrm.crmbaseentity",
+        "PerformParentingChecks": "Edm.Boolean",
+    },
     "PublishAllXml": {},
     "PublishXml": {"ParameterXml": "Edm.String"},
 }

@@ -2,12 +2,12 @@
 
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.paths import Segment, parse_path
-from flitstack.emulator.resources import bulk, closing, entity_sets, properties, seeds, single, unbound
+from flitstack.emulator.resources import actions, bulk, entity_sets, properties, seeds, single, unbound
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Work
 
 _PREFIX = "Microsoft.Dynamics.CRM."
-_UNBOUND = unbound.FUNCTIONS | seeds.FUNCTIONS | closing.ACTIONS | seeds.ACTIONS
+_UNBOUND = unbound.FUNCTIONS | seeds.FUNCTIONS | actions.ACTIONS | seeds.ACTIONS
 
 
 def answer(store: Store, request: Request, caller: Caller) -> Answer:
@@ -52,14 +52,21 @@ def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
         if not rest:
             return single.answer(work, request, model, first)
         if rest[0].name.startswith(_PREFIX):
-            raise _unknown_operation(rest[0].name)
+            on_row = actions.ROW_ACTIONS.get((model.name, rest[0].name.removeprefix(_PREFIX)))
+            if on_row is None or len(rest) > 1:
+                raise _unknown_operation(rest[0].name)
+            return on_row(work, request, model, single.existing(work, model, first))
         return properties.answer(work, request, model, first, rest)
     if not rest:
         return entity_sets.answer(work, request, model)
     if len(rest) == 1 and rest[0].name == "$count":
         return entity_sets.count(work, request, model)
     if len(rest) == 1 and rest[0].name.startswith(_PREFIX):
-        operation = bulk.OPERATIONS.get(rest[0].name.removeprefix(_PREFIX))
+        name = rest[0].name.removeprefix(_PREFIX)
+        of_collection = actions.COLLECTION_ACTIONS.get((model.name, name))
+        if of_collection is not None:
+            return of_collection(work, request, rest[0])
+        operation = bulk.OPERATIONS.get(name)
         if operation is None:
             raise _unknown_operation(rest[0].name)
         if request.method != "POST":

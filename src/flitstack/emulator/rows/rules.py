@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from flitstack.emulator.messages import Refusal
-from flitstack.emulator.rows import attachments, autonumber, money, numbering, states
+from flitstack.emulator.rows import attachments, autonumber, money, numbering, sales, states
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Change
@@ -19,7 +19,7 @@ _FILLED = frozenset(
 )  # fmt: skip
 _ENFORCED_TYPES = frozenset({"String", "Memo", "Lookup", "Customer", "DateTime", "Decimal", "Double", "Money"})
 _NAMED = frozenset({"contact", "lead", "systemuser"})
-_SHADOWS = {"parentcustomerid": ("accountid", "parentcontactid"), "customerid": ("accountid", "contactid")}
+SHADOWS = {"parentcustomerid": ("accountid", "parentcontactid"), "customerid": ("accountid", "contactid")}
 
 
 def rules_for(store: Store, model: EntityModel) -> tuple[Rule, ...]:
@@ -40,8 +40,11 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule]]:
         (bool(autonumber.numbered_columns(model)), autonumber.autonumber_rule(model)),
         (bool(required), _required_rule(required)),
         (model.name in _NAMED, fill_fullname),
-        (any(s in names for s in _SHADOWS), copy_customer),
+        (any(s in names for s in SHADOWS), copy_customer),
         (bool(money.base_columns(model)), money.base_rule(model)),
+        (model.name == "quote", sales.settle_quote),
+        (model.name == "invoice", sales.settle_invoice),
+        (model.name == "lead", sales.settle_lead),
         (bool(model.table.states), states.apply_state),
         (model.name in attachments.BODIES, attachments.check_file),
         (model.name == "annotation" or model.name == "activitymimeattachment", attachments.follow_object),
@@ -80,7 +83,7 @@ def fill_fullname(change: Change) -> None:
 
 def copy_customer(change: Change) -> None:
     """The read-only account and contact columns that follow a customer column."""
-    for customer, shadows in _SHADOWS.items():
+    for customer, shadows in SHADOWS.items():
         if customer not in change.values:
             continue
         kind = change.values.get(f"{customer}$type")

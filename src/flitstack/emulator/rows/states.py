@@ -1,12 +1,13 @@
 """State rules: which status belongs to which state, and which states only an action may set."""
 
 from flitstack.catalogue.types import State
-from flitstack.emulator.messages import Refusal, not_implemented
+from flitstack.emulator.messages import Refusal
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.values import guid_text
 from flitstack.emulator.work import Change
 
 _CLOSED_BY_ACTION = {"opportunity": frozenset({1, 2}), "quote": frozenset({2, 3}), "incident": frozenset({1})}
+_WON = 2
 
 
 def apply_state(change: Change) -> None:
@@ -60,4 +61,6 @@ def _refuse_closing(model: EntityModel, wanted: int) -> None:
             else "This message can not be used to set the state of opportunity to Lost. In order to set state of "
             "opportunity to Lost, use the LoseOpportunity message instead.",
         )
-    raise not_implemented(f"closing a {model.name} by setting statecode {wanted}")
+    message = {"incident": "CloseIncident", "quote": "WinQuote" if wanted == _WON else "CloseQuote"}[model.name]
+    # The code is not documented.
+    raise Refusal(400, "0x80040203", f"The state of a {model.name} is set to {wanted} by the {message} message only.")
