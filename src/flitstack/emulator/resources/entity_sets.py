@@ -10,6 +10,7 @@ from flitstack.emulator.query.options import Options, parse_options
 from flitstack.emulator.query.render import Annotations
 from flitstack.emulator.query.terms import Fragment
 from flitstack.emulator.resources.row_answers import created_at, page_answer, reader, row_answer
+from flitstack.emulator.resources.tracked import is_tracked, tracked_count, tracked_page
 from flitstack.emulator.rows.payload import read_object
 from flitstack.emulator.rows.write import create_rows, location
 from flitstack.emulator.schema import EntityModel
@@ -36,6 +37,10 @@ def create(work: Work, request: Request, model: EntityModel) -> Answer:
 
 def page(work: Work, request: Request, model: EntityModel, restrict: Fragment | None = None) -> Answer:
     """One page; `odata.maxpagesize` gives its size, and then `$top` has no say."""
+    if is_tracked(request):
+        if restrict is not None:
+            raise not_implemented("change tracking of a collection below a row")
+        return tracked_page(work, request, model, _page_size(work, request, Options())[0])
     if "$apply" in request.query:
         return _aggregated(work, request, model, restrict)
     options = parse_options(request.query)
@@ -71,6 +76,8 @@ def _page_size(work: Work, request: Request, options: Options) -> tuple[int, boo
 
 def count(work: Work, request: Request, model: EntityModel, restrict: Fragment | None = None) -> Answer:
     """`/$count`: the number as plain text."""
+    if "$deltatoken" in request.query and restrict is None:
+        return tracked_count(work, request, model)
     options = replace(parse_options(request.query), select=None, order=(), expand=())
     number = reader(work, request).count(model, options, restrict)
     return Answer(200, str(number).encode(), {"Content-Type": "text/plain"})

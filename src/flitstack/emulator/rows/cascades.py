@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flitstack.catalogue.types import OneToMany
 from flitstack.emulator.ddl import is_polymorphic, pair_table, quoted, type_column
 from flitstack.emulator.messages import Refusal
+from flitstack.emulator.rows.deletions import record_deletions
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Work
 
@@ -109,6 +110,7 @@ def _erase(work: Work, model: EntityModel, ids: list[bytes]) -> None:
     store = work.store
     sql = f"DELETE FROM {store.ensure(model)} WHERE {quoted(model.table.id_column)} = ?"
     store.connection.executemany(sql, [(id_,) for id_ in ids])
+    record_deletions(work, model, ids)
     for nav in model.collections.values():
         if nav.pairs is None or not store.exists(pair_table(nav.pairs)):
             continue

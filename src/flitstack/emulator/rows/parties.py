@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from flitstack.emulator.ddl import is_polymorphic, quoted, type_column
 from flitstack.emulator.messages import Refusal
+from flitstack.emulator.rows.deletions import record_deletions
 from flitstack.emulator.rows.payload import Draft, parser
 from flitstack.emulator.rows.references import require
 from flitstack.emulator.work import Change, Values
@@ -90,6 +91,9 @@ def _insert(change: Change, draft: Draft) -> None:
 
 def _remove(change: Change, condition: str) -> None:
     model = change.work.store.schema.tables[_PARTY]
-    change.work.store.connection.execute(
-        f"DELETE FROM {change.work.store.ensure(model)} WHERE activityid = ? AND {condition}", (change.id,)
-    )
+    gone = change.work.store.connection.execute(
+        f"DELETE FROM {change.work.store.ensure(model)} WHERE activityid = ? AND {condition} "
+        f"RETURNING {quoted(model.table.id_column)}",
+        (change.id,),
+    ).fetchall()
+    record_deletions(change.work, model, [id_ for (id_,) in gone])
