@@ -54,13 +54,34 @@ def _text(table: str, entity_set: str, column: Column) -> Checker:
     return check
 
 
+def whole_range(column: Column) -> tuple[int, int]:
+    """Smallest and largest value of an Integer or BigInt column."""
+    if column.type != "Integer":
+        return -(2**63), 2**63 - 1  # catalogue limits of BigInt columns are doubles and would round past the range
+    low, high = _INT_RANGE
+    return (
+        max(low, int(column.min_value)) if column.min_value is not None else low,
+        min(high, int(column.max_value)) if column.max_value is not None else high,
+    )
+
+
+def number_range(column: Column) -> tuple[float, float]:
+    """Smallest and largest value of a Decimal, Double or Money column."""
+    return (
+        column.min_value if column.min_value is not None else -1e11,
+        column.max_value if column.max_value is not None else 1e11,
+    )
+
+
+def number_digits(column: Column) -> int:
+    """Decimals that are kept."""
+    digits = column.precision if column.precision is not None else 10
+    # Precision sources 1 and 2 take their decimals from settings; four is what SQL Server's money keeps.
+    return max(digits, 4) if column.type == "Money" and column.precision_source not in (0, None) else digits
+
+
 def _whole(table: str, entity_set: str, column: Column) -> Checker:
-    low, high = _INT_RANGE if column.type == "Integer" else (-(2**63), 2**63 - 1)
-    name = column.name
-    # Catalogue limits of BigInt columns are doubles and would round past the 64-bit range.
-    if column.type == "Integer":
-        low = max(low, int(column.min_value)) if column.min_value is not None else low
-        high = min(high, int(column.max_value)) if column.max_value is not None else high
+    name, (low, high) = column.name, whole_range(column)
 
     def check(value: object) -> Stored:
         if type(value) is not int:
@@ -73,13 +94,8 @@ def _whole(table: str, entity_set: str, column: Column) -> Checker:
 
 
 def _number(table: str, entity_set: str, column: Column) -> Checker:
-    low = column.min_value if column.min_value is not None else -1e11
-    high = column.max_value if column.max_value is not None else 1e11
-    name, digits = column.name, column.precision if column.precision is not None else 10
+    name, (low, high), digits = column.name, number_range(column), number_digits(column)
     code = "0x80040317" if column.type == "Money" else "0x80044330"
-    if column.type == "Money":
-        # Precision sources 1 and 2 take their decimals from settings; four is what SQL Server's money keeps.
-        digits = digits if column.precision_source in (0, None) else max(digits, 4)
 
     def check(value: object) -> Stored:
         if type(value) is not float and type(value) is not int:

@@ -76,7 +76,7 @@ def create_table(model: EntityModel) -> Iterator[str]:
         if column.name != id_column:
             parts.extend(column_parts(column))
     parts.extend(f"{quoted(key_column(key.name))} TEXT" for key in model.keys)
-    yield f"CREATE TABLE {quoted(model.name)} ({', '.join(parts)}) WITHOUT ROWID"
+    yield f"CREATE TABLE {quoted(model.name)} ({', '.join(parts)})"
     for key in model.keys:
         yield key_index(model.name, key)
 

@@ -43,7 +43,7 @@ class Store:
         self.compiled: dict[object, object] = {}  # what modules derive from the schema; emptied with each change
         self._depth = 0
         self._made: set[str] = set()
-        self.connection.execute("PRAGMA page_size=8192")  # wide rows: a third less system time than 4,096
+        self.connection.execute("PRAGMA page_size=16384")  # wide rows: less time than 4,096 or 8,192
         # Before any other process opens the file: switching to WAL ignores the busy handler.
         self.connection.execute("PRAGMA journal_mode=WAL")
         self.connection.execute(f"PRAGMA synchronous={'FULL' if switches.sync_full else 'NORMAL'}")
@@ -68,6 +68,11 @@ class Store:
         """A fresh row version; ascending over the whole environment."""
         self.version += 1
         return self.version
+
+    def take_versions(self, count: int) -> range:
+        """So many fresh row versions."""
+        self.version += count
+        return range(self.version - count + 1, self.version + 1)
 
     def counter(self, name: str) -> object:
         """A small persistent value, None when never set."""

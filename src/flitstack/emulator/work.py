@@ -1,7 +1,7 @@
 """One request at work: who, when, and what was looked up on the way."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flitstack.emulator.checkers import Stored
@@ -26,7 +26,10 @@ class Owner:
 
 @dataclass(slots=True)
 class Work:
-    """`now` is one moment for the whole request; `owners`, `ownership` and `rates` are read once per request."""
+    """`now` is one moment for the whole request; `owners`, `ownership` and `rates` are read once per request.
+
+    `prepared` is what an operation did before the write lock was taken.
+    """
 
     store: Store
     caller: Caller
@@ -36,6 +39,7 @@ class Work:
     owners: dict[bytes, Owner] = field(default_factory=dict)
     ownership: dict[tuple[str, bytes], Values] = field(default_factory=dict)
     rates: dict[bytes, float] = field(default_factory=dict)
+    prepared: object = None
     _noise: bytes = b""
 
     def __post_init__(self) -> None:
@@ -52,6 +56,11 @@ class Work:
         Unique in the environment by its counter, among environments by the request's random part.
         """
         return self.store.next_version().to_bytes(6, "big") + self._noise
+
+    def new_ids(self, versions: Iterable[int]) -> list[bytes]:
+        """Fresh ids for row versions already taken."""
+        noise = self._noise
+        return [version.to_bytes(6, "big") + noise for version in versions]
 
     def read(self, model: EntityModel, id_: bytes) -> Values:
         """All stored values of a row; 404 when it does not exist."""

@@ -4,16 +4,23 @@ Source: Microsoft Learn, "Use bulk operation messages".
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import orjson
 
 from flitstack.emulator.answers import json_answer, no_content
+from flitstack.emulator.guid_columns import guid_list
 from flitstack.emulator.messages import Answer, Refusal, Request, not_implemented
 from flitstack.emulator.paths import parse_segment
 from flitstack.emulator.resources.row_answers import context
 from flitstack.emulator.resources.single import locate, upsert
+from flitstack.emulator.rows.block_write import insert_block, takes_blocks
+from flitstack.emulator.rows.blocks import Block, Unusual, parse_block
 from flitstack.emulator.rows.payload import read_object
 from flitstack.emulator.rows.references import Target, require
 from flitstack.emulator.rows.write import create_rows, update_row
-from flitstack.emulator.schema import EntityModel
+from flitstack.emulator.schema import EntityModel, Schema
 from flitstack.emulator.values import guid_blob, guid_text
 from flitstack.emulator.work import Work
 
@@ -23,17 +30,44 @@ _TYPE = "Microsoft.Dynamics.CRM."
 
 def create_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
     """200 with the ids in order."""
+    prepared = work.prepared
+    if not isinstance(prepared, _Prepared) or prepared.schema is not work.store.schema:
+        prepared = _prepare(work, request, model)
+    ids = insert_block(prepared.block) if prepared.block is not None else None
+    if ids is None:
+        ids = create_rows(work, model, prepared.targets)
+    body = {"@odata.context": context(request, f"{_TYPE}CreateMultipleResponse"), "Ids": orjson.Fragment(guid_list(ids))}
+    return json_answer(body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What a CreateMultiple did without the write lock, by the schema of that moment."""
+
+    schema: Schema
+    targets: list[Body]
+    block: Block | None
+
+
+def prepare(work: Work, request: Request, entity_set: str, message: str) -> None:
+    """Read and check a CreateMultiple before the write lock is taken, so that processes do this at the same time."""
+    model = work.store.schema.entity_sets.get(entity_set)
+    if model is not None and message == "CreateMultiple":
+        work.prepared = _prepare(work, request, model)
+
+
+def _prepare(work: Work, request: Request, model: EntityModel) -> _Prepared:
     targets = _targets(work, request, model)
     if not work.store.switches.nested_parties_in_bulk:
         parties = f"{model.name}_activity_parties"
         if any(parties in target for target in targets):
             raise not_implemented(f"'{parties}' inside CreateMultiple (see the switch nested_parties_in_bulk)")
-    ids = create_rows(work, model, targets)
-    body = {
-        "@odata.context": context(request, f"{_TYPE}CreateMultipleResponse"),
-        "Ids": [guid_text(id_) for id_ in ids],
-    }
-    return json_answer(body)
+    model.require_message("Create")
+    block = None
+    if takes_blocks(work.store, model):
+        with suppress(Unusual, Refusal):  # row by row they get the exact refusal
+            block = parse_block(work, model, targets)
+    return _Prepared(work.store.schema, targets, block)
 
 
 def update_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
@@ -79,8 +113,8 @@ def _targets(work: Work, request: Request, model: EntityModel) -> list[Body]:
         raise Refusal(400, "0x80040203", "The parameter 'Targets' holds no rows.")
     expected = _TYPE + model.name
     for target in targets:
-        kind = target.pop("@odata.type", None)
-        if not isinstance(kind, str) or kind.lstrip("#") != expected:
+        kind = target.get("@odata.type")
+        if kind != expected and not (isinstance(kind, str) and kind.lstrip("#") == expected):
             raise Refusal(
                 400,
                 "0x80048d19",

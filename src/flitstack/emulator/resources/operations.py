@@ -20,6 +20,8 @@ def answer(store: Store, request: Request, caller: Caller) -> Answer:
         return _route(work, request, segments)
     if not caller.suppress_duplicates and request.method in {"POST", "PATCH", "PUT"}:
         raise not_implemented("duplicate detection (MSCRM.SuppressDuplicateDetection: false)")
+    if request.method == "POST" and len(segments) == 2 and segments[0].arguments is None:
+        bulk.prepare(work, request, segments[0].name, segments[1].name.removeprefix(_PREFIX))
     with store.transaction():
         return _route(work, request, segments)
 

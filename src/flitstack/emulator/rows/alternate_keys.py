@@ -1,6 +1,6 @@
 """Alternate keys: the folded text that is unique, and finding a row by its key values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flitstack.catalogue.types import Key
 from flitstack.emulator.checkers import Stored, checker_for
@@ -26,6 +26,22 @@ def key_text(key: Key, values: Mapping[str, Stored]) -> str | None:
             return None
         parts.append(fold(value) or "" if isinstance(value, str) else _plain(value))
     return _BETWEEN.join(parts)
+
+
+def key_texts(columns: Sequence[Sequence[Stored]]) -> Sequence[str | None]:
+    """`key_text` of many rows, whose values of the key's columns are given."""
+    folded = [_folded(values) for values in columns]
+    if len(folded) == 1:
+        return folded[0]
+    return [None if None in parts else _BETWEEN.join(parts) for parts in zip(*folded, strict=True)]  # type: ignore[arg-type]
+
+
+def _folded(values: Sequence[Stored]) -> list[str | None]:
+    if set(map(type, values)) == {str}:
+        return [fold(value) for value in values]  # type: ignore[arg-type]
+    return [
+        None if value is None else (fold(value) or "" if isinstance(value, str) else _plain(value)) for value in values
+    ]
 
 
 def _plain(value: float | bytes) -> str:

@@ -29,7 +29,7 @@ def base_rule(model: EntityModel) -> Callable[[Change], None]:
         currency = _currency(change, pairs)
         if currency is None:
             return
-        rate = _rate(change.work, currency)
+        rate = rate_of(change.work, currency)
         if change.before is not None and rate != change.before.get("exchangerate"):
             touched = list(pairs)
         if has_rate:
@@ -53,7 +53,8 @@ def _currency(change: Change, pairs: Iterable[str]) -> bytes | None:
     return default
 
 
-def _rate(work: Work, currency: bytes) -> float:
+def rate_of(work: Work, currency: bytes) -> float:
+    """Exchange rate of a currency; looked up once per request."""
     rate = work.rates.get(currency)
     if rate is None:
         model = work.store.schema.tables["transactioncurrency"]

@@ -13,7 +13,7 @@ from flitstack.emulator.rows.references import Target, parse_target
 from flitstack.emulator.schema import CollectionNav, EntityModel, LookupNav
 from flitstack.emulator.store import Store
 
-_BIND = "@odata.bind"
+BIND = "@odata.bind"
 
 
 @dataclass(slots=True)
@@ -60,8 +60,8 @@ class RowParser:
         return draft
 
     def _unusual(self, draft: Draft, name: str, value: object, content_ids: Mapping[str, str]) -> None:
-        if name.endswith(_BIND):
-            self._bind(draft, name[: -len(_BIND)], value, content_ids)
+        if name.endswith(BIND):
+            self._bind(draft, name[: -len(BIND)], value, content_ids)
         elif "@" in name or name in self.ignored or (value is None and name in self.unsupported):
             return
         elif name in self.unsupported:

@@ -1,7 +1,7 @@
 """References to rows: `/accounts(guid)`, `accounts(accountnumber='A1')`, an absolute URL, or `$1`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from flitstack.emulator.ddl import quoted
@@ -12,7 +12,7 @@ from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.store import Store
 from flitstack.emulator.values import guid_blob, guid_text
 
-_PLAIN = re.compile(r"/?(\w+)\(([0-9a-fA-F-]{36})\)")
+PLAIN = re.compile(r"/?(\w+)\(([0-9a-fA-F-]{36})\)")
 _ABSOLUTE = re.compile(r"(?:https?://[^/]+/)?api/data/v\d+\.\d+/", re.IGNORECASE)
 _CHUNK = 500
 
@@ -29,7 +29,7 @@ def parse_target(store: Store, text: object, content_ids: Mapping[str, str]) -> 
     """The row a reference names. A key is looked up at once, an id is taken as it is (see `require`)."""
     if not isinstance(text, str):
         raise _bad_reference(text)
-    plain = _PLAIN.fullmatch(text)
+    plain = PLAIN.fullmatch(text)
     if plain:
         id_ = guid_blob(plain[2])
         if id_ is not None:
@@ -59,21 +59,25 @@ def require(store: Store, targets: Iterable[Target]) -> None:
     for target in targets:
         by_table.setdefault(target.model.name, (target.model, set()))[1].add(target.id)
     for model, wanted in by_table.values():
-        ids = sorted(wanted)
-        for start in range(0, len(ids), _CHUNK):
-            chunk = ids[start : start + _CHUNK]
-            present = _present(store, model, chunk)
-            for id_ in chunk:
-                if id_ not in present:
-                    raise missing_row(model, id_)
+        require_ids(store, model, wanted)
+
+
+def require_ids(store: Store, model: EntityModel, wanted: Collection[bytes]) -> None:
+    """404 0x80040217 unless all ids are rows of the table."""
+    ids = sorted(wanted)
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        present = _present(store, model, chunk)
+        if len(present) < len(chunk):
+            raise missing_row(model, next(id_ for id_ in chunk if id_ not in present))
 
 
 def _present(store: Store, model: EntityModel, ids: list[bytes]) -> set[bytes]:
     id_column = quoted(model.table.id_column)
-    marks = ",".join("?" * len(ids))
-    rows = store.connection.execute(
-        f"SELECT {id_column} FROM {store.ensure(model)} WHERE {id_column} IN ({marks})", ids
-    )
+    # Filled up to a power of two, so that few statements serve all counts.
+    count = 1 << (len(ids) - 1).bit_length()
+    sql = f"SELECT {id_column} FROM {store.ensure(model)} WHERE {id_column} IN ({','.join('?' * count)})"
+    rows = store.connection.execute(sql, [*ids, *ids[-1:] * (count - len(ids))])
     return {row[0] for row in rows}
 
 

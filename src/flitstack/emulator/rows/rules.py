@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from flitstack.emulator.messages import Refusal
-from flitstack.emulator.rows import attachments, autonumber, money, numbering, sales, states
+from flitstack.emulator.rows import attachments, autonumber, block_rules, money, numbering, sales, states
+from flitstack.emulator.rows.block_rules import BlockRule
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Change
@@ -27,27 +28,38 @@ def rules_for(store: Store, model: EntityModel) -> tuple[Rule, ...]:
     slot = ("rules", model.name)
     found = store.compiled.get(slot)
     if not isinstance(found, tuple):
-        found = tuple(rule for applies, rule in _candidates(model) if applies)
+        found = tuple(rule for applies, rule, _ in _candidates(model) if applies)
         store.compiled[slot] = found
     return found
 
 
-def _candidates(model: EntityModel) -> list[tuple[bool, Rule]]:
+def block_rules_for(store: Store, model: EntityModel) -> tuple[BlockRule, ...] | None:
+    """The same rules for a block of new rows; None when one of them knows only single rows."""
+    slot = ("block rules", model.name)
+    if slot not in store.compiled:
+        found = [together for applies, _, together in _candidates(model) if applies]
+        store.compiled[slot] = None if None in found else tuple(found)
+    return store.compiled[slot]  # type: ignore[return-value]
+
+
+def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]:
+    """Whether a rule applies, the rule for a row, and for a block where there is one (block_rules.py)."""
     names = model.stored
     required = tuple(c.name for c in names.values() if _is_enforced(model, c.name))
+    has_customer, has_money = any(s in names for s in SHADOWS), bool(money.base_columns(model))
     return [
-        (model.name in numbering.NUMBERED, numbering.fill_number),
-        (bool(autonumber.numbered_columns(model)), autonumber.autonumber_rule(model)),
-        (bool(required), _required_rule(required)),
-        (model.name in _NAMED, fill_fullname),
-        (any(s in names for s in SHADOWS), copy_customer),
-        (bool(money.base_columns(model)), money.base_rule(model)),
-        (model.name == "quote", sales.settle_quote),
-        (model.name == "invoice", sales.settle_invoice),
-        (model.name == "lead", sales.settle_lead),
-        (bool(model.table.states), states.apply_state),
-        (model.name in attachments.BODIES, attachments.check_file),
-        (model.name == "annotation" or model.name == "activitymimeattachment", attachments.follow_object),
+        (model.name in numbering.NUMBERED, numbering.fill_number, None),
+        (bool(autonumber.numbered_columns(model)), autonumber.autonumber_rule(model), None),
+        (bool(required), _required_rule(required), block_rules.required_rule(required)),
+        (model.name in _NAMED, fill_fullname, block_rules.fill_fullname),
+        (has_customer, copy_customer, block_rules.copy_customer(SHADOWS)),
+        (has_money, money.base_rule(model), block_rules.base_rule(model)),
+        (model.name == "quote", sales.settle_quote, None),
+        (model.name == "invoice", sales.settle_invoice, None),
+        (model.name == "lead", sales.settle_lead, None),
+        (bool(model.table.states), states.apply_state, block_rules.apply_states),
+        (model.name in attachments.BODIES, attachments.check_file, None),
+        (model.name in {"annotation", "activitymimeattachment"}, attachments.follow_object, None),
     ]
 
 

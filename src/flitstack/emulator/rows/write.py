@@ -193,7 +193,7 @@ def _insert(work: Work, model: EntityModel, rows: Sequence[Values]) -> None:
     """
     shared = _shared(rows) if len(rows) >= _MANY else {}
     columns = tuple(column for column in dict.fromkeys(chain.from_iterable(rows)) if column not in shared)
-    blank: Values = {column: _default(model.stored.get(column)) for column in columns}
+    blank: Values = {column: default_of(model.stored.get(column)) for column in columns}
     in_order = itemgetter(*columns) if len(columns) > 1 else lambda values: (values[columns[0]],)
     names = ", ".join(map(quoted, (*columns, *shared)))
     marks = ", ".join([*("?" * len(columns)), *map(literal, shared.values())])
@@ -215,7 +215,8 @@ def _shared(rows: Sequence[Values]) -> Values:
     }
 
 
-def _default(column: Column | None) -> int | None:
+def default_of(column: Column | None) -> int | None:
+    """What a row without a value for the column gets."""
     return None if column is None or column.default is None else int(column.default)
 
 
