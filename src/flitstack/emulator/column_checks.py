@@ -42,9 +42,13 @@ def column_checker(column: Column, check: Checker) -> ColumnChecker:
     return check_column
 
 
-def with_nulls(values: Sequence[object], present: Iterator[Stored]) -> list[Stored]:
+class Sparse(list[Stored]):
+    """A column known to hold nulls."""
+
+
+def with_nulls(values: Sequence[object], present: Iterator[Stored]) -> Sparse:
     """What became of the present ones, at their places."""
-    return [None if value is None else next(present) for value in values]
+    return Sparse([None if value is None else next(present) for value in values])
 
 
 def _never(values: Sequence[Any], types: set[type]) -> None:

@@ -48,6 +48,7 @@ class Store:
         self.connection.execute("PRAGMA journal_mode=WAL")
         self.connection.execute(f"PRAGMA synchronous={'FULL' if switches.sync_full else 'NORMAL'}")
         self.connection.execute("PRAGMA cache_size=-65536")
+        self.connection.execute("PRAGMA secure_delete=OFF")  # some builds overwrite every cell that moves
         self.connection.create_function("fold", 1, fold, deterministic=True)
         self.connection.create_function("matches", 2, matches, deterministic=True)
         for statement in _BASE:

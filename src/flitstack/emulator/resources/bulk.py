@@ -36,7 +36,10 @@ def create_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
     ids = insert_block(prepared.block) if prepared.block is not None else None
     if ids is None:
         ids = create_rows(work, model, prepared.targets)
-    body = {"@odata.context": context(request, f"{_TYPE}CreateMultipleResponse"), "Ids": orjson.Fragment(guid_list(ids))}
+    body = {
+        "@odata.context": context(request, f"{_TYPE}CreateMultipleResponse"),
+        "Ids": orjson.Fragment(guid_list(ids)),
+    }
     return json_answer(body)
 
 

@@ -33,7 +33,7 @@ def key_texts(columns: Sequence[Sequence[Stored]]) -> Sequence[str | None]:
     folded = [_folded(values) for values in columns]
     if len(folded) == 1:
         return folded[0]
-    return [None if None in parts else _BETWEEN.join(parts) for parts in zip(*folded, strict=True)]  # type: ignore[arg-type]
+    return [None if None in parts else _BETWEEN.join(parts) for parts in zip(*folded, strict=True)]
 
 
 def _folded(values: Sequence[Stored]) -> list[str | None]:

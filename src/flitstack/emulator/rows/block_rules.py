@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from flitstack.emulator.checkers import Stored, number_digits
 from flitstack.emulator.rows.blocks import Block, Unusual
 from flitstack.emulator.rows.money import base_columns, rate_of
-from flitstack.emulator.rows.states import apply_state
 from flitstack.emulator.rows.stamps import stamp_owner
+from flitstack.emulator.rows.states import apply_state
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Change
 
@@ -134,12 +134,15 @@ def _ask_once_per_case(block: Block, columns: Sequence[str], rule: Callable[[Cha
     fixed = {column: block.constants[column] for column in columns if column in block.constants}
     found = {case: _settled(block, fixed | dict(zip(given, case, strict=True)), rule) for case in set(cases)}
     outcomes = list(found.values())
+    put: dict[str, dict[tuple[Stored, ...], Stored]] = {}
     for column in dict.fromkeys(name for outcome in outcomes for name in outcome):
         if all(outcome.get(column) == outcomes[0].get(column) for outcome in outcomes):
             block.put_same(column, outcomes[0].get(column))
         else:
             by_case = {case: outcome.get(column) for case, outcome in found.items()}
-            block.put(column, [by_case[case] for case in cases])
+            same = next((name for name, known in put.items() if known == by_case), None)
+            put[column] = by_case
+            block.put(column, block.columns[same] if same else [by_case[case] for case in cases])
 
 
 def _settled(block: Block, values: dict[str, Stored], rule: Callable[[Change], None]) -> dict[str, Stored]:

@@ -20,7 +20,7 @@ from flitstack.emulator.store import Store
 from flitstack.emulator.work import Work
 
 Body = Mapping[str, object]
-Kinds = Sequence[str | None]
+Pointed = tuple[Sequence[Stored], Sequence[Stored]]  # ids and tables
 
 
 class Unusual(Exception):
@@ -82,7 +82,9 @@ def parse_block(work: Work, model: EntityModel, bodies: Sequence[Body]) -> Block
     for column, bound in binds.items():
         if column in block.columns or (len(bound) > 1 and not _is_one_each([name for name, _ in bound], bodies)):
             raise Unusual
-        ids, kinds = _bound(block, [(nav, alike[name] if alike else [b.get(name) for b in bodies]) for name, nav in bound])
+        ids, kinds = _bound(
+            block, [(nav, alike[name] if alike else [b.get(name) for b in bodies]) for name, nav in bound]
+        )
         _point(block, column, ids, kinds)
     return block
 
@@ -114,9 +116,7 @@ def _is_one_each(names: Sequence[str], bodies: Sequence[Body]) -> bool:
     return all(sum(name in body for name in names) <= 1 for body in bodies)
 
 
-def _bound(
-    block: Block, bound: Sequence[tuple[LookupNav, Sequence[object]]]
-) -> tuple[Sequence[bytes | None], Kinds]:
+def _bound(block: Block, bound: Sequence[tuple[LookupNav, Sequence[object]]]) -> Pointed:
     """Ids and tables that one lookup takes from the properties that bind it, of which each row has at most one."""
     ids, kinds = _references(block, *bound[0])
     for nav, values in bound[1:]:
@@ -126,7 +126,7 @@ def _bound(
     return ids, kinds
 
 
-def _references(block: Block, nav: LookupNav, values: Sequence[object]) -> tuple[Sequence[bytes | None], Kinds]:
+def _references(block: Block, nav: LookupNav, values: Sequence[object]) -> Pointed:
     present = [value for value in values if value is not None]
     if not present:
         return [None] * len(values), [None] * len(values)
@@ -162,7 +162,7 @@ def _read_plain(store: Store, texts: Sequence[object]) -> tuple[list[bytes], lis
     return None if ids is None else (ids, [store.schema.by_entity_set(plain[1]).name] * len(ids))
 
 
-def _point(block: Block, column: str, ids: Sequence[bytes | None], kinds: Kinds) -> None:
+def _point(block: Block, column: str, ids: Sequence[Stored], kinds: Sequence[Stored]) -> None:
     block.put(column, ids)
     if not is_polymorphic(block.model.columns[column]):
         return
