@@ -17,6 +17,10 @@ from flitstack.emulator.work import Change
 BlockRule = Callable[[Block], None]
 
 
+def leave_new(block: Block) -> None:
+    """For rules that say nothing about new rows."""
+
+
 def required_rule(required: tuple[str, ...]) -> BlockRule:
     """No required column without a value."""
 
