@@ -105,6 +105,14 @@ class Doorkeeper:
             return Caller(user, headers, suppress)
         return Caller(impersonated, headers, suppress, on_behalf_of=user)
 
+    def acting(self, caller: Caller, headers: Mapping[str, str]) -> Caller:
+        """The caller of one part of a batch, which may name somebody else to act for. Refusal as for `caller`."""
+        suppress = headers.get("mscrm.suppressduplicatedetection", "").lower() != "false"
+        impersonated = self._impersonated(headers)
+        if impersonated is None:
+            return Caller(caller.user_id, headers, suppress, caller.on_behalf_of)
+        return Caller(impersonated, headers, suppress, caller.on_behalf_of or caller.user_id)
+
     def _impersonated(self, headers: Mapping[str, str]) -> UUID | None:
         for header, column in (("callerobjectid", "azureactivedirectoryobjectid"), ("mscrmcallerid", "systemuserid")):
             text = headers.get(header, "").strip().strip("{}")

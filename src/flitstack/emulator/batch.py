@@ -17,13 +17,12 @@ from flitstack.emulator.batch_parts import (
     read_batch,
     write_batch,
 )
-from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
-from flitstack.emulator.urls import read_resource
+from flitstack.emulator.messages import Answer, Caller, Refusal, Request
+from flitstack.emulator.urls import MAX_URL_IN_BATCH, read_resource, url_too_long
 
 MAX_REQUESTS = 1000
 Perform = Callable[[Request, Caller], Answer]
 _REFERENCE = re.compile(r"\$([^/?()]+)")
-_CALLERS = frozenset({"mscrmcallerid", "callerobjectid"})
 # What a part takes from the request around it; all other headers stand in the part itself.
 _INHERITED = ("mscrm.bypasscustompluginexecution", "mscrm.bypassbusinesslogicexecution", "mscrm.solutionuniquename")
 
@@ -31,7 +30,8 @@ _INHERITED = ("mscrm.bypasscustompluginexecution", "mscrm.bypassbusinesslogicexe
 class Batch:
     """One `$batch` request at work.
 
-    `perform` raises Refusal; `answer` turns every failure of a part into its answer; `transaction` holds a change set.
+    `perform` raises Refusal; `answer` turns every failure of a part into its answer; `transaction` holds a change set;
+    `act` gives the caller of a part by its headers.
     """
 
     def __init__(
@@ -41,12 +41,14 @@ class Batch:
         perform: Perform,
         answer: Perform,
         transaction: Callable[[], AbstractContextManager[None]],
+        act: Callable[[Caller, Mapping[str, str]], Caller],
     ) -> None:
         self._request = request
         self._caller = caller
         self._perform = perform
         self._answer = answer
         self._transaction = transaction
+        self._act = act
         self._outer = {name: request.headers[name] for name in _INHERITED if name in request.headers}
 
     def run(self, *, only_half: bool = False) -> Answer:
@@ -81,10 +83,10 @@ class Batch:
 
     def _run_part(self, part: Part) -> Answer:
         try:
-            request = self._to_request(part, {})
+            request, caller = self._to_request(part, {}), self._caller_of(part)
         except Refusal as refusal:
             return refused(refusal)
-        return self._answer(request, self._caller_of(part))
+        return self._answer(request, caller)
 
     def _run_changes(self, changes: ChangeSet) -> PartAnswer | ChangeSetAnswer:
         """All of it or nothing: the first refusal is the one answer of the change set."""
@@ -105,8 +107,8 @@ class Batch:
         return done
 
     def _caller_of(self, part: Part) -> Caller:
-        suppress = part.headers.get("mscrm.suppressduplicatedetection", "").lower() != "false"
-        return Caller(self._caller.user_id, part.headers, suppress, self._caller.on_behalf_of)
+        """Whoever asks for the batch, unless the part acts for somebody of its own."""
+        return self._act(self._caller, part.headers)
 
     def _to_request(self, part: Part, ids: Mapping[str, str]) -> Request:
         url = part.url.lstrip("/") if part.url.startswith("/$") else part.url
@@ -121,8 +123,8 @@ class Batch:
             raise Refusal(404, "0x8006088a", f"Resource not found for the segment '{part.url}'.")
         if resource.path.startswith("$batch"):
             raise malformed("a batch must not hold another one.")
-        if not _CALLERS.isdisjoint(part.headers):
-            raise not_implemented("impersonation of a single part of a batch")
+        if len(part.url) > MAX_URL_IN_BATCH:
+            raise url_too_long(part.url, MAX_URL_IN_BATCH)
         return Request(
             part.method,
             resource.path,

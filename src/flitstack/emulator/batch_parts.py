@@ -56,7 +56,10 @@ def malformed(detail: str) -> Refusal:
 
 def read_batch(content_type: str, body: bytes) -> list[Part | ChangeSet]:
     """The requests of a batch in order. Refusal 0x80048d19 when it cannot be read."""
-    return [_read_item(piece, is_nested=False) for piece in _pieces(content_type, body)]
+    items = [_read_item(piece, is_nested=False) for piece in _pieces(content_type, body)]
+    if not items:
+        raise malformed("the multipart body has no part that begins with its boundary.")
+    return items
 
 
 def _pieces(content_type: str, body: bytes) -> Iterator[bytes]:
@@ -87,7 +90,11 @@ def _read_item(piece: bytes, *, is_nested: bool) -> Part | ChangeSet:
         if is_nested:
             raise malformed("a change set must not hold another one.")
         inner = tuple(_read_item(part, is_nested=True) for part in _pieces(kind, content))
-        return ChangeSet(tuple(part for part in inner if isinstance(part, Part)))
+        parts = tuple(part for part in inner if isinstance(part, Part))
+        named = [part.content_id for part in parts if part.content_id is not None]
+        if len(set(named)) < len(named):
+            raise malformed("a Content-ID stands twice in one change set.")
+        return ChangeSet(parts)
     if not kind.lower().startswith("application/http"):
         raise malformed(f"a part has the content type '{kind}'; application/http is expected.")
     return _read_request(content.lstrip(b"\r\n"), headers.get("content-id"))

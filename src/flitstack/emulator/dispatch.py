@@ -4,7 +4,7 @@ import re
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -17,6 +17,7 @@ from flitstack.emulator.messages import Answer, Caller, Refusal, Request
 from flitstack.emulator.metadata.router import METADATA_ROOTS, Metadata, changing
 from flitstack.emulator.mishaps import planned_refusal
 
+Act = Callable[[Caller, Mapping[str, str]], Caller]
 DrawForPart = Callable[[str, str, str, str], Mishap]
 _TARGET = re.compile(rb'"@odata\.type"')
 
@@ -27,10 +28,11 @@ class Dispatcher:
     `written`: rows the last answered request wrote, by kind. `units`: what it counts for the daily entitlement.
     """
 
-    def __init__(self, environment: Environment, metadata: Metadata, draw: DrawForPart) -> None:
+    def __init__(self, environment: Environment, metadata: Metadata, draw: DrawForPart, act: Act) -> None:
         self._environment = environment
         self._metadata = metadata
         self._draw = draw
+        self._act = act
         self.written: list[tuple[str, int]] = []
         self.units = 0
 
@@ -49,6 +51,8 @@ class Dispatcher:
         if root in METADATA_ROOTS:
             return self._metadata.answer(request, caller)
         if not path:
+            if request.method != "GET":
+                raise Refusal(405, "", f"The requested resource does not support http method '{request.method}'.")
             return self._service_document(request)
         return self._perform_on_rows(request, caller)
 
@@ -60,6 +64,11 @@ class Dispatcher:
         written = written_rows(kind, named, answer)
         if written:
             self.written.append((kind, written))
+        wanted = request.prefers("odata.include-annotations") if request.headers.get("prefer") else None
+        if wanted is not None and answer.body and answer.status < 300:
+            applied = answer.headers.get("Preference-Applied")
+            found = f'odata.include-annotations="{wanted}"'
+            answer.headers["Preference-Applied"] = f"{applied},{found}" if applied else found
         return answer
 
     def begin_batch(self, request: Request, caller: Caller) -> None:
@@ -70,7 +79,7 @@ class Dispatcher:
     def _batch(self, request: Request, caller: Caller, *, only_half: bool = False) -> Answer:
         # One commit for all parts: each is undone alone by its savepoint, and a commit costs more than a small row.
         with self._environment.transaction():
-            batch = Batch(request, caller, self._perform_part, self._answer_part, self._change_set)
+            batch = Batch(request, caller, self._perform_part, self._answer_part, self._change_set, self._act)
             return batch.run(only_half=only_half)
 
     @contextmanager

@@ -66,7 +66,7 @@ class Instance:
         self.doorkeeper = Doorkeeper(self.environment, self.clock.now, is_open=options.is_open)
         self.metadata = Metadata(self.environment, self.clock.now, options.metadata)
         self.entitlement = Entitlement(self.state.cells, self.environment)
-        self.dispatcher = Dispatcher(self.environment, self.metadata, self.draw_for_part)
+        self.dispatcher = Dispatcher(self.environment, self.metadata, self.draw_for_part, self.doorkeeper.acting)
 
     def close(self) -> None:
         """Close the data directory."""

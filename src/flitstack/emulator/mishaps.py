@@ -49,14 +49,14 @@ def respond(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
 
-def cut(http: web.Request) -> web.Response:
+def cut(http: web.BaseRequest) -> web.Response:
     """Reset the connection; the response object only ends the handler."""
     if http.transport is not None:
         http.transport.abort()
     return web.Response(status=503)
 
 
-async def lose(http: web.Request, rule: Rule, answer: Answer, clock: Clock) -> web.StreamResponse:
+async def lose(http: web.BaseRequest, rule: Rule, answer: Answer, clock: Clock) -> web.StreamResponse:
     """What was done is committed, but its answer does not arrive, or not whole, or late."""
     if rule.kind == "timeout":
         await clock.spend(rule.seconds)

@@ -3,6 +3,7 @@
 All work on the environment happens on the event loop's thread, one request at a time.
 """
 
+import asyncio
 import re
 import ssl
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,9 @@ from hashlib import sha256
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
 
 from flitstack.emulator.admin import PREFIX, answer_admin
 from flitstack.emulator.answers import json_answer, refused
@@ -23,7 +26,7 @@ from flitstack.emulator.instance import Instance
 from flitstack.emulator.limits import MAX_SERVERS, Throttle
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.mishaps import LOSING, REFUSING, cut, lose, planned_answer, respond
-from flitstack.emulator.urls import Resource, read_resource
+from flitstack.emulator.urls import MAX_URL, Resource, read_resource, url_too_long
 
 MAX_BODY_BYTES = 128 * 1024 * 1024
 _TOKEN = re.compile(r"/([^/]+)/oauth2/(?:v2\.0/)?token")
@@ -58,18 +61,16 @@ class Front:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
 
-    def application(self) -> web.Application:
-        """Everything under one catch-all route: the service reads raw URLs, not a router's idea of them."""
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.router.add_route("*", "/{anything:.*}", self._handle)
-        return app
-
-    async def _handle(self, http: web.Request) -> web.StreamResponse:
+    async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
+        """The answer to any request; the service reads raw URLs, not a router's idea of them."""
         path = http.raw_path.partition("?")[0]
         try:
             body = await http.read()
         except web.HTTPRequestEntityTooLarge:
-            return respond(refused(Refusal(413, "0x80072323", "The request is too large.")))
+            # Status of the documentation's class of errors, the code is the emulator's choice.
+            return respond(refused(Refusal(413, "0x0", f"A request has at most {MAX_BODY_BYTES:,} bytes.")))
+        if len(http.raw_path) > MAX_URL:
+            return respond(refused(url_too_long(http.raw_path, MAX_URL)))
         if f"{path}/".startswith(PREFIX):
             return respond(answer_admin(self._instance, http.method, path[len(PREFIX) :], body))
         token = _TOKEN.fullmatch(path)
@@ -93,7 +94,7 @@ class Front:
         except TokenRefused as refusal:
             return json_answer({"error": refusal.error, "error_description": refusal.description}, refusal.status)
 
-    async def _answer_data(self, http: web.Request, resource: Resource, body: bytes) -> web.StreamResponse:
+    async def _answer_data(self, http: web.BaseRequest, resource: Resource, body: bytes) -> web.StreamResponse:
         instance = self._instance
         instance.refresh()
         request = _to_request(http, resource, body)
@@ -205,7 +206,7 @@ class Front:
         return answer
 
 
-def _to_request(http: web.Request, resource: Resource, body: bytes) -> Request:
+def _to_request(http: web.BaseRequest, resource: Resource, body: bytes) -> Request:
     headers: dict[str, str] = {}
     for name, value in http.headers.items():
         key = name.lower()
@@ -230,6 +231,40 @@ def _challenged(refusal: Refusal, base_url: str) -> Answer:
     return answer
 
 
+class _Connection(web.RequestHandler):
+    """A connection that answers what is no HTTP, too, with the error body of the service."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """400 for bytes that are no request. What nobody foresaw goes its usual way."""
+        if status != 400:
+            return super().handle_error(request, status, exc, message)
+        response = respond(refused(Refusal(400, "0x0", "Bad Request - the request is no valid HTTP.")))
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    """Hands out our connections instead of aiohttp's."""
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+def _make_request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: "asyncio.Task[None]",
+) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
+
+
 async def serve(
     instance: Instance,
     host: str,
@@ -239,14 +274,13 @@ async def serve(
     tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is done. `on_ready` gets the URL once connections are accepted; port 0 takes a free one."""
-    # A URL may have 32,768 characters (Microsoft Learn, "Compose HTTP requests"); aiohttp alone stops at 8,190.
-    runner = web.AppRunner(
-        Front(instance).application(),
+    server = _Server(
+        Front(instance).handle,
+        request_factory=_make_request,
         access_log=None,
-        handle_signals=False,
-        shutdown_timeout=2,
-        max_line_size=33_000,
+        max_line_size=4 * MAX_URL,  # longer than any URL that is taken: the refusal is then the emulator's own
     )
+    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=2)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls)

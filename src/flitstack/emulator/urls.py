@@ -4,7 +4,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_plus
 
-_API = re.compile(r"/api/data/v9\.\d(?=[/?]|$)")
+from flitstack.emulator.messages import Refusal
+
+_API = re.compile(r"/api/data/v9\.[012](?=[/?]|$)")
+# Source: Microsoft Learn, "Compose HTTP requests and handle errors", "Execute batch operations using the Web API".
+MAX_URL = 32_768
+MAX_URL_IN_BATCH = 65_536
 _ORIGIN = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
@@ -41,3 +46,8 @@ def _read_query(text: str) -> dict[str, str]:
         if name:
             found[unquote_plus(name)] = unquote_plus(value)
     return found
+
+
+def url_too_long(url: str, most: int) -> Refusal:
+    """400 for a URL the service does not take; its code is the emulator's choice."""
+    return Refusal(400, "0x0", f"The request URL has {len(url):,} characters; at most {most:,} are allowed.")

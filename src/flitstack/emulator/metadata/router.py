@@ -54,6 +54,8 @@ class Metadata:
         live = Live(self._environment)
         segments = parse_path(request.path)
         root = segments[0].name
+        if root in _DEFINITIONS and segments[0].arguments is not None and not segments[0].is_row:
+            raise Refusal(400, "0x80060888", f"'{segments[0].arguments}' is no key of '{root}'.")
         if root == "$metadata":
             return csdl.answer(live, request)
         if root == "sdkmessagefilters" and request.method == "GET":

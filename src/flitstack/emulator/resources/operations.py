@@ -7,7 +7,8 @@ from flitstack.emulator.store import Store
 from flitstack.emulator.work import Work
 
 _PREFIX = "Microsoft.Dynamics.CRM."
-_UNBOUND = unbound.FUNCTIONS | seeds.FUNCTIONS | actions.ACTIONS | seeds.ACTIONS
+_FUNCTIONS = unbound.FUNCTIONS | seeds.FUNCTIONS
+_UNBOUND = _FUNCTIONS | actions.ACTIONS | seeds.ACTIONS
 
 
 def answer(store: Store, request: Request, caller: Caller) -> Answer:
@@ -42,6 +43,10 @@ def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
     first = segments[0]
     handler = _UNBOUND.get(first.name)
     if handler is not None and first.name not in work.store.schema.entity_sets:
+        if first.name not in _FUNCTIONS:
+            _require_post(request)
+        elif request.method != "GET":
+            raise _no_such_resource(request)
         return handler(work, request, first)
     sets = work.store.schema.entity_sets
     if first.name not in sets and first.name[:1].isupper() and first.name.lower() not in sets:
@@ -57,6 +62,7 @@ def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
             on_row = actions.ROW_ACTIONS.get((model.name, rest[0].name.removeprefix(_PREFIX)))
             if on_row is None or len(rest) > 1:
                 raise _unknown_operation(rest[0].name)
+            _require_post(request)
             return on_row(work, request, model, single.existing(work, model, first))
         return properties.answer(work, request, model, first, rest)
     if not rest:
@@ -67,14 +73,26 @@ def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
         name = rest[0].name.removeprefix(_PREFIX)
         of_collection = actions.COLLECTION_ACTIONS.get((model.name, name))
         if of_collection is not None:
+            _require_post(request)
             return of_collection(work, request, rest[0])
         operation = bulk.OPERATIONS.get(name)
         if operation is None:
             raise _unknown_operation(rest[0].name)
-        if request.method != "POST":
-            raise Refusal(404, "", "No HTTP resource was found that matches the request URI.")
+        _require_post(request)
         return operation(work, request, model)
     raise Refusal(404, "0x8006088a", f"Resource not found for the segment '{rest[0].name}'.")
+
+
+def _require_post(request: Request) -> None:
+    if request.method != "POST":
+        raise _no_such_resource(request)
+
+
+def _no_such_resource(request: Request) -> Refusal:
+    """404 for a function or an action asked for by the wrong verb."""
+    return Refusal(
+        404, "", f"No HTTP resource was found that matches the request URI '{request.base_url}{request.path}'."
+    )
 
 
 def _unknown_operation(name: str) -> Refusal:
