@@ -46,6 +46,13 @@ def test_a_fault_plan_that_cannot_be_read_ends_with_two(tmp_path: Path, capsys: 
     assert "fault plan" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--clock", "soon"), ("--clock-rate", "-1"), ("--servers", "0"), ("--servers", "65")]
+)
+def test_options_that_make_no_sense_end_with_two(tmp_path: Path, option: str, value: str) -> None:
+    assert main(["serve", "--data", str(tmp_path / "data"), option, value]) == 2
+
+
 @pytest.mark.parametrize("version", ["v9.0", "v9.1", "v9.2"])
 def test_every_version_answers_with_its_own_urls(shared_wire: Wire, version: str) -> None:
     found = shared_wire.get(f"/api/data/{version}/WhoAmI")

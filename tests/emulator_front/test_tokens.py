@@ -55,7 +55,8 @@ def test_without_a_valid_token_nothing_is_answered(guarded: Wire, header: str | 
 @pytest.mark.parametrize(
     ("changed", "status", "error"),
     [
-        ({"client_id": OTHER}, 401, "invalid_client"),
+        ({"client_id": OTHER}, 400, "unauthorized_client"),
+        ({"client_id": ""}, 400, "invalid_request"),
         ({"client_secret": "wrong"}, 401, "invalid_client"),
         ({"grant_type": "password"}, 400, "unsupported_grant_type"),
         ({"scope": "user.read"}, 400, "invalid_scope"),
@@ -119,3 +120,37 @@ def test_nobody_acts_for_disabled_or_unknown_users(wire: Wire) -> None:
     assert (disabled.status, disabled.code) == (403, "0x80040225")
     assert wire.send("GET", "WhoAmI", headers={"MSCRMCallerID": ENTRA}).status == 403
     assert wire.send("GET", "WhoAmI", headers={"MSCRMCallerID": "nobody"}).status == 400
+
+
+def test_errors_have_the_form_of_entra(guarded: Wire) -> None:
+    found = ask(guarded, client_secret="wrong").json()
+    assert found["error_codes"] == [7000215]
+    assert found["error_description"].startswith("AADSTS7000215: Invalid client secret provided")
+    assert found["correlation_id"] in found["error_description"]
+    assert set(found) >= {"timestamp", "trace_id", "error_uri"}
+    assert guarded.send("GET", "/contoso.example/oauth2/v2.0/token").status == 405
+
+
+def test_the_older_endpoint_names_a_resource(guarded: Wire) -> None:
+    form = {
+        "grant_type": "client_credentials", "client_id": DEFAULT_CLIENT, "client_secret": DEFAULT_SECRET,
+        "resource": guarded.url,
+    }  # fmt: skip
+    assert guarded.send("POST", "/contoso.example/oauth2/token", urlencode(form).encode(), FORM).status == 200
+
+
+def test_a_secret_expires(guarded: Wire) -> None:
+    client = {"client_id": OTHER, "secret": "s", "expires": "2031-01-01T00:00:00Z"}
+    guarded.admin("clients", client)
+    assert ask(guarded, client_id=OTHER, client_secret="s").status == 200
+    guarded.admin("clock", {"set": "2031-01-01T00:00:01Z"})
+    late = ask(guarded, client_id=OTHER, client_secret="s")
+    assert (late.status, late.json()["error_codes"]) == (401, [7000222])
+    assert guarded.send("POST", "/flitstack-admin/clients", {**client, "expires": "soon"}).status == 400
+
+
+def test_only_the_named_tenant_gives_tokens(tmp_path: Path) -> None:
+    with running(Options(tmp_path / "data", is_open=False, tenant="fabrikam.example")) as wire:
+        refused = ask(wire)
+        assert (refused.status, refused.json()["error"]) == (400, "invalid_request")
+        assert refused.json()["error_codes"] == [90002]

@@ -8,16 +8,20 @@ import signal
 import ssl
 import sys
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from flitstack.emulator.faults import NO_FAULTS, FaultPlanError, load_plan
+from flitstack.emulator.entitlement import Allowance
+from flitstack.emulator.faults import NO_FAULTS, load_plan
 from flitstack.emulator.instance import Instance, Options
 from flitstack.emulator.limits import PROFILES
 from flitstack.emulator.messages import Switches
 from flitstack.emulator.metadata.router import MetadataOptions
 from flitstack.emulator.server import serve
+from flitstack.emulator.shared.clock import check_clock
 from flitstack.emulator.tls import CERTIFICATE, NoCertificate, own_context
+from flitstack.emulator.values import parse_instant
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _options(given)
         tls = own_context(given.data, given.host) if given.tls else None
-    except (FaultPlanError, NoCertificate, OSError) as error:
+        start_s = _start_s(given.clock)
+        check_clock(start_s or 0.0, given.clock_rate)
+    except (ValueError, NoCertificate, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     instance = Instance(options)
@@ -34,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    if instance.state.is_first:
+        instance.clock.move(to_s=start_s, rate=given.clock_rate)
     try:
         _run(_serve(instance, given, tls))
     finally:
@@ -51,8 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=0, help="0 takes a free port")
     add("--host", default="127.0.0.1")
     add("--auth", choices=("on", "off"), default="off", help="on: data requests need a token of the token endpoint")
+    add("--tenant", help="the only tenant whose token endpoint knows the applications; default: any")
     add("--tls", action="store_true", help=f"HTTPS with a certificate of its own, {CERTIFICATE} in the data directory")
     add("--profile", choices=sorted(PROFILES), default="relaxed", help="service protection limits")
+    add("--servers", type=int, default=1, help="simulated web servers, each with limits of its own")
+    add("--entitlement", choices=("count", "refuse"), default="count", help="when the requests of a day are used up")
+    add("--clock", help="the moment at the start, such as 2030-01-01T00:00:00Z; default: now")
+    add("--clock-rate", type=float, default=1.0, help="emulated seconds a real second; 0: moved through the admin door")
     add("--faults", type=Path, help="fault plan (YAML)")
     add("--ready-file", type=Path, help="gets the URL once connections are accepted")
     add("--base-currency", default="USD", help="ISO code, for a new data directory")
@@ -68,7 +81,8 @@ def _options(given: argparse.Namespace) -> Options:
     return Options(
         data=given.data,
         is_open=given.auth == "off",
-        profile=PROFILES[given.profile],
+        tenant=given.tenant,
+        profile=replace(PROFILES[given.profile], servers=given.servers),
         faults=load_plan(given.faults) if given.faults else NO_FAULTS,
         switches=Switches(
             sync_full=given.sync_full,
@@ -76,8 +90,19 @@ def _options(given: argparse.Namespace) -> Options:
             without_bulk=without_bulk,
             base_currency=given.base_currency,
         ),
+        allowance=Allowance(when_exhausted=given.entitlement),
         metadata=MetadataOptions(timedelta(seconds=given.key_delay), without_bulk),
     )
+
+
+def _start_s(text: str | None) -> float | None:
+    """Seconds since 1970 of the moment a clock begins at; None for now. Raises ValueError."""
+    if text is None:
+        return None
+    moment = parse_instant(text)
+    if moment is None:
+        raise ValueError(f"--clock: '{text}' is no date and time")
+    return moment.timestamp()
 
 
 async def _serve(instance: Instance, given: argparse.Namespace, tls: ssl.SSLContext | None) -> None:

@@ -7,7 +7,7 @@ POST counters/reset
 POST snapshot, restore        {"name": ...}
 POST cell             {"table", "id", "column", "value"}: writes one stored value, past every rule
 POST organization     {column: value ...} of the organization row
-POST clients          {"client_id", "secret", "name"?}: an application user that may sign in
+POST clients          {"client_id", "secret", "name"?, "expires"?}: an application user that may sign in
 POST faults           a fault plan (faults.py); {"rules": []} ends it
 POST limits           {"profile": name} or the fields of a profile
 GET  clock            the emulated moment and its rate

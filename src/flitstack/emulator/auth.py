@@ -1,7 +1,7 @@
 """Who asks: client-credential tokens, the bearer check, impersonation.
 
 Tokens are signed, not stored, so they outlive a restart. Source: Microsoft Learn, "Use OAuth authentication with
-Dataverse", "Impersonate another user using the Web API"; error texts of Microsoft Entra ID.
+Dataverse", "Impersonate another user using the Web API", "Microsoft Entra authentication and authorization error codes".
 """
 
 import base64
@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 
@@ -25,22 +25,44 @@ TOKEN_LIFETIME_S = 3599
 
 
 class TokenRefused(Exception):
-    """An OAuth error answer: HTTP status, `error`, `error_description`."""
+    """An OAuth error answer: HTTP status, `error`, Entra's number and text."""
 
-    def __init__(self, status: int, error: str, description: str) -> None:
-        super().__init__(f"{error}: {description}")
+    def __init__(self, status: int, error: str, number: int, text: str) -> None:
+        super().__init__(f"{error}: AADSTS{number}: {text}")
         self.status = status
         self.error = error
-        self.description = description
+        self.number = number
+        self.text = text
+
+    def document(self, now: datetime) -> dict[str, object]:
+        """The body, as Entra writes it."""
+        trace, correlation = str(uuid4()), str(uuid4())
+        stamp = f"{now:%Y-%m-%d %H:%M:%S}Z"
+        ids = f"Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"
+        return {
+            "error": self.error,
+            "error_description": f"AADSTS{self.number}: {self.text} {ids}",
+            "error_codes": [self.number],
+            "timestamp": stamp,
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": f"https://login.microsoftonline.com/error?code={self.number}",
+        }
 
 
 class Doorkeeper:
-    """Tokens and callers of one environment. `is_open`: who brings no valid token is the application user."""
+    """Tokens and callers of one environment. `is_open`: who brings no valid token is the application user.
 
-    def __init__(self, environment: Environment, clock: Callable[[], datetime], *, is_open: bool) -> None:
+    `tenant`: the one that gives out tokens; None when any does.
+    """
+
+    def __init__(
+        self, environment: Environment, clock: Callable[[], datetime], *, is_open: bool, tenant: str | None = None
+    ) -> None:
         self._environment = environment
         self._clock = clock
         self.is_open = is_open
+        self.tenant = tenant
         self._key = self._signing_key()
         if DEFAULT_CLIENT not in environment.documents("client"):
             self.register(DEFAULT_CLIENT, DEFAULT_SECRET, APPLICATION_USER)
@@ -52,26 +74,38 @@ class Doorkeeper:
             self._environment.put_document("token_key", "key", stored)
         return bytes.fromhex(str(stored["key"]))
 
-    def register(self, client: str, secret: str, user: UUID) -> None:
-        """Let an application sign in as this application user."""
-        self._environment.put_document("client", client, {"secret": secret, "user": str(user)})
+    def register(self, client: str, secret: str, user: UUID, expires: datetime | None = None) -> None:
+        """Let an application sign in as this application user, until its secret expires."""
+        until = None if expires is None else expires.timestamp()
+        self._environment.put_document("client", client, {"secret": secret, "user": str(user), "expires": until})
 
-    def issue(self, form: Mapping[str, str], lifetime_s: int = TOKEN_LIFETIME_S) -> dict[str, object]:
+    def issue(
+        self, form: Mapping[str, str], tenant: str = "common", lifetime_s: int = TOKEN_LIFETIME_S
+    ) -> dict[str, object]:
         """The token answer to a form-encoded client-credentials request. Raises TokenRefused."""
-        if form.get("grant_type") != "client_credentials":
-            raise TokenRefused(
-                400, "unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type."
-            )
-        if not form.get("scope", "").endswith("/.default"):
-            raise TokenRefused(400, "invalid_scope", "AADSTS1002012: The provided value for scope is not valid.")
-        client = form.get("client_id", "")
+        if self.tenant not in (None, tenant):
+            text = f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
+            raise TokenRefused(400, "invalid_request", 90002, text)
+        for name in ("grant_type", "client_id", "client_secret"):
+            if not form.get(name):
+                text = f"The request body must contain the following parameter: '{name}'."
+                raise TokenRefused(400, "invalid_request", 900144, text)
+        if form["grant_type"] != "client_credentials":
+            raise TokenRefused(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
+        if not form.get("scope", "").endswith("/.default") and not form.get("resource"):  # v1 names a resource
+            raise TokenRefused(400, "invalid_scope", 1002012, "The provided value for scope is not valid.")
+        client = form["client_id"]
         known = self._environment.documents("client").get(client)
         if known is None:
-            raise TokenRefused(
-                401, "invalid_client", f"AADSTS700016: Application with identifier '{client}' was not found."
-            )
-        if not hmac.compare_digest(str(known["secret"]).encode(), form.get("client_secret", "").encode()):
-            raise TokenRefused(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
+            text = f"Application with identifier '{client}' was not found in the directory '{tenant}'."
+            raise TokenRefused(400, "unauthorized_client", 700016, text)
+        if not hmac.compare_digest(str(known["secret"]).encode(), form["client_secret"].encode()):
+            text = f"Invalid client secret provided for app '{client}'."
+            raise TokenRefused(401, "invalid_client", 7000215, text)
+        expires = known.get("expires")
+        if isinstance(expires, float) and expires <= self._clock().timestamp():
+            text = f"The provided client secret keys for app '{client}' are expired."
+            raise TokenRefused(401, "invalid_client", 7000222, text)
         claims = {"sub": known["user"], "appid": client, "exp": int(self._clock().timestamp()) + lifetime_s}
         body = {"token_type": "Bearer", "expires_in": lifetime_s, "ext_expires_in": lifetime_s}
         return {**body, "access_token": self._sign(claims)}

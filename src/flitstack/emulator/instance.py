@@ -18,7 +18,7 @@ from flitstack.emulator.shared.state import SharedState
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How an emulator is opened. `is_open`: requests need no token.
+    """How an emulator is opened. `is_open`: requests need no token. `tenant`: the only one that gives them.
 
     `state_file`: shared by all processes on the directory, of which this is the one numbered `worker`; None when there
     is only one. Profile, faults and allowance are those of the first process; the others take over what it set.
@@ -26,6 +26,7 @@ class Options:
 
     data: Path
     is_open: bool = True
+    tenant: str | None = None
     profile: Profile = PROFILES["relaxed"]
     faults: FaultPlan = NO_FAULTS
     switches: Switches = field(default_factory=Switches)
@@ -63,7 +64,7 @@ class Instance:
         """Open the data directory."""
         options = self.options
         self.environment = Environment.open(options.data, options.switches, self.clock.now)
-        self.doorkeeper = Doorkeeper(self.environment, self.clock.now, is_open=options.is_open)
+        self.doorkeeper = Doorkeeper(self.environment, self.clock.now, is_open=options.is_open, tenant=options.tenant)
         self.metadata = Metadata(self.environment, self.clock.now, options.metadata)
         self.entitlement = Entitlement(self.state.cells, self.environment)
         self.dispatcher = Dispatcher(self.environment, self.metadata, self.draw_for_part, self.doorkeeper.acting)

@@ -8,7 +8,7 @@ from flitstack.emulator.ddl import quoted
 from flitstack.emulator.instance import Instance
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.seed import seed_id
-from flitstack.emulator.values import guid_blob, guid_text, uuid_blob
+from flitstack.emulator.values import guid_blob, guid_text, parse_instant, uuid_blob
 
 _GUIDS = frozenset({"Uniqueidentifier", "Lookup", "Customer", "Owner"})
 _NON_INTERACTIVE = 4
@@ -79,5 +79,8 @@ def add_client(instance: Instance, body: dict[str, object]) -> dict[str, object]
         })  # fmt: skip
     else:
         user = UUID(guid_text(row[0]))
-    instance.doorkeeper.register(str(client), secret, user)
+    expires = parse_instant(str(body["expires"])) if "expires" in body else None
+    if "expires" in body and expires is None:
+        raise Refusal(400, "0x80040203", f"'{body['expires']}' is no date and time.")
+    instance.doorkeeper.register(str(client), secret, user, expires)
     return {"systemuserid": str(user)}

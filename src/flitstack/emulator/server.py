@@ -75,7 +75,7 @@ class Front:
             return respond(answer_admin(self._instance, http.method, path[len(PREFIX) :], body))
         token = _TOKEN.fullmatch(path)
         if token is not None:
-            return respond(self._token(http.method, body))
+            return respond(self._token(http.method, token[1], body))
         resource = read_resource(http.raw_path) if path.startswith("/api/data/") else None
         if path.startswith("/api/search/"):
             return respond(refused(not_implemented("Dataverse search")))
@@ -85,14 +85,15 @@ class Front:
             )
         return await self._answer_data(http, resource, body)
 
-    def _token(self, method: str, body: bytes) -> Answer:
+    def _token(self, method: str, tenant: str, body: bytes) -> Answer:
         if method != "POST":
-            return json_answer({"error": "invalid_request", "error_description": "POST is expected."}, 405)
+            wrong = TokenRefused(405, "invalid_request", 900561, "The endpoint only accepts POST requests.")
+            return json_answer(wrong.document(self._instance.clock.now()), wrong.status)
         form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         try:
-            return json_answer(self._instance.doorkeeper.issue(form))
+            return json_answer(self._instance.doorkeeper.issue(form, tenant))
         except TokenRefused as refusal:
-            return json_answer({"error": refusal.error, "error_description": refusal.description}, refusal.status)
+            return json_answer(refusal.document(self._instance.clock.now()), refusal.status)
 
     async def _answer_data(self, http: web.BaseRequest, resource: Resource, body: bytes) -> web.StreamResponse:
         instance = self._instance

@@ -4,7 +4,6 @@ Limits, tokens, keys that wait and the dates of rows all read it, so that a day 
 """
 
 import asyncio
-import math
 import struct
 import time
 from datetime import UTC, datetime
@@ -16,6 +15,12 @@ _ANCHOR = struct.Struct("<ddd")
 SIZE_BYTES = _ANCHOR.size
 MAX_RATE = 1e6
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+
+
+def check_clock(seconds: float, rate: float) -> None:
+    """Raise ValueError for what no clock shows."""
+    if not 0 <= seconds <= _LATEST or not 0 <= rate <= MAX_RATE:
+        raise ValueError(f"a clock shows 1970 to 9000 and runs at 0 to {MAX_RATE:,.0f} times real time")
 
 
 class Clock:
@@ -51,8 +56,7 @@ class Clock:
         with self._memory.lock():
             target = (self.seconds() if to_s is None else to_s) + by_s
             new_rate = self.rate if rate is None else rate
-            if not 0 <= target <= _LATEST or not 0 <= new_rate <= MAX_RATE or not math.isfinite(by_s):
-                raise ValueError(f"a clock shows 1970 to 9000 and runs at 0 to {MAX_RATE:,.0f} times real time")
+            check_clock(target, new_rate)
             _ANCHOR.pack_into(self._buffer, self._start, target, time.monotonic(), new_rate)
 
     async def spend(self, seconds: float) -> None:
