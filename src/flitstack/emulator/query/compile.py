@@ -71,13 +71,22 @@ def _compare(scope: Scope, op: str, left: Node, right: Node) -> Fragment:
 
 def _compare_columns(scope: Scope, op: str, left: Path, right: Path) -> Fragment:
     first, second = scope.reference(left), scope.reference(right)
-    if (first.column.type in TEXTS) != (second.column.type in TEXTS):
+    if _family(first.column.type) != _family(second.column.type):
         raise Refusal(
             400,
             "0x80060888",
             f"A binary operator with incompatible types was detected: '{left.parts[-1]}' and '{right.parts[-1]}'.",
         )
     return Fragment(f"{comparable(first)} {OPERATORS[op]} {comparable(second)}")
+
+
+def _family(kind: str) -> str:
+    """Columns compare with columns of their own family: "the column types must match"."""
+    if kind in TEXTS or kind == "MultiSelectPicklist":
+        return "text"
+    if kind in UNBOUND_LOOKUPS:
+        return "Uniqueidentifier"
+    return kind if kind in {"DateTime", "Boolean", "Uniqueidentifier"} else "number"
 
 
 def _text_function(scope: Scope, name: str, arguments: tuple[Node, ...]) -> Fragment:
@@ -103,11 +112,16 @@ def _text_function(scope: Scope, name: str, arguments: tuple[Node, ...]) -> Frag
 
 
 def _lambda(scope: Scope, node: Lambda) -> Fragment:
-    if len(node.collection.parts) != 1:
-        raise not_implemented("a lambda over a path")
-    nav = scope.model.collections.get(node.collection.parts[0])
+    parts = node.collection.parts
+    if scope.variable:
+        if parts[0] != scope.variable:
+            raise not_implemented(f"a path that does not begin with '{scope.variable}/' inside any or all")
+        parts = parts[1:]
+    if len(parts) != 1:
+        raise not_implemented("a collection behind a single-valued navigation property inside any or all")
+    nav = scope.model.collections.get(parts[0])
     if nav is None:
-        raise unknown_property(scope.model, node.collection.parts[0])
+        raise unknown_property(scope.model, parts[0])
     model = scope.store.schema.tables[nav.table]
     inner = Scope(scope.work, model, f"{scope.alias}x", node.variable)
     condition = Fragment("1") if node.condition is None else compile_condition(inner, node.condition)

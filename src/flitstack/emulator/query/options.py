@@ -23,11 +23,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Expand:
-    """One navigation to bring along; `links_only` for `nav/$ref`."""
+    """One navigation to bring along; `links_only` for `nav/$ref`, `text` holds the options as they were written."""
 
     name: str
     options: "Options"
     links_only: bool = False
+    text: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,9 @@ def _expand(text: str, aliases: Mapping[str, str]) -> Expand:
     given = {}
     for item in _items(rest[:-1], ";"):
         option, equals, value = item.strip().partition("=")
-        if not equals or option not in {"$select", "$filter", "$orderby", "$top", "$expand", "$count"}:
+        if option in {"$skip", "$count", "$search", "$levels"}:
+            raise Refusal(400, "0x80060888", f"The query option {option} is not supported inside $expand.")
+        if not equals or option not in {"$select", "$filter", "$orderby", "$top", "$expand"}:
             raise syntax_error(text)
         given[option] = value
-    return Expand(name, _options(given, aliases))
+    return Expand(name, _options(given, aliases), text=tuple(given.items()))

@@ -1,17 +1,17 @@
 """Reading rows: one page of a table, one row, and what is expanded under them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from urllib.parse import quote
+from dataclasses import dataclass, replace
 
 from flitstack.emulator.ddl import is_polymorphic, quoted, type_column
-from flitstack.emulator.messages import Refusal, not_implemented
+from flitstack.emulator.messages import Refusal
 from flitstack.emulator.query.compile import collection_link, compile_condition
+from flitstack.emulator.query.expands import check_expands, is_nested, rest_of
 from flitstack.emulator.query.options import Expand, Options
 from flitstack.emulator.query.pages import SortKey, after, read_cookie, write_cookie
 from flitstack.emulator.query.render import Annotations, Projection, Row, blob, project, render_rows
-from flitstack.emulator.query.terms import Fragment, Parameter, Scope, comparable, unknown_property
-from flitstack.emulator.schema import EntityModel
+from flitstack.emulator.query.terms import Fragment, Parameter, Reference, Scope, comparable
+from flitstack.emulator.schema import UNBOUND_LOOKUPS, CollectionNav, EntityModel
 from flitstack.emulator.values import guid_text
 from flitstack.emulator.work import Work
 
@@ -22,20 +22,26 @@ Raws = list[dict[str, object]]
 
 @dataclass(slots=True)
 class Page:
-    """Rows of one answer; `next_token` leads to the next page, `count` is capped at 5,000."""
+    """Rows of one answer; `next_token` leads to the next page, `count` is capped at 5,000 (then `exceeds` it)."""
 
     rows: list[Row]
     next_token: str | None = None
     count: int | None = None
+    exceeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads for one request. `base_url` is the root of links in the answer."""
+    """Reads for one request. `base_url` is the root of links in the answer.
+
+    `page_size` is what the client prefers, if it does; it holds for expanded collections when expands are `nested`.
+    """
 
     work: Work
     annotations: Annotations
     base_url: str
+    page_size: int | None = None
+    nested: bool = False
 
     def page(self, model: EntityModel, options: Options, size: int, restrict: Fragment | None = None) -> Page:
         """At most `size` rows; `restrict` narrows to a collection under one row."""
@@ -45,6 +51,7 @@ class Reader:
             conditions.append(compile_condition(scope, options.filter))
         keys = sort_keys(scope, options)
         count = self._count(scope, conditions) if options.count else None
+        exceeds = count is not None and count > COUNT_LIMIT
         number = 1
         if options.skiptoken is not None:
             number, last = read_cookie(options.skiptoken, len(keys))
@@ -53,7 +60,8 @@ class Reader:
         found = self._select(scope, projection, conditions, keys, size + 1)
         token = write_cookie(number + 1, found[size - 1][1]) if len(found) > size else None
         raws = [raw for raw, _ in found[:size]]
-        return Page(self._render(model, projection, raws, options), token, count)
+        shown = None if count is None else min(count, COUNT_LIMIT)
+        return Page(self._render(model, projection, raws, options), token, shown, exceeds)
 
     def row(self, model: EntityModel, id_: bytes, options: Options) -> tuple[Row, Mapping[str, object]] | None:
         """One row as JSON object and as stored, None when it does not exist."""
@@ -71,10 +79,10 @@ class Reader:
         conditions = [restrict] if restrict is not None else []
         if options.filter is not None:
             conditions.append(compile_condition(scope, options.filter))
-        return self._count(scope, conditions)
+        return min(self._count(scope, conditions), COUNT_LIMIT)
 
     def _count(self, scope: Scope, conditions: Sequence[Fragment]) -> int:
-        inner = f"SELECT 1 FROM {scope.source()}{_where(conditions)} LIMIT {COUNT_LIMIT}"
+        inner = f"SELECT 1 FROM {scope.source()}{_where(conditions)} LIMIT {COUNT_LIMIT + 1}"
         row = self.work.store.connection.execute(f"SELECT count(*) FROM ({inner})", _parameters(conditions)).fetchone()
         return int(row[0])
 
@@ -105,13 +113,14 @@ class Reader:
 
     def _render(self, model: EntityModel, projection: Projection, raws: Raws, options: Options) -> list[Row]:
         rows = render_rows(self.work, projection, raws, self.annotations)
-        for expand in options.expand:
-            if expand.name in model.lookups:
-                self._expand_lookup(model, expand, raws, rows)
-            elif expand.name in model.collections:
-                self._expand_collection(model, expand, raws, rows)
-            else:
-                raise unknown_property(model, expand.name)
+        if options.expand:
+            deeper = replace(self, nested=self.nested or is_nested(options))
+            check_expands(self.work.store.schema, model, options, nested=deeper.nested)
+            for expand in options.expand:
+                if expand.name in model.lookups:
+                    deeper._expand_lookup(model, expand, raws, rows)
+                else:
+                    deeper._expand_collection(model, expand, raws, rows)
         return rows
 
     def _expand_lookup(self, model: EntityModel, expand: Expand, raws: Raws, rows: list[Row]) -> None:
@@ -149,17 +158,21 @@ class Reader:
 
     def _expand_collection(self, model: EntityModel, expand: Expand, raws: Raws, rows: list[Row]) -> None:
         nav, options = model.collections[expand.name], expand.options
-        if nav.table not in self.work.store.schema.tables:
-            raise not_implemented(f"table '{nav.table}'")
         target = self.work.store.schema.tables[nav.table]
-        size = min(options.top or COUNT_LIMIT, self.work.store.switches.page_size)
+        limit = min(COUNT_LIMIT, self.work.store.switches.page_size)
+        if self.nested:
+            size = min(self.page_size or limit, limit)
+        else:
+            size = limit if options.top is None else min(options.top, limit)
+            options = _with_parent(options, nav)
         for raw, row in zip(raws, rows, strict=True):
             parent = raw[model.table.id_column]
             page = self.page(target, options, size, self.members(model, expand.name, parent))
-            row[expand.name] = [self._link(target, r) for r in page.rows] if expand.links_only else page.rows
-            if page.next_token is not None and options.top is None:
+            row[expand.name] = page.rows
+            if not self.nested or page.next_token is not None:
                 url = f"{self.base_url}{model.table.entity_set}({guid_text(blob(parent))})/{expand.name}"
-                row[f"{expand.name}@odata.nextLink"] = f"{url}?$skiptoken={quote(page.next_token)}"
+                token = page.next_token if self.nested else None
+                row[f"{expand.name}@odata.nextLink"] = rest_of(url, expand, token)
 
     def members(self, model: EntityModel, name: str, parent: object) -> Fragment:
         """The condition that holds for the rows of a collection under a parent."""
@@ -179,8 +192,36 @@ class Reader:
 
 def sort_keys(scope: Scope, options: Options) -> list[SortKey]:
     """`$orderby`, then the id, so that the order is total."""
-    keys = [SortKey(comparable(scope.reference(o.path)), o.is_descending) for o in options.order]
+    keys = [SortKey(_sorted_by(scope, scope.reference(o.path)), o.is_descending) for o in options.order]
     return [*keys, SortKey(f"t.{quoted(scope.model.table.id_column)}")]
+
+
+def _sorted_by(scope: Scope, reference: Reference) -> str:
+    """Lookups sort by the primary name of the row they hold; Microsoft Learn, "Order rows using OData"."""
+    column, tables = reference.column, scope.store.schema.tables
+    if column.type not in UNBOUND_LOOKUPS:
+        return comparable(reference)
+    names: list[str] = []
+    alias = reference.sql.partition(".")[0]
+    for name in column.targets:
+        target = tables.get(name)
+        if target is None or not target.table.name_column or target.table.name_column not in target.stored:
+            continue
+        if name != "activitypointer" and len(column.targets) > 1 and not scope.store.exists(name):
+            continue  # no rows yet, so no row can be of this table
+        kind = f" AND {alias}.{quoted(type_column(column.name))} = '{name}'" if is_polymorphic(column) else ""
+        names.append(
+            f"(SELECT fold(o.{quoted(target.table.name_column)}) FROM {scope.store.ensure(target)} o "
+            f"WHERE o.{quoted(target.table.id_column)} = {reference.sql}{kind})"
+        )
+    return "NULL" if not names else names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
+
+
+def _with_parent(options: Options, nav: CollectionNav) -> Options:
+    """Rows of an expanded 1:N collection bring along the lookup that leads to their parent."""
+    if options.select is None or nav.column is None:
+        return options
+    return replace(options, select=tuple(dict.fromkeys((*options.select, f"_{nav.column}_value"))))
 
 
 def _where(conditions: Sequence[Fragment]) -> str:

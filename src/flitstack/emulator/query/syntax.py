@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flitstack.emulator.messages import Refusal
+from flitstack.emulator.messages import Refusal, not_implemented
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -18,6 +18,8 @@ _TOKEN = re.compile(
 )""",
     re.VERBOSE,
 )
+# Operators of OData that Dataverse has no answer to; "has" and "in" among them.
+_FOREIGN = frozenset({"add", "sub", "mul", "div", "mod", "has", "in"})
 COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
 MAX_DEPTH = 100
 MAX_CONDITIONS = 500  # SQLite refuses expressions nested deeper than 1,000, and a chain of `or` nests
@@ -97,6 +99,14 @@ def parse_filter(text: str, aliases: Mapping[str, str]) -> Node:
     return node
 
 
+def parse_value(text: str) -> Node:
+    """One value as a parameter of a function holds it: a literal or a list of literals."""
+    reader = _Reader(text, {})
+    node = reader._primary(0)
+    reader.expect_end()
+    return node
+
+
 class _Reader:
     def __init__(self, text: str, aliases: Mapping[str, str]) -> None:
         self._text = text
@@ -156,9 +166,14 @@ class _Reader:
         if self._take("not"):
             return Logic("not", (self._negation(depth + 1),))
         left = self._primary(depth)
+        if self._peek()[0] == "name" and self._peek()[1] in _FOREIGN:
+            raise not_implemented(f"the operator '{self._peek()[1]}' in $filter")
         if self._peek()[0] == "name" and self._peek()[1] in COMPARISONS:
             op = self._next()[1]
-            return Compare(op, left, self._primary(depth))
+            right = self._primary(depth)
+            if self._peek()[0] == "name" and self._peek()[1] in _FOREIGN:
+                raise not_implemented(f"the operator '{self._peek()[1]}' in $filter")
+            return Compare(op, left, right)
         return left
 
     def _primary(self, depth: int) -> Node:
@@ -223,7 +238,7 @@ class _Reader:
 
     def _lambda(self, collection: Path, quantifier: str, depth: int) -> Node:
         self._expect("(")
-        if self._take(")"):
+        if quantifier == "any" and self._take(")"):
             return Lambda(collection, quantifier, "", None)
         variable = self._next()[1]
         self._expect(":")

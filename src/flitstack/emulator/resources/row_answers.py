@@ -2,6 +2,7 @@
 
 from flitstack.emulator.answers import created, json_answer
 from flitstack.emulator.messages import Answer, Request
+from flitstack.emulator.query.expands import described_expands
 from flitstack.emulator.query.options import Options
 from flitstack.emulator.query.read import Page, Reader
 from flitstack.emulator.query.render import Annotations, Row, etag_of
@@ -11,7 +12,6 @@ from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Work
 
 _COUNT = "Microsoft.Dynamics.CRM.totalrecordcount"
-_COUNT_LIMIT = 5000
 
 
 def context(request: Request, suffix: str) -> str:
@@ -21,13 +21,26 @@ def context(request: Request, suffix: str) -> str:
 
 def described(model: EntityModel, options: Options) -> str:
     """Entity set with its selected properties, as contexts name it."""
-    names = [*(options.select or ()), *(f"{expand.name}()" for expand in options.expand)]
+    names = [*(options.select or ()), *described_expands(options)]
     return f"{model.table.entity_set}({','.join(names)})" if names else model.table.entity_set
 
 
 def reader(work: Work, request: Request) -> Reader:
     """A reader with the annotations the request prefers."""
-    return Reader(work, Annotations.of(request), request.base_url)
+    preferred = request.prefers("odata.maxpagesize") or ""
+    size = int(preferred) if preferred.isascii() and preferred.isdigit() else None
+    return Reader(work, Annotations.of(request), request.base_url, size)
+
+
+def applied(request: Request, *names: str) -> dict[str, str]:
+    """The header that echoes these items of the Prefer header, as far as the request has them."""
+    found = [(name, request.prefers(name)) for name in names]
+    items = [
+        name if value == "" else f'{name}="{value}"' if "annotations" in name else f"{name}={value}"
+        for name, value in found
+        if value is not None
+    ]
+    return {"Preference-Applied": ",".join(items)} if items else {}
 
 
 def row_answer(
@@ -57,14 +70,15 @@ def page_answer(request: Request, model: EntityModel, options: Options, page: Pa
     body: dict[str, object] = {"@odata.context": context(request, described(model, options))}
     if page.count is not None:
         body["@odata.count"] = page.count
-    if Annotations.of(request).wants(_COUNT):
+    annotations = Annotations.of(request)
+    if annotations.wants(_COUNT):
         body[f"@{_COUNT}"] = page.count if page.count is not None else -1
-        body[f"@{_COUNT}limitexceeded"] = page.count is not None and page.count >= _COUNT_LIMIT
+    if annotations.wants(f"{_COUNT}limitexceeded"):
+        body[f"@{_COUNT}limitexceeded"] = page.exceeds
     body["value"] = page.rows
     if next_url is not None:
         body["@odata.nextLink"] = next_url
-    size = request.prefers("odata.maxpagesize")
-    return json_answer(body, 200, {} if size is None else {"Preference-Applied": f"odata.maxpagesize={size}"})
+    return json_answer(body, 200, applied(request, "odata.maxpagesize", "odata.include-annotations"))
 
 
 def created_at(request: Request, where: str) -> Answer:

@@ -16,7 +16,7 @@ from flitstack.emulator.query.changes import (
     walk_of,
 )
 from flitstack.emulator.query.options import Options, parse_options
-from flitstack.emulator.resources.row_answers import context, described, reader
+from flitstack.emulator.resources.row_answers import applied, context, described, reader
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Work
 
@@ -42,10 +42,7 @@ def tracked_page(work: Work, request: Request, model: EntityModel, size: int) ->
     else:
         body["@odata.deltaLink"] = _link(request, "$deltatoken", end.token())
     body["value"] = rows
-    applied = [name for name in (_HEADER,) if request.prefers(name) is not None]
-    preferred = request.prefers("odata.maxpagesize")
-    applied += [] if preferred is None else [f"odata.maxpagesize={preferred}"]
-    return json_answer(body, 200, {"Preference-Applied": ",".join(applied)} if applied else {})
+    return json_answer(body, 200, applied(request, _HEADER, "odata.maxpagesize", "odata.include-annotations"))
 
 
 def tracked_count(work: Work, request: Request, model: EntityModel) -> Answer:

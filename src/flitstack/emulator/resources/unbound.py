@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import orjson
-
 from flitstack.emulator.answers import json_answer
 from flitstack.emulator.messages import Answer, Refusal, Request
 from flitstack.emulator.paths import Segment
+from flitstack.emulator.query.syntax import Listing, parse_value
 from flitstack.emulator.resources.row_answers import context
 from flitstack.emulator.rows.stamps import owner_of
 from flitstack.emulator.values import guid_text
@@ -57,13 +56,11 @@ def _available_languages(work: Work, request: Request, segment: Segment) -> Answ
 def _total_record_count(work: Work, request: Request, segment: Segment) -> Answer:
     text = (segment.arguments or "").partition("=")[2].strip()
     text = request.query.get(text, "") if text.startswith("@") else text
-    try:
-        names = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(400, "0x80060888", "EntityNames must be a list of logical names.") from error
-    if not isinstance(names, list):
+    node = parse_value(text)
+    if not isinstance(node, Listing):
         raise Refusal(400, "0x80060888", "EntityNames must be a list of logical names.")
-    counts = [_count(work, str(name)) for name in names]
+    names = [str(item.value) for item in node.items]
+    counts = [_count(work, name) for name in names]
     body = {
         "@odata.context": context(request, "Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse"),
         "EntityRecordCountCollection": {"Count": len(names), "IsReadOnly": False, "Keys": names, "Values": counts},
