@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from flitstack.app.decisions import read_option
 from flitstack.app.project import Project
-from flitstack.app.steps.new import export_request, new, read_option
+from flitstack.app.steps.new import export_request, new
 from flitstack.documents import read_yaml
 from flitstack.errors import UsageError
 from flitstack.packs.read import load_pack

@@ -57,6 +57,15 @@ def test_an_unknown_fallback_and_an_unknown_owner_are_told_in_one_go() -> None:
     assert [problem.code for problem in error.value.problems] == ["owner-unknown", "owner-unknown"]
 
 
+def test_a_fallback_that_is_chosen_but_not_named_is_asked_for() -> None:
+    with pytest.raises(UsageError) as error:
+        match_owners(COUNTS, USERS, {"owner_unmatched": "fallback", "owner_inactive": "block"}, {})
+    (problem,) = error.value.problems
+    assert problem.code == "fallback-missing"
+    assert "gone@x.example" in problem.what
+    assert "fallback_owner" in problem.do
+
+
 def test_the_document_is_what_the_next_run_reads() -> None:
     first = match_owners(COUNTS, USERS, TAKE_FALLBACK, {})
     again = match_owners(COUNTS, USERS, TAKE_FALLBACK, owners_document(first)["owners"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from flitstack.app.decisions import read_decided
 from flitstack.documents import read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.packs.read import load_pack
@@ -80,7 +81,7 @@ class Project:
             )
         settings = _settings(path)
         pack = load_pack(settings.pack)
-        decided = _decided(folder / "decisions.yaml")
+        decided = read_decided(folder / "decisions.yaml", pack)
         decisions = {name: decision.default for name, decision in pack.decisions.items()}
         decisions |= {name: entry.get("option") for name, entry in decided.items()}
         chosen = _environment(settings, environment)
@@ -163,13 +164,6 @@ def _settings(path: Path) -> ProjectSettings:
                 )
             )
         raise UsageError(*problems) from error
-
-
-def _decided(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.exists():
-        return {}
-    data, _ = read_yaml(path)
-    return {str(name): dict(entry) for name, entry in (data.get("decisions") or {}).items()}
 
 
 def _environment(settings: ProjectSettings, wanted: str) -> str:

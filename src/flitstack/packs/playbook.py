@@ -10,8 +10,8 @@ WORDS = (
     "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
     "automations", "dedupe", "rehearsal", "derived",
 )  # fmt: skip
-_DECISION_WORDS = ("question", "options", "default", "kind")
-_KINDS = ("choice", "text", "number", "list", "boolean")
+_DECISION_WORDS = ("question", "options", "default", "kind", "not_built")
+_KINDS = ("choice", "text", "number", "list", "boolean", "zone")
 
 
 def read_decisions(playbook: Mapping[str, Any], page: Page) -> dict[str, Decision]:
@@ -49,7 +49,9 @@ def _decision(name: str, entry: Mapping[str, Any], page: Page) -> Decision:
     if options and str(default) not in options:
         what = f"decision {name}: default {default!r} is not one of its options"
         page.wrong("decision-default", what, place, "make one of the options the default", options)
-    return Decision(name, str(entry.get("question", name)), default, options, kind)
+    refused = page.mapping(entry.get("not_built"), "not_built", (*place, "not_built"), options)
+    not_built = {str(option): str(instead) for option, instead in refused.items()}
+    return Decision(name, str(entry.get("question", name)), default, options, kind, not_built)
 
 
 def _review_routes(playbook: Mapping[str, Any], objects: Mapping[str, SourceObject], page: Page) -> None:

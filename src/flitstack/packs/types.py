@@ -45,13 +45,15 @@ class SourceObject:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A question that scoping answers. `options` maps an option to what it means for the customer."""
+    """A question that scoping answers. `options` maps an option to what it means for the customer, `not_built` those
+    that cannot be taken yet to what to do instead."""
 
     name: str
     question: str
     default: Any
     options: dict[str, str] = field(default_factory=dict)  # empty: free value (number, list, text)
-    kind: str = "choice"  # choice | text | number | list | boolean
+    kind: str = "choice"  # choice | text | number | list | boolean | zone
+    not_built: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ def match_owners(
             owners.append(_decided(count, person, everyone, fallback, problems))
         else:
             owners.append(_derived(count, everyone, decisions, fallback))
+    if fallback is None and not problems:
+        problems += _nobody_takes(owners, decisions)
     if problems:
         raise UsageError(*problems)
     queue = tuple(owner.email for owner in owners if owner.status in {"unmatched", "inactive"})
@@ -140,6 +142,16 @@ def _find(name: str, users: list[User]) -> User | None:
 
 def _name(user: User) -> str:
     return user.email or user.name
+
+
+def _nobody_takes(owners: Iterable[Owner], decisions: Mapping[str, Any]) -> Iterable[Problem]:
+    """Decisions that give owners to the fallback while nobody is named as fallback."""
+    for status in ("unmatched", "inactive"):
+        waiting = [owner.email for owner in owners if owner.status == status and not owner.by]
+        if waiting and decisions.get(f"owner_{status}") == FALLBACK:
+            what = f"{len(waiting)} owners go to the fallback owner ({', '.join(waiting[:3])}), and nobody is named as that"
+            do = f"name a user or team as fallback_owner, or choose block for owner_{status}"
+            yield Problem("fallback-missing", what, where="decisions.yaml, fallback_owner", do=do)
 
 
 def _unknown_user(owner: str, named: str, file: str) -> Problem:

@@ -7,13 +7,14 @@ from typing import Any
 
 import orjson
 
+from flitstack.app.decisions import read_option
 from flitstack.app.gates import now
 from flitstack.app.project import EnvironmentSettings, ProjectSettings, login_name, write_settings
 from flitstack.app.result import Result
 from flitstack.documents import write_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.packs.read import load_pack
-from flitstack.packs.types import Decision, Pack
+from flitstack.packs.types import Pack
 
 
 def new(
@@ -92,7 +93,7 @@ def decide(pack: Pack, choices: Mapping[str, Any], by: str, source: str) -> tupl
         if name not in choices:
             entries[name] = {"option": decision.default, "by": "default", "question": decision.question}
             continue
-        option, problem = read_option(decision, choices[name])
+        option, problem = read_option(decision, choices[name], source)
         if problem:
             problems.append(problem)
         entries[name] = {
@@ -118,25 +119,6 @@ def decide(pack: Pack, choices: Mapping[str, Any], by: str, source: str) -> tupl
                 "why": f"from {source}, not asked by the pack",
             }
     return entries, notes
-
-
-def read_option(decision: Decision, value: Any) -> tuple[Any, Problem | None]:
-    """The option a scoping value means: the option itself, or its first word ("auto (text below 50 …)")."""
-    if not decision.options or not isinstance(value, str):
-        return value, None
-    for candidate in (value.strip(), value.strip().split(" ")[0].split("(")[0].strip()):
-        if candidate in decision.options:
-            return candidate, None
-    # "hold_queue_then_fallback": listed for provisioning first, whoever is missing at approval gets the fallback.
-    tail = value.strip().rsplit("_", 1)[-1]
-    if tail in decision.options:
-        return tail, None
-    return value, Problem(
-        "option-unknown",
-        f"{value!r} is not an option of decision {decision.name}",
-        known=", ".join(decision.options),
-        do=f"choose one of these for {decision.name} in the scoping file",
-    )
 
 
 def export_request(pack: Pack) -> str:
