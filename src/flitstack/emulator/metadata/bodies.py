@@ -7,18 +7,20 @@ import orjson
 
 from flitstack.emulator.messages import Refusal, Request
 from flitstack.emulator.metadata.labels import Texts, read_label
+from flitstack.emulator.metadata.shapes import check_shape
 
 Body = Mapping[str, Any]
 
 
 def read_body(request: Request) -> dict[str, Any]:
-    """The JSON object of a request."""
+    """The JSON object of a request, its members of the right kinds."""
     try:
         found = orjson.loads(request.body or b"{}")
     except orjson.JSONDecodeError as error:
         raise wrong(f"the body is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise wrong("an object is expected")
+    check_shape(found)
     return found
 
 

@@ -1,11 +1,12 @@
 """Adding, changing and removing columns."""
 
 from dataclasses import replace
+from typing import Any
 
 from flitstack.catalogue.types import Column, OneToMany
 from flitstack.emulator.core import EntityModel
 from flitstack.emulator.messages import Refusal
-from flitstack.emulator.metadata.bodies import Body, inner
+from flitstack.emulator.metadata.bodies import Body, inner, number, whole
 from flitstack.emulator.metadata.column_parse import NewColumn, read_column
 from flitstack.emulator.metadata.keys import not_customizable
 from flitstack.emulator.metadata.labels import base_text, read_label
@@ -13,7 +14,12 @@ from flitstack.emulator.metadata.live import Live
 
 _MAX_MONEY = 922_337_203_685_477
 # What PUT may change in place; everything else is fixed when a column is made.
-_CHANGEABLE = {"MaxLength": "max_length", "MinValue": "min_value", "MaxValue": "max_value", "Precision": "precision"}
+_CHANGEABLE = {
+    "MaxLength": ("max_length", whole, 1, 1_048_576),
+    "MinValue": ("min_value", number, -1e12, 1e12),
+    "MaxValue": ("max_value", number, -1e12, 1e12),
+    "Precision": ("precision", whole, 0, 10),
+}
 
 
 def create_column(live: Live, model: EntityModel, body: Body) -> str:
@@ -89,8 +95,12 @@ def change_column(live: Live, model: EntityModel, column: Column, body: Body, *,
     extra = dict(live.extra("column", f"{model.name}.{column.name}"))
     labels = changed_texts(live, extra, "labels", body.get("DisplayName"), merges=merges)
     changed_texts(live, extra, "descriptions", body.get("Description"), merges=merges)
-    facts = {fact: body[member] for member, fact in _CHANGEABLE.items() if body.get(member) is not None}
-    if column.max_length is not None and int(facts.get("max_length", column.max_length)) < column.max_length:
+    facts: dict[str, Any] = {
+        fact: read(body, member, 0, low, high)
+        for member, (fact, read, low, high) in _CHANGEABLE.items()
+        if body.get(member) is not None
+    }
+    if column.max_length is not None and facts.get("max_length", column.max_length) < column.max_length:
         raise Refusal(400, "0x80040203", f"The length of {column.name} cannot become smaller.")
     facts["required"] = inner(body, "RequiredLevel") or column.required
     facts["label"] = base_text(labels, live.language, column.label)
