@@ -14,12 +14,8 @@ from flitstack.emulator.metadata.live import Live
 
 _MAX_MONEY = 922_337_203_685_477
 # What PUT may change in place; everything else is fixed when a column is made.
-_CHANGEABLE = {
-    "MaxLength": ("max_length", whole, 1, 1_048_576),
-    "MinValue": ("min_value", number, -1e12, 1e12),
-    "MaxValue": ("max_value", number, -1e12, 1e12),
-    "Precision": ("precision", whole, 0, 10),
-}
+_LENGTHS = {"MaxLength": ("max_length", 1, 1_048_576), "Precision": ("precision", 0, 10)}
+_BOUNDS = {"MinValue": "min_value", "MaxValue": "max_value"}
 
 
 def create_column(live: Live, model: EntityModel, body: Body) -> str:
@@ -96,10 +92,13 @@ def change_column(live: Live, model: EntityModel, column: Column, body: Body, *,
     labels = changed_texts(live, extra, "labels", body.get("DisplayName"), merges=merges)
     changed_texts(live, extra, "descriptions", body.get("Description"), merges=merges)
     facts: dict[str, Any] = {
-        fact: read(body, member, 0, low, high)
-        for member, (fact, read, low, high) in _CHANGEABLE.items()
+        fact: whole(body, member, low, low, high)
+        for member, (fact, low, high) in _LENGTHS.items()
         if body.get(member) is not None
     }
+    for member, fact in _BOUNDS.items():
+        if body.get(member) is not None:
+            facts[fact] = number(body, member, 0, -_MAX_MONEY, _MAX_MONEY)
     if column.max_length is not None and facts.get("max_length", column.max_length) < column.max_length:
         raise Refusal(400, "0x80040203", f"The length of {column.name} cannot become smaller.")
     facts["required"] = inner(body, "RequiredLevel") or column.required
