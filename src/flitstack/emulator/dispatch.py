@@ -66,9 +66,10 @@ class Dispatcher:
             self.written.append((kind, written))
         wanted = request.prefers("odata.include-annotations") if request.headers.get("prefer") else None
         if wanted is not None and answer.body and answer.status < 300:
-            applied = answer.headers.get("Preference-Applied")
-            found = f'odata.include-annotations="{wanted}"'
-            answer.headers["Preference-Applied"] = f"{applied},{found}" if applied else found
+            applied = answer.headers.get("Preference-Applied", "")
+            if "odata.include-annotations" not in applied:
+                found = f'odata.include-annotations="{wanted}"'
+                answer.headers["Preference-Applied"] = f"{applied},{found}" if applied else found
         return answer
 
     def begin_batch(self, request: Request, caller: Caller) -> None:
