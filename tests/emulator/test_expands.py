@@ -138,12 +138,6 @@ def test_counts_say_whether_there_are_more_than_five_thousand(driver: Driver) ->
     assert driver.get("tasks", prefer, top="1")["@Microsoft.Dynamics.CRM.totalrecordcount"] == -1
 
 
-def test_preferences_that_were_applied_are_echoed(driver: Driver) -> None:
-    prefer = 'odata.maxpagesize=3,odata.include-annotations="*"'
-    answer = driver.send("GET", "accounts", None, {}, {"prefer": prefer})
-    assert answer.headers["Preference-Applied"] == prefer
-
-
 @pytest.mark.parametrize("argument", ["@p1", '["account","contact"]', "['account','contact']"])
 def test_total_record_counts_take_lists_and_aliases(driver: Driver, argument: str) -> None:
     driver.create("accounts", name="A")

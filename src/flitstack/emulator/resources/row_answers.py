@@ -33,13 +33,9 @@ def reader(work: Work, request: Request) -> Reader:
 
 
 def applied(request: Request, *names: str) -> dict[str, str]:
-    """The header that echoes these items of the Prefer header, as far as the request has them."""
+    """The header that echoes these items of the Prefer header; the dispatcher adds the annotations."""
     found = [(name, request.prefers(name)) for name in names]
-    items = [
-        name if value == "" else f'{name}="{value}"' if "annotations" in name else f"{name}={value}"
-        for name, value in found
-        if value is not None
-    ]
+    items = [f"{name}={value}" if value else name for name, value in found if value is not None]
     return {"Preference-Applied": ",".join(items)} if items else {}
 
 
@@ -78,7 +74,7 @@ def page_answer(request: Request, model: EntityModel, options: Options, page: Pa
     body["value"] = page.rows
     if next_url is not None:
         body["@odata.nextLink"] = next_url
-    return json_answer(body, 200, applied(request, "odata.maxpagesize", "odata.include-annotations"))
+    return json_answer(body, 200, applied(request, "odata.maxpagesize"))
 
 
 def created_at(request: Request, where: str) -> Answer:

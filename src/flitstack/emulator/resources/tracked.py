@@ -42,7 +42,7 @@ def tracked_page(work: Work, request: Request, model: EntityModel, size: int) ->
     else:
         body["@odata.deltaLink"] = _link(request, "$deltatoken", end.token())
     body["value"] = rows
-    return json_answer(body, 200, applied(request, _HEADER, "odata.maxpagesize", "odata.include-annotations"))
+    return json_answer(body, 200, applied(request, _HEADER, "odata.maxpagesize"))
 
 
 def tracked_count(work: Work, request: Request, model: EntityModel) -> Answer:
