@@ -14,6 +14,7 @@ from flitstack.emulator.core import Environment
 from flitstack.emulator.counters import kind_of, written_rows
 from flitstack.emulator.faults import Mishap
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request
+from flitstack.emulator.metadata.lagging import LaggingMetadata
 from flitstack.emulator.metadata.router import METADATA_ROOTS, Metadata, changing
 from flitstack.emulator.mishaps import planned_refusal
 
@@ -28,9 +29,17 @@ class Dispatcher:
     `written`: rows the last answered request wrote, by kind. `units`: what it counts for the daily entitlement.
     """
 
-    def __init__(self, environment: Environment, metadata: Metadata, draw: DrawForPart, act: Act) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        metadata: Metadata,
+        lagging: LaggingMetadata,
+        draw: DrawForPart,
+        act: Act,
+    ) -> None:
         self._environment = environment
         self._metadata = metadata
+        self._lagging = lagging
         self._draw = draw
         self._act = act
         self.written: list[tuple[str, int]] = []
@@ -49,7 +58,7 @@ class Dispatcher:
             return self._batch(request, caller)
         self._metadata.activate_keys()
         if root in METADATA_ROOTS:
-            return self._metadata.answer(request, caller)
+            return self._lagging.answer(request, caller) or self._metadata.answer(request, caller)
         if not path:
             if request.method != "GET":
                 raise Refusal(405, "", f"The requested resource does not support http method '{request.method}'.")

@@ -1,6 +1,7 @@
 """One running emulator: the open environment and everything that stands before it. No sockets here."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from flitstack.emulator.auth import Doorkeeper
@@ -11,6 +12,7 @@ from flitstack.emulator.entitlement import Allowance, Entitlement
 from flitstack.emulator.faults import NO_FAULTS, FaultPlan, Mishap
 from flitstack.emulator.limits import PROFILES, Limiter, Profile
 from flitstack.emulator.messages import Switches
+from flitstack.emulator.metadata.lagging import LaggingMetadata
 from flitstack.emulator.metadata.router import Metadata, MetadataOptions
 from flitstack.emulator.settings import Settings, decode_settings
 from flitstack.emulator.shared.state import SharedState
@@ -65,12 +67,24 @@ class Instance:
         options = self.options
         self.environment = Environment.open(options.data, options.switches, self.clock.now)
         self.doorkeeper = Doorkeeper(self.environment, self.clock.now, is_open=options.is_open, tenant=options.tenant)
-        self.metadata = Metadata(self.environment, self.clock.now, options.metadata)
+        self.metadata = self._read_metadata(self.environment)
         self.entitlement = Entitlement(self.state.cells, self.environment)
-        self.dispatcher = Dispatcher(self.environment, self.metadata, self.draw_for_part, self.doorkeeper.acting)
+        self._lagging = LaggingMetadata(
+            partial(Environment.open, options.data, options.switches, self.clock.now),
+            self._read_metadata,
+            self.clock.seconds,
+            lambda: self.settings.faults.metadata_lag_s,
+        )
+        self.dispatcher = Dispatcher(
+            self.environment, self.metadata, self._lagging, self.draw_for_part, self.doorkeeper.acting
+        )
+
+    def _read_metadata(self, environment: Environment) -> Metadata:
+        return Metadata(environment, self.clock.now, self.options.metadata)
 
     def close(self) -> None:
         """Close the data directory."""
+        self._lagging.close()
         self.environment.close()
 
     def end(self) -> None:
