@@ -5,11 +5,13 @@ import asyncio
 import contextlib
 import gc
 import signal
+import socket
 import ssl
 import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from flitstack.emulator.entitlement import Allowance
@@ -18,10 +20,11 @@ from flitstack.emulator.instance import Instance, Options
 from flitstack.emulator.limits import PROFILES
 from flitstack.emulator.messages import Switches
 from flitstack.emulator.metadata.router import MetadataOptions
-from flitstack.emulator.server import serve
+from flitstack.emulator.server import make_runner, serve
 from flitstack.emulator.shared.clock import check_clock
 from flitstack.emulator.tls import CERTIFICATE, NoCertificate, own_context
 from flitstack.emulator.values import parse_instant
+from flitstack.emulator.workers import serve_handed, supervise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,23 +33,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _options(given)
         tls = own_context(given.data, given.host) if given.tls else None
-        start_s = _start_s(given.clock)
-        check_clock(start_s or 0.0, given.clock_rate)
+        check_clock(_start_s(given.clock) or 0.0, given.clock_rate)
     except (ValueError, NoCertificate, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    instance = Instance(options)
-    # The catalogue lives as long as the process: it need not be walked again for every few hundred rows.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-    if instance.state.is_first:
-        instance.clock.move(to_s=start_s, rate=given.clock_rate)
+    if given.workers > 1:
+        return _serve_together(options, given, tls)
+    instance = _open(options, given)
     try:
         _run(_serve(instance, given, tls))
     finally:
         instance.end()
     return 0
+
+
+def _open(options: Options, given: argparse.Namespace) -> Instance:
+    instance = Instance(options)
+    if instance.state.is_first:
+        instance.clock.move(to_s=_start_s(given.clock), rate=given.clock_rate)
+    # The catalogue lives as long as the process: it need not be walked again for every few hundred rows.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 20, 20)
+    return instance
+
+
+def _serve_together(options: Options, given: argparse.Namespace, tls: ssl.SSLContext | None) -> int:
+    """Several processes on one directory, with one clock, one set of limits and counters."""
+    if sys.platform == "win32":
+        print("error: several processes on one data directory need a POSIX system", file=sys.stderr)
+        return 2
+    given.data.mkdir(parents=True, exist_ok=True)
+    state_file = given.data / "emulator.state"
+    state_file.unlink(missing_ok=True)
+    listener = socket.create_server((given.host, given.port), backlog=1024)
+    host, port = listener.getsockname()[:2]
+
+    def work(number: int, channel: socket.socket) -> None:
+        instance = _open(replace(options, state_file=state_file, worker=number), given)
+        try:
+            _run(serve_handed(partial(make_runner, instance), channel, tls))
+        finally:
+            instance.end()
+
+    def announce() -> None:
+        _announce(given, f"{'https' if tls else 'http'}://{host}:{port}")
+
+    return supervise(given.workers, listener, work, announce)
+
+
+def _announce(given: argparse.Namespace, url: str) -> None:
+    print(f"flitstack emulator on {url} (data {given.data})", flush=True)
+    if given.ready_file:
+        part = given.ready_file.with_name(given.ready_file.name + ".part")
+        part.write_text(url + "\n", encoding="utf-8")
+        part.replace(given.ready_file)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--clock", help="the moment at the start, such as 2030-01-01T00:00:00Z; default: now")
     add("--clock-rate", type=float, default=1.0, help="emulated seconds a real second; 0: moved through the admin door")
     add("--faults", type=Path, help="fault plan (YAML)")
+    add("--workers", type=int, default=1, help="processes that serve the directory together")
     add("--ready-file", type=Path, help="gets the URL once connections are accepted")
     add("--base-currency", default="USD", help="ISO code, for a new data directory")
     add("--key-delay", type=float, default=0.0, help="seconds a new alternate key stays Pending")
@@ -112,14 +154,7 @@ async def _serve(instance: Instance, given: argparse.Namespace, tls: ssl.SSLCont
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
-    def announce(url: str) -> None:
-        print(f"flitstack emulator on {url} (data {given.data})", flush=True)
-        if given.ready_file:
-            part = given.ready_file.with_name(given.ready_file.name + ".part")
-            part.write_text(url + "\n", encoding="utf-8")
-            part.replace(given.ready_file)
-
-    await serve(instance, given.host, given.port, announce, stop.wait(), tls)
+    await serve(instance, given.host, given.port, partial(_announce, given), stop.wait(), tls)
 
 
 def _run(work: Coroutine[None, None, None]) -> None:

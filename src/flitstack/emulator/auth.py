@@ -63,9 +63,10 @@ class Doorkeeper:
         self._clock = clock
         self.is_open = is_open
         self.tenant = tenant
-        self._key = self._signing_key()
-        if DEFAULT_CLIENT not in environment.documents("client"):
-            self.register(DEFAULT_CLIENT, DEFAULT_SECRET, APPLICATION_USER)
+        with environment.transaction():  # of several processes on a new directory, one makes the key
+            self._key = self._signing_key()
+            if DEFAULT_CLIENT not in environment.documents("client"):
+                self.register(DEFAULT_CLIENT, DEFAULT_SECRET, APPLICATION_USER)
 
     def _signing_key(self) -> bytes:
         stored = self._environment.documents("token_key").get("key")

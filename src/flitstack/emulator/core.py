@@ -53,13 +53,14 @@ class Environment:
         """Open the directory, creating and seeding it when it is new."""
         directory.mkdir(parents=True, exist_ok=True)
         store = Store(directory / FILE_NAME, switches or Switches(), clock)
-        definitions = Definitions(store, load_catalogue())
-        seed(store)
+        with store.turn:  # of several processes that open an empty directory, one seeds it
+            definitions = Definitions(store, load_catalogue())
+            seed(store)
         return cls(store, definitions)
 
     def close(self) -> None:
         """Close the database; the object is of no use afterwards."""
-        self._store.connection.close()
+        self._store.close()
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -104,6 +105,15 @@ class Environment:
     def savepoint(self) -> AbstractContextManager[None]:
         """Inside a transaction: an exception that leaves the block undoes what the block did, and no more."""
         return self._store.savepoint()
+
+    def refresh(self) -> None:
+        """Take over what other processes on the directory committed. Cheap when they committed nothing."""
+        self._store.refresh()
+
+    @property
+    def definitions_generation(self) -> int:
+        """Rises with each change of the metadata, by whichever process."""
+        return self._store.definitions
 
     def reload(self) -> None:
         """Read the metadata anew, after the file was replaced or edited from outside."""

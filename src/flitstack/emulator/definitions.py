@@ -27,6 +27,7 @@ class Definitions:
     def __init__(self, store: Store, catalogue: Catalogue) -> None:
         self._store = store
         self._catalogue = catalogue
+        store.on_new_definitions = self.reload
         self.reload()
 
     def reload(self) -> None:
@@ -38,6 +39,7 @@ class Definitions:
         try:
             with self._store.transaction():
                 yield
+                self._store.announce_definitions()
                 self.reload()
         except BaseException:
             self.reload()

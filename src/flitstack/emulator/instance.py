@@ -115,6 +115,7 @@ class Instance:
             self._data_seen = self.state.data_generation
             self.close()
             self.open()
+        self.environment.refresh()
 
     def data_replaced(self) -> None:
         """Tell the other processes that the data file holds another environment; this one knows."""

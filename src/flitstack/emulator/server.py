@@ -266,6 +266,17 @@ def _make_request(
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY_BYTES)
 
 
+def make_runner(instance: Instance) -> web.ServerRunner:
+    """What answers connections for an instance, ready to be served."""
+    server = _Server(
+        Front(instance).handle,
+        request_factory=_make_request,
+        access_log=None,
+        max_line_size=4 * MAX_URL,  # longer than any URL that is taken: the refusal is then the emulator's own
+    )
+    return web.ServerRunner(server, handle_signals=False, shutdown_timeout=2)
+
+
 async def serve(
     instance: Instance,
     host: str,
@@ -275,13 +286,7 @@ async def serve(
     tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is done. `on_ready` gets the URL once connections are accepted; port 0 takes a free one."""
-    server = _Server(
-        Front(instance).handle,
-        request_factory=_make_request,
-        access_log=None,
-        max_line_size=4 * MAX_URL,  # longer than any URL that is taken: the refusal is then the emulator's own
-    )
-    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=2)
+    runner = make_runner(instance)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls)

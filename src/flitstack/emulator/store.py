@@ -1,7 +1,7 @@
 """The SQLite file of an environment: opening, transactions, row versions, lazily made tables and indexes."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +11,13 @@ from flitstack.emulator import ddl
 from flitstack.emulator.messages import Switches
 from flitstack.emulator.query.wildcards import matches
 from flitstack.emulator.schema import EntityModel, Schema
+from flitstack.emulator.turn import Turn
 from flitstack.emulator.values import fold, instant_text
 
 FORMAT = 1
 FILE_NAME = "environment.sqlite"
+_WAIT_S = 60  # for other programs that write to the file
+_CHECKPOINT_PAGES = 4000
 
 _BASE = (
     "CREATE TABLE IF NOT EXISTS environment$counter (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -36,25 +39,70 @@ class Store:
     base_currency: bytes
 
     def __init__(self, path: Path, switches: Switches, clock: Callable[[], datetime]) -> None:
-        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
         self.switches = switches
         self.clock = clock
         self.schema = Schema({}, {}, {})
         self.compiled: dict[object, object] = {}  # what modules derive from the schema; emptied with each change
+        self.on_new_definitions: Callable[[], None] = lambda: None
+        self.turn = Turn(path.with_suffix(".lock"))
+        self.version = 1_000_000
+        self.definitions = 0
         self._depth = 0
         self._made: set[str] = set()
-        self.connection.execute("PRAGMA page_size=16384")  # wide rows: less time than 4,096 or 8,192
-        # Before any other process opens the file: switching to WAL ignores the busy handler.
-        self.connection.execute("PRAGMA journal_mode=WAL")
-        self.connection.execute(f"PRAGMA synchronous={'FULL' if switches.sync_full else 'NORMAL'}")
-        self.connection.execute("PRAGMA cache_size=-65536")
-        self.connection.execute("PRAGMA secure_delete=OFF")  # some builds overwrite every cell that moves
+        self._seen: tuple[int, int] = (0, 0)  # SQLite's data_version and schema_version
+        # Alone: SQLite's switch to the write-ahead log fails at once when another process opens the file too.
+        with self.turn:
+            self.connection = sqlite3.connect(
+                path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+            self._set_up()
+            self._look()
+
+    def _set_up(self) -> None:
+        run = self.connection.execute
+        run("PRAGMA page_size=16384")  # wide rows: less time than 4,096 or 8,192
+        run("PRAGMA journal_mode=WAL")
+        run(f"PRAGMA synchronous={'FULL' if self.switches.sync_full else 'NORMAL'}")
+        run("PRAGMA cache_size=-65536")
+        run("PRAGMA secure_delete=OFF")  # some builds overwrite every cell that moves
+        run(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         self.connection.create_function("fold", 1, fold, deterministic=True)
         self.connection.create_function("matches", 2, matches, deterministic=True)
         for statement in _BASE:
-            self.connection.execute(statement)
-        self._read_made()
-        self.version: int = int(str(self.counter("version") or 1_000_000))
+            run(statement)
+
+    def close(self) -> None:
+        """The object is of no use afterwards."""
+        self.connection.close()
+        self.turn.close()
+
+    def refresh(self) -> None:
+        """Take over what other processes committed. Called before each request and with each turn to write."""
+        if self._depth or self._pragma("data_version") == self._seen[0]:
+            return
+        self._look()
+
+    def _look(self) -> None:
+        """Read what this process keeps in memory: row version, tables made, definitions."""
+        self.version = max(int(str(self.counter("version") or 1_000_000)), 1_000_000)
+        seen_made = self._seen[1]
+        self._seen = self._pragma("data_version"), self._pragma("schema_version")
+        if self._seen[1] != seen_made:
+            self._read_made()
+        if self.stored_definitions() != self.definitions:
+            self.on_new_definitions()
+
+    def _pragma(self, name: str) -> int:
+        number: int = self.connection.execute(f"PRAGMA {name}").fetchone()[0]
+        return number
+
+    def stored_definitions(self) -> int:
+        """Rises with each change of the definitions, by whichever process."""
+        return int(str(self.counter("definitions") or 0))
+
+    def announce_definitions(self) -> None:
+        """Tell the other processes, by what this transaction commits, that definitions changed."""
+        self.set_counter("definitions", self.stored_definitions() + 1)
 
     def _read_made(self) -> None:
         found = self.connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')")
@@ -94,20 +142,23 @@ class Store:
             finally:
                 self._depth -= 1
             return
-        self.connection.execute("BEGIN IMMEDIATE")
-        self._depth = 1
-        before = self.version
-        try:
-            yield
-            if self.version != before:
-                self.set_counter("version", self.version)
-            self.connection.execute("COMMIT")
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            self._read_made()
-            raise
-        finally:
-            self._depth = 0
+        with self.turn:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                self.refresh()
+                self._depth = 1
+                before = self.version
+                yield
+                if self.version != before:
+                    self.set_counter("version", self.version)
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                self._read_made()
+                raise
+            finally:
+                self._depth = 0
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -132,20 +183,14 @@ class Store:
             activities = [m for m in self.schema.tables.values() if m.table.is_activity and self.exists(m.name)]
             return ddl.union_of(model, activities)
         if model.name not in self._made:
-            with self.transaction():
-                for statement in ddl.create_table(model):
-                    self.connection.execute(statement)
-            self._made.add(model.name)
+            self._make(model.name, ddl.create_table(model))
         return ddl.quoted(model.name)
 
     def ensure_pairs(self, relationship: ManyToMany) -> str:
         """The quoted SQLite name of a N:N relationship's table, made on first use."""
         name = ddl.pair_table(relationship)
         if name not in self._made:
-            with self.transaction():
-                for statement in ddl.create_pairs(relationship):
-                    self.connection.execute(statement)
-            self._made.add(name)
+            self._make(name, ddl.create_pairs(relationship))
         return ddl.quoted(name)
 
     def ensure_index(self, table: str, column: str) -> None:
@@ -153,15 +198,19 @@ class Store:
         name = f"{table}$by${column}"
         if name in self._made or table not in self._made:
             return
+        target = f"{ddl.quoted(table)} ({ddl.quoted(column)})"
+        self._make(name, [f"CREATE INDEX {ddl.quoted(name)} ON {target} WHERE {ddl.quoted(column)} IS NOT NULL"])
+
+    def _make(self, name: str, statements: Iterable[str]) -> None:
         with self.transaction():
-            self.connection.execute(
-                f"CREATE INDEX {ddl.quoted(name)} ON {ddl.quoted(table)} ({ddl.quoted(column)}) "
-                f"WHERE {ddl.quoted(column)} IS NOT NULL"
-            )
+            if name not in self._made:  # another process may have been first
+                for statement in statements:
+                    self.connection.execute(statement)
         self._made.add(name)
 
     def forget(self, schema: Schema) -> None:
         """Take a changed schema; everything derived from the old one is dropped."""
         self.schema = schema
         self.compiled.clear()
+        self.definitions = self.stored_definitions()
         self._read_made()

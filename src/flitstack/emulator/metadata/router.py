@@ -48,6 +48,7 @@ class Metadata:
         self._clock = clock
         self._options = options
         self._has_waiting_keys = True
+        self._definitions_seen = -1
 
     def answer(self, request: Request, caller: Caller) -> Answer:
         """Answer one request; raises Refusal."""
@@ -88,6 +89,8 @@ class Metadata:
 
     def activate_keys(self) -> None:
         """Let keys become active whose time has come; cheap when none waits."""
+        if self._environment.definitions_generation != self._definitions_seen:  # perhaps by another process
+            self._definitions_seen, self._has_waiting_keys = self._environment.definitions_generation, True
         if self._has_waiting_keys:
             with self._environment.transaction():
                 self._has_waiting_keys = activate_due(self._environment, self._clock())

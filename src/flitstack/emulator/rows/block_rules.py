@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from flitstack.emulator.checkers import Stored, number_digits
 from flitstack.emulator.rows.blocks import Block, Unusual
 from flitstack.emulator.rows.money import base_columns, rate_of
-from flitstack.emulator.rows.stamps import stamp_owner
+from flitstack.emulator.rows.stamps import know_owners, stamp_owner
 from flitstack.emulator.rows.states import apply_state
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Change
@@ -123,7 +123,14 @@ def apply_states(block: Block) -> None:
 def own(block: Block) -> None:
     """Owner columns, asked once per owner."""
     if "ownerid" in block.model.stored:
+        _know_owners(block)
         _ask_once_per_case(block, ("ownerid", "ownerid$type"), stamp_owner)
+
+
+def _know_owners(block: Block) -> None:
+    given, kind = block.columns.get("ownerid"), block.constants.get("ownerid$type", "systemuser")
+    if given is not None and isinstance(kind, str):
+        know_owners(block.work, kind, {id_ for id_ in set(given) if isinstance(id_, bytes)})
 
 
 def _ask_once_per_case(block: Block, columns: Sequence[str], rule: Callable[[Change], None]) -> None:

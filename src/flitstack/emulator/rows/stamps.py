@@ -1,8 +1,10 @@
 """What the platform writes into a row by itself: ids of people, times, version, owner."""
 
+from collections.abc import Collection
+
 from flitstack.emulator.ddl import is_polymorphic, quoted, type_column
 from flitstack.emulator.messages import Refusal
-from flitstack.emulator.rows.references import missing_row
+from flitstack.emulator.rows.references import missing_row, rows_of
 from flitstack.emulator.values import guid_text, uuid_blob
 from flitstack.emulator.work import Change, Owner, Values, Work
 
@@ -74,6 +76,15 @@ def stamp_owner(change: Change) -> None:
         kept[type_column("ownerid")] = owner.kind
     work.ownership[model.name, owner_id] = kept
     values.update(kept)
+
+
+def know_owners(work: Work, kind: str, ids: Collection[bytes]) -> None:
+    """Look up many users or teams at once, so that `owner_of` finds them known; who does not exist stays unknown."""
+    unknown = [id_ for id_ in ids if id_ not in work.owners]
+    model = work.store.schema.tables[kind]
+    columns = f"businessunitid, {'isdisabled' if kind == 'systemuser' else '0'}"
+    for id_, unit, is_disabled in rows_of(work.store, model, unknown, columns):
+        work.owners[id_] = Owner(kind, unit or work.store.root_unit, bool(is_disabled))
 
 
 def owner_of(work: Work, id_: bytes, kind: str) -> Owner:
