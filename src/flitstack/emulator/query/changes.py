@@ -118,7 +118,9 @@ def changed_page(reader: Reader, model: EntityModel, options: Options, walk: Wal
     """Rows of one page and where it ends: a walk with `inner` or `deleted` set goes on, one without is done."""
     rows: list[Row] = []
     if walk.deleted is None:
-        found = reader.page(model, replace(options, order=_BY_VERSION, skiptoken=walk.inner), size, _between(walk))
+        # The first walk goes by id, as rows lie: sorting all of them by version for each page would be quadratic.
+        order = _BY_VERSION if walk.since else ()
+        found = reader.page(model, replace(options, order=order, skiptoken=walk.inner), size, _between(walk))
         rows = found.rows
         if found.next_token is not None:
             return rows, replace(walk, page=walk.page + 1, inner=found.next_token)
