@@ -20,6 +20,8 @@ from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.values import fold, guid_blob, guid_text, utf16_length
 
 TABLES = ("account", "contact", "lead", "opportunity", "task", "phonecall", "product", "campaign")
+# Written, yet settled by a rule.
+SETTLED = frozenset({"statuscode", "overriddencreatedon", "pricingerrorcode", "isrevenuesystemcalculated"})
 TEXT = st.text(st.characters(codec="utf-8"))
 
 
@@ -57,12 +59,7 @@ def values_of(column: Column) -> st.SearchStrategy[Any] | None:
 def writable(model: EntityModel) -> dict[str, st.SearchStrategy[Any]]:
     found = {}
     for column in model.stored.values():
-        if (
-            column.creatable
-            and column.updatable
-            and column.readable
-            and column.name not in {"statuscode", "overriddencreatedon"}
-        ):
+        if column.creatable and column.updatable and column.readable and column.name not in SETTLED:
             strategy = values_of(column)
             if strategy is not None:
                 found[column.name] = strategy

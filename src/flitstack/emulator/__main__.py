@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--key-delay", type=float, default=0.0, help="seconds a new alternate key stays Pending")
     add("--without-bulk", default="", help="tables without CreateMultiple and its kin, separated by commas")
     add("--sync-full", action="store_true", help="answered writes survive a power cut")
+    add("--no-price-calculation", action="store_true", help="totals and line amounts stay as they are sent")
     add("--allow-disabled-owner", action="store_true", help="disabled users may become owners")
     return parser
 
@@ -131,6 +132,7 @@ def _options(given: argparse.Namespace) -> Options:
             refuse_disabled_owner=not given.allow_disabled_owner,
             without_bulk=without_bulk,
             base_currency=given.base_currency,
+            price_calculation=not given.no_price_calculation,
         ),
         allowance=Allowance(when_exhausted=given.entitlement),
         metadata=MetadataOptions(timedelta(seconds=given.key_delay), without_bulk),

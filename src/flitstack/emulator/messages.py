@@ -32,6 +32,7 @@ class Switches:
     `nested_parties_in_bulk`: CreateMultiple accepts `<table>_activity_parties` inside its targets.
     `without_bulk`: tables whose *Multiple messages are off.
     `base_currency`: ISO code of the currency an empty environment is seeded with. `page_size`: rows a page at most.
+    `price_calculation`: lines and documents are priced by the system (the organization's column can turn it off too).
     """
 
     sync_full: bool = False
@@ -40,6 +41,7 @@ class Switches:
     without_bulk: frozenset[str] = frozenset()
     base_currency: str = "USD"
     page_size: int = 5000
+    price_calculation: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Work:
     """`now` is one moment for the whole request; `owners`, `ownership` and `rates` are read once per request.
 
     `prepared` is what an operation did before the write lock was taken.
+    `memory` holds what rules read once per request, each under a key of its own.
     """
 
     store: Store
@@ -40,6 +41,7 @@ class Work:
     ownership: dict[tuple[str, bytes], Values] = field(default_factory=dict)
     rates: dict[bytes, float] = field(default_factory=dict)
     prepared: object = None
+    memory: dict[object, object] = field(default_factory=dict)
     _noise: bytes = b""
 
     def __post_init__(self) -> None:

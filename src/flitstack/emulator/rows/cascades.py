@@ -6,6 +6,8 @@ from flitstack.catalogue.types import OneToMany
 from flitstack.emulator.ddl import is_polymorphic, pair_table, quoted, type_column
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.rows.deletions import record_deletions
+from flitstack.emulator.rows.sales import PARENTS
+from flitstack.emulator.rows.totals import documents_of, recalculate
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.work import Work
 
@@ -22,8 +24,11 @@ def delete_rows(work: Work, model: EntityModel, ids: Sequence[bytes]) -> None:
     _collect(work, model, list(ids), doomed)
     for name, rows in doomed.items():
         _release(work, work.store.schema.tables[name], list(rows), doomed)
+    documents = {name: documents_of(work, name, list(rows)) for name, rows in doomed.items() if name in PARENTS}
     for name, rows in doomed.items():
         _erase(work, work.store.schema.tables[name], list(rows))
+    for name, ids in documents.items():
+        recalculate(work, PARENTS[name], ids)
 
 
 def _collect(work: Work, model: EntityModel, ids: list[bytes], doomed: dict[str, dict[bytes, None]]) -> None:

@@ -9,8 +9,15 @@ from flitstack.emulator.work import Change, Work
 
 
 def base_columns(model: EntityModel) -> dict[str, str]:
-    """Money column -> the column that mirrors it in base currency."""
-    return {c.base_of: c.name for c in model.stored.values() if c.base_of and c.base_of in model.stored}
+    """Money column -> the column that mirrors it in base currency, named `{column}_base` where metadata does not say."""
+    found = {}
+    for column in model.stored.values():
+        mirrored = column.base_of
+        if mirrored is None and column.type == "Money" and not column.creatable and not column.updatable:
+            mirrored = column.name.removesuffix("_base")
+        if mirrored is not None and mirrored != column.name and mirrored in model.stored:
+            found[mirrored] = column.name
+    return found
 
 
 def base_rule(model: EntityModel) -> Callable[[Change], None]:

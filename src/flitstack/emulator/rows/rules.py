@@ -1,15 +1,26 @@
 """What tables do to a row before it is written, in order; `RULES` is the list a widening adds to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flitstack.emulator.messages import Refusal
-from flitstack.emulator.rows import attachments, autonumber, block_rules, money, numbering, sales, states
+from flitstack.emulator.rows import (
+    attachments,
+    autonumber,
+    block_rules,
+    money,
+    numbering,
+    pricing,
+    sales,
+    states,
+    totals,
+)
 from flitstack.emulator.rows.block_rules import BlockRule
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.store import Store
-from flitstack.emulator.work import Change
+from flitstack.emulator.work import Change, Work
 
 Rule = Callable[[Change], None]
+Follower = Callable[[Work, EntityModel, Sequence[Change]], None]
 
 # Required by the platform, yet filled by it when a request leaves them out.
 _FILLED = frozenset(
@@ -42,6 +53,17 @@ def block_rules_for(store: Store, model: EntityModel) -> tuple[BlockRule, ...] |
     return store.compiled[slot]  # type: ignore[return-value]
 
 
+def followers_for(model: EntityModel) -> tuple[Follower, ...]:
+    """What happens in other tables once rows of this one were written; once per request or bulk message."""
+    return _FOLLOWERS.get(model.name, ())
+
+
+_FOLLOWERS: dict[str, tuple[Follower, ...]] = {
+    **dict.fromkeys(sales.PARENTS, (totals.follow_lines,)),
+    **dict.fromkeys(sales.LINES, (totals.follow_document,)),
+}
+
+
 def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]:
     """Whether a rule applies, the rule for a row, and for a block where there is one (block_rules.py)."""
     names = model.stored
@@ -53,7 +75,11 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]
         (bool(required), _required_rule(required), block_rules.required_rule(required)),
         (model.name in _NAMED, fill_fullname, block_rules.fill_fullname),
         (has_customer, copy_customer, block_rules.copy_customer(SHADOWS)),
+        (model.name in sales.PARENTS, pricing.price_line, None),
+        (model.name in sales.LINES, totals.total_document, totals.total_block),
+        (model.name == "productpricelevel", pricing.refuse_second_price, None),
         (has_money, money.base_rule(model), block_rules.base_rule(model)),
+        (model.name in sales.LINES, totals.check_currencies, totals.check_block),
         (model.name == "quote", sales.settle_quote, None),
         (model.name == "invoice", sales.settle_invoice, block_rules.leave_new),
         (model.name == "lead", sales.settle_lead, block_rules.leave_new),

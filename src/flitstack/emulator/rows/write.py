@@ -12,7 +12,7 @@ from flitstack.emulator.rows import parties
 from flitstack.emulator.rows.alternate_keys import key_text
 from flitstack.emulator.rows.payload import Draft, parser
 from flitstack.emulator.rows.references import Target, require
-from flitstack.emulator.rows.rules import rules_for
+from flitstack.emulator.rows.rules import followers_for, rules_for
 from flitstack.emulator.rows.stamps import stamp_created, stamp_modified, stamp_owner
 from flitstack.emulator.schema import CollectionNav, EntityModel
 from flitstack.emulator.values import guid_text
@@ -63,6 +63,8 @@ def insert_drafts(work: Work, model: EntityModel, drafts: Sequence[Draft]) -> li
             _make_base_unit(change)
         if draft.nested or draft.links:
             _attach(change, draft)
+    for follow in followers_for(model):
+        follow(work, model, changes)
     return [change.id for change in changes]
 
 
@@ -168,6 +170,8 @@ def update_draft(work: Work, model: EntityModel, id_: bytes, draft: Draft) -> No
         parties.follow_activity(change)
     for nav, targets in draft.links:
         connect(change, nav, targets)
+    for follow in followers_for(model):
+        follow(work, model, [change])
 
 
 def write_change(change: Change) -> None:
