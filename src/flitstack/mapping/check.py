@@ -36,7 +36,8 @@ def check_maps(
     with tempfile.TemporaryDirectory() as scratch, Engine(Path(scratch)) as engine:
         for name, file in maps.items():
             fields = known_fields(name, pack, staged)
-            problems += object_problems(file, fields, surroundings)
+            present = [field.name for field in staged.tables[name].fields] if name in staged.tables else []
+            problems += object_problems(file, fields, present, surroundings)
             problems += _compile(engine, context, file, fields, surroundings)
     problems += shared_problems(maps)
     return sorted(dict.fromkeys(problems), key=_place)

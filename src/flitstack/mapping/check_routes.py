@@ -40,8 +40,10 @@ def shape_problems(spot: Spot) -> Iterator[Problem]:
                 yield spot.inside(word).problem("map-incomplete", what, f"write {': and '.join(absent)}:")
 
 
-def object_problems(file: MapFile, fields: Sequence[str], around: Surroundings) -> Iterator[Problem]:
-    """What is wrong with the routes of one object, expressions aside."""
+def object_problems(
+    file: MapFile, fields: Sequence[str], present: Sequence[str], around: Surroundings
+) -> Iterator[Problem]:
+    """What is wrong with the routes of one object, expressions aside. `present`: those of its fields that files have."""
     if file.object not in around.pack.objects:
         known = ", ".join(around.pack.objects)
         what, do = f"the pack has no object {file.object!r}", "name an object of the pack, or remove the file"
@@ -59,7 +61,7 @@ def object_problems(file: MapFile, fields: Sequence[str], around: Surroundings) 
             yield from alternative_problems(spot.inside("unless"), "unless:", one, ())
         yield from party_problems(spot)
         yield from state_problems(spot)
-    yield from _forgotten(file, fields, around)
+    yield from _forgotten(file, present, around)
 
 
 def shared_problems(maps: Mapping[str, MapFile]) -> Iterator[Problem]:
@@ -90,7 +92,7 @@ def _route_problems(spot: Spot) -> Iterator[Problem]:
 
 
 def _forgotten(file: MapFile, fields: Sequence[str], around: Surroundings) -> Iterator[Problem]:
-    """Fields that the map neither reads nor names as unmapped."""
+    """Staged fields that the map neither reads nor names as unmapped."""
     told = {name.casefold() for route in file.routes for name in (*route_reads(route), *route.unmapped)}
     source = around.pack.objects.get(file.object)
     if source is not None:

@@ -1,6 +1,7 @@
 """What a column of unknown meaning holds, told from its values; and which existing column it resembles."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -70,8 +71,9 @@ def similar_column(name: str, guess: Guess, table: Table | None, taken: Iterable
 
 
 def slug(name: str, prefix: str, taken: Iterable[str]) -> str:
-    """A logical name for a custom column: letters and digits of the header, at most 40, unlike those taken."""
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())[:40] or "field"
+    """A logical name for a custom column: letters (without accents) and digits of the header, at most 40, unlike those taken."""
+    letters = unicodedata.normalize("NFKD", name.casefold().replace("ı", "i"))
+    plain = re.sub(r"[^a-z0-9]", "", letters)[:40] or "field"
     used, candidate, number = set(taken), f"{prefix}_{plain}", 2
     while candidate in used:
         candidate, number = f"{prefix}_{plain}{number}", number + 1
