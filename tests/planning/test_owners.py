@@ -57,6 +57,21 @@ def test_an_unknown_fallback_and_an_unknown_owner_are_told_in_one_go() -> None:
     assert [problem.code for problem in error.value.problems] == ["owner-unknown", "owner-unknown"]
 
 
+def test_an_owner_named_otherwise_is_met_by_the_sources_own_list_or_by_one_full_name() -> None:
+    twins = (
+        User(UUID(int=7), "systemuser", "Eve", "e1@x.example", False),
+        User(UUID(int=8), "systemuser", "Eve", "", False),
+    )
+    counts = [OwnerCount("u7", 1, "ana@x.example"), OwnerCount("cara", 1), OwnerCount("sales", 1), OwnerCount("eve", 1)]
+    owners = match_owners(counts, (*USERS, *twins), {}, {})
+    assert {owner.email: (owner.status, owner.to) for owner in owners.owners} == {
+        "u7": ("matched", "user"),
+        "cara": ("inactive", "block"),
+        "sales": ("unmatched", "block"),
+        "eve": ("unmatched", "block"),
+    }
+
+
 def test_a_fallback_that_is_chosen_but_not_named_is_asked_for() -> None:
     with pytest.raises(UsageError) as error:
         match_owners(COUNTS, USERS, {"owner_unmatched": "fallback", "owner_inactive": "block"}, {})

@@ -8,6 +8,7 @@ from flitstack.staging.engine.engine import Engine, literal, quoted
 from flitstack.staging.engine.findings import FindingsWriter
 
 OWNER = "record.owner"
+USER_EMAIL = "user.email"
 
 
 def owner_counts(engine: Engine, project: Project, staged: StagingDocument) -> list[OwnerCount]:
@@ -16,7 +17,8 @@ def owner_counts(engine: Engine, project: Project, staged: StagingDocument) -> l
     if not select:
         return []
     rows = engine.rows(f"SELECT owner, count(*) FROM ({select}) GROUP BY owner ORDER BY owner")
-    return [OwnerCount(str(owner), int(count)) for owner, count in rows]
+    addresses = _addresses(engine, project, staged)
+    return [OwnerCount(str(owner), int(count), addresses.get(str(owner), "")) for owner, count in rows]
 
 
 def save_owner_findings(engine: Engine, project: Project, staged: StagingDocument, owners: OwnerMap) -> None:
@@ -35,7 +37,7 @@ def save_owner_findings(engine: Engine, project: Project, staged: StagingDocumen
         do = (
             "provision the user in Entra ID, or settle the owner in owners.yaml, then: flitstack plan"
             if owner.email
-            else ""
+            else "name an owner in the source, or change the owner of (none) in owners.yaml, then: flitstack plan"
         )
         findings.add_sql(
             f"""
@@ -46,6 +48,25 @@ def save_owner_findings(engine: Engine, project: Project, staged: StagingDocumen
             """
         )
     findings.save(project.state / "findings" / "owners.parquet")
+
+
+def _addresses(engine: Engine, project: Project, staged: StagingDocument) -> dict[str, str]:
+    """E-mail address by name and by id, as the source's own list of users has them; what two users share is left out."""
+    found: dict[str, set[str]] = {}
+    for name, table in staged.tables.items():
+        source, present = project.pack.objects[name], {field.name for field in table.fields}
+        by_means = {field.means: field.name for field in source.fields.values() if field.name in present}
+        if USER_EMAIL not in by_means:
+            continue
+        for means in {"user.name", "user.id"} & by_means.keys():
+            rows = engine.rows(
+                f"SELECT lower(clean({quoted(by_means[means])})) AS who, email_key({quoted(by_means[USER_EMAIL])}) AS email "
+                f"FROM read_parquet({literal(str(staged_folder(project) / table.parquet))}) "
+                "WHERE who IS NOT NULL AND email IS NOT NULL"
+            )
+            for who, email in rows:
+                found.setdefault(str(who), set()).add(str(email))
+    return {who: emails.pop() for who, emails in found.items() if len(emails) == 1}
 
 
 def _named_owners(project: Project, staged: StagingDocument) -> str:

@@ -16,10 +16,14 @@ BLOCK, FALLBACK = "block", "fallback"
 
 @dataclass(frozen=True, slots=True)
 class OwnerCount:
-    """A source owner (e-mail, trimmed and lower case; "" = none named) and the number of records that name it."""
+    """A source owner (e-mail, trimmed and lower case; "" = none named) and the number of records that name it.
+
+    A source may name owners otherwise: then `email` is that text, and `address` the e-mail its own list of users has.
+    """
 
     email: str
     records: int
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ def match_owners(
 ) -> OwnerMap:
     """Meet owners and users. `decided` is the `owners` part of an existing owners.yaml; entries with `by` are kept.
 
-    Where two users share an address the enabled one is taken (checklist X5). Raises UsageError when a decision names a
+    Where two users share an address the enabled one is taken (checklist X5). An owner without any address is the one user
+    of that full name. Raises UsageError when a decision names a
     user or team the environment does not have.
     """
     everyone = list(users)
@@ -101,7 +106,7 @@ def _derived(count: OwnerCount, users: list[User], decisions: Mapping[str, Any],
     if not count.email:
         # A record without an owner is no open question: the fallback takes it, or whoever loads.
         return Owner("", "blank", count.records, FALLBACK, fallback)
-    match = _by_email(count.email, users)
+    match = _match(count, users)
     if match is not None and not match.is_disabled:
         return Owner(count.email, "matched", count.records, "user", match)
     status = "unmatched" if match is None else "inactive"
@@ -115,7 +120,7 @@ def _decided(
     count: OwnerCount, person: Mapping[str, Any], users: list[User], fallback: User | None, problems: list[Problem]
 ) -> Owner:
     to, by = str(person.get("to", BLOCK)), str(person["by"])
-    match = _by_email(count.email, users)
+    match = _match(count, users)
     status = (
         "blank" if not count.email else "unmatched" if match is None else "inactive" if match.is_disabled else "matched"
     )
@@ -126,6 +131,14 @@ def _decided(
         problems.append(_unknown_user(count.email or "(none)", to, "owners.yaml"))
         return Owner(count.email, status, count.records, BLOCK, None, by)
     return Owner(count.email, status, count.records, "team" if chosen.table == "team" else "user", chosen, by)
+
+
+def _match(count: OwnerCount, users: list[User]) -> User | None:
+    if count.address or "@" in count.email:
+        return _by_email(count.address or count.email, users)
+    same = [user for user in users if count.email and user.table == "systemuser" and user.name.lower() == count.email]
+    enabled = [user for user in same if not user.is_disabled]
+    return (enabled or same)[0] if len(enabled) == 1 or len(same) == 1 else None
 
 
 def _by_email(email: str, users: list[User]) -> User | None:
