@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from flitstack.app.decisions import read_decided
+from flitstack.app.scope import fit_pack
 from flitstack.documents import read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.packs.read import load_pack
@@ -45,6 +46,8 @@ class ProjectSettings(BaseModel):
     sample_rows: int = Field(default=5, ge=1)
     four_eyes: bool = False
     suppress: dict[str, list[str]] = Field(default_factory=dict)  # object -> fields never staged
+    headers: dict[str, dict[str, str]] = Field(default_factory=dict)  # object -> header in the file -> field
+    absent: list[str] = Field(default_factory=list)  # objects the customer has not
 
     @field_validator("prefix")
     @classmethod
@@ -80,7 +83,7 @@ class Project:
                 )
             )
         settings = _settings(path)
-        pack = load_pack(settings.pack)
+        pack = fit_pack(load_pack(settings.pack), settings.headers, settings.absent, settings.suppress)
         decided = read_decided(folder / "decisions.yaml", pack)
         decisions = {name: decision.default for name, decision in pack.decisions.items()}
         decisions |= {name: entry.get("option") for name, entry in decided.items()}

@@ -47,13 +47,16 @@ def _export(project: Project) -> Subject:
     staged = load_staging(project)
     if staged is None:
         return Subject("", "run: flitstack stage")
-    needed = {name for name, source in project.pack.objects.items() if not source.optional}
+    given_up = sorted(project.settings.absent)
+    needed = {name for name, source in project.pack.objects.items() if not source.optional} - set(given_up)
+    sha256 = fingerprint(staged.fingerprint, *given_up) if given_up else staged.fingerprint
     absent = sorted(name for name in needed if name not in staged.tables)
     if absent:
         unread = {file.object: file.path for file in staged.files if file.object in absent}
         told = [f"{name} ({unread[name]} could not be read)" if name in unread else name for name in absent]
-        return Subject(staged.fingerprint, f"the export holds no records for {', '.join(told)}")
-    return Subject(staged.fingerprint)
+        what = f"the export holds no records for {', '.join(told)}"
+        return Subject(sha256, f"{what}: ask for the files, or write absent: [{', '.join(absent)}] in flitstack.yaml")
+    return Subject(sha256)
 
 
 def _quality(project: Project) -> Subject:

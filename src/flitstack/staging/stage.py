@@ -70,6 +70,7 @@ def stage(
             rejects.close()
         for part in parts:
             findings.add(_findings_of(part))
+            findings.add(_missing_fields(part, pack))
         findings.add_sql(_reject_findings(rejects.path))
         document = _document(pack, export, files, parts, work, options, engine)
         save_json(work / "document.json", document)
@@ -156,6 +157,25 @@ def _findings_of(part: Part) -> list[Finding]:
     for name in part.suppressed:
         what = "never staged, by the project's read scope"
         found.append(Finding("suppressed", part.object, part.path, "", "excluded", field=name, what=what))
+    return found
+
+
+def _missing_fields(part: Part, pack: Pack) -> list[Finding]:
+    """The key, and fields that must be there, of which no column of a file was recognised."""
+    if part.parquet is None:
+        return []
+    source = pack.objects[part.object]
+    unknown = [column.header for column in part.columns.values() if not column.known]
+    example = unknown[0] if len(unknown) == 1 else "the column's header"
+    found = []
+    for name, known in source.fields.items():
+        if name in part.columns or name in part.suppressed or not (known.required or name == source.key):
+            continue
+        what = "no column is recognised as this field"
+        what += f"; not recognised: {', '.join(unknown)}" if unknown else ""
+        what += "; records go by their number" if name == source.key else ""
+        do = f"write headers: {{{source.name}: {{{example}: {name}}}}} in flitstack.yaml and stage again"
+        found.append(Finding("field_missing", part.object, part.path, "", "listed", field=name, what=what, do=do))
     return found
 
 
