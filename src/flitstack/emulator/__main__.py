@@ -115,7 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--without-bulk", default="", help="tables without CreateMultiple and its kin, separated by commas")
     add("--sync-full", action="store_true", help="answered writes survive a power cut")
     add("--no-price-calculation", action="store_true", help="totals and line amounts stay as they are sent")
-    add("--allow-disabled-owner", action="store_true", help="disabled users may become owners")
+    disabled = serve_command.add_mutually_exclusive_group()
+    disabled.add_argument("--allow-disabled-owner", action="store_true", help="disabled users may become owners")
+    disabled.add_argument("--drop-disabled-owner", action="store_true", help="disabled users are passed over as owners")
     return parser
 
 
@@ -130,6 +132,7 @@ def _options(given: argparse.Namespace) -> Options:
         switches=Switches(
             sync_full=given.sync_full,
             refuse_disabled_owner=not given.allow_disabled_owner,
+            drop_disabled_owner=given.drop_disabled_owner,
             without_bulk=without_bulk,
             base_currency=given.base_currency,
             price_calculation=not given.no_price_calculation,

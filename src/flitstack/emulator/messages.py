@@ -28,7 +28,8 @@ class Switches:
     """Behaviour that is disputed or costly, chosen when the environment is opened.
 
     `sync_full`: an answered write survives a power cut, not only a killed process (SQLite synchronous=FULL).
-    `refuse_disabled_owner`: new assignment to a disabled user answers 0x8004022B.
+    `refuse_disabled_owner`: new assignment to a disabled user answers 0x8004022B. `drop_disabled_owner`: it is passed over
+    without a word instead, so that a new row belongs to the caller and an old one keeps its owner.
     `nested_parties_in_bulk`: CreateMultiple accepts `<table>_activity_parties` inside its targets.
     `without_bulk`: tables whose *Multiple messages are off.
     `base_currency`: ISO code of the currency an empty environment is seeded with. `page_size`: rows a page at most.
@@ -37,6 +38,7 @@ class Switches:
 
     sync_full: bool = False
     refuse_disabled_owner: bool = True
+    drop_disabled_owner: bool = False
     nested_parties_in_bulk: bool = False
     without_bulk: frozenset[str] = frozenset()
     base_currency: str = "USD"

@@ -28,6 +28,7 @@ _PRICED_BY = frozenset(
         "baseamount", "extendedamount", "volumediscountamount", "productdescription",
     }
 )  # fmt: skip
+_OWNER = ("ownerid", "ownerid$type")
 _SKIP_CREATE, _SKIP_UPDATE = frozenset({1, 3}), frozenset({2, 3})
 
 
@@ -67,6 +68,7 @@ def price_line(change: Change) -> None:
         values.setdefault("producttypecode", 1)
         values.setdefault("propertyconfigurationstatus", 2)
         values["transactioncurrencyid"] = parent["transactioncurrencyid"]
+        values["ownerid"], values["ownerid$type"] = parent["ownerid"], parent["ownerid$type"]
         _name_line(change)
     elif not _PRICED_BY & values.keys():
         return
@@ -122,11 +124,11 @@ def parent_of(change: Change) -> Values:
     if not isinstance(found, dict):
         lock = "ispricelocked" if "ispricelocked" in model.stored else "0 AS ispricelocked"
         row = change.work.store.connection.execute(
-            f"SELECT transactioncurrencyid, pricelevelid, {lock}, skippricecalculation, statecode "
+            f'SELECT transactioncurrencyid, pricelevelid, {lock}, skippricecalculation, ownerid, "ownerid$type" '
             f"FROM {change.work.store.ensure(model)} WHERE {quoted(model.table.id_column)} = ?",
             (id_,),
         ).fetchone()
-        names = ("transactioncurrencyid", "pricelevelid", "ispricelocked", "skippricecalculation", "statecode")
+        names = ("transactioncurrencyid", "pricelevelid", "ispricelocked", "skippricecalculation", *_OWNER)
         found = dict(zip(names, row or (None,) * len(names), strict=True))
         change.work.memory[key] = found
     return found

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.rows import (
+    assigning,
     attachments,
     autonumber,
     block_rules,
+    hierarchy,
     money,
     numbering,
     pricing,
@@ -53,15 +55,17 @@ def block_rules_for(store: Store, model: EntityModel) -> tuple[BlockRule, ...] |
     return store.compiled[slot]  # type: ignore[return-value]
 
 
-def followers_for(model: EntityModel) -> tuple[Follower, ...]:
+def followers_for(store: Store, model: EntityModel) -> tuple[Follower, ...]:
     """What happens in other tables once rows of this one were written; once per request or bulk message."""
-    return _FOLLOWERS.get(model.name, ())
-
-
-_FOLLOWERS: dict[str, tuple[Follower, ...]] = {
-    **dict.fromkeys(sales.PARENTS, (totals.follow_lines,)),
-    **dict.fromkeys(sales.LINES, (totals.follow_document,)),
-}
+    slot = ("followers", model.name)
+    if slot not in store.compiled:
+        found = [
+            (model.name in sales.PARENTS, totals.follow_lines),
+            (model.name in sales.LINES, totals.follow_document),
+            (bool(assigning.cascading(store.schema, model)), assigning.follow_owner),
+        ]
+        store.compiled[slot] = tuple(follow for applies, follow in found if applies)
+    return store.compiled[slot]  # type: ignore[return-value]
 
 
 def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]:
@@ -75,6 +79,7 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]
         (bool(required), _required_rule(required), block_rules.required_rule(required)),
         (model.name in _NAMED, fill_fullname, block_rules.fill_fullname),
         (has_customer, copy_customer, block_rules.copy_customer(SHADOWS)),
+        (hierarchy.PARENTS.get(model.name) in names, hierarchy.refuse_loop, block_rules.leave_new),
         (model.name in sales.PARENTS, pricing.price_line, None),
         (model.name in sales.LINES, totals.total_document, totals.total_block),
         (model.name == "productpricelevel", pricing.refuse_second_price, None),

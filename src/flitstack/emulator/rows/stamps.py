@@ -60,6 +60,11 @@ def stamp_owner(change: Change) -> None:
         values.update(known)
         return
     owner = owner_of(work, owner_id, kind)
+    if given is not None and owner.is_disabled and work.store.switches.drop_disabled_owner:
+        for column in ("ownerid", type_column("ownerid")):
+            values.pop(column, None)
+        stamp_owner(change)
+        return
     if given is not None and owner.is_disabled and work.store.switches.refuse_disabled_owner:
         raise Refusal(
             400, "0x8004022B", f"The specified user (Id={guid_text(owner_id)}) is disabled and cannot own records."

@@ -63,7 +63,7 @@ def insert_drafts(work: Work, model: EntityModel, drafts: Sequence[Draft]) -> li
             _make_base_unit(change)
         if draft.nested or draft.links:
             _attach(change, draft)
-    for follow in followers_for(model):
+    for follow in followers_for(work.store, model):
         follow(work, model, changes)
     return [change.id for change in changes]
 
@@ -170,7 +170,7 @@ def update_draft(work: Work, model: EntityModel, id_: bytes, draft: Draft) -> No
         parties.follow_activity(change)
     for nav, targets in draft.links:
         connect(change, nav, targets)
-    for follow in followers_for(model):
+    for follow in followers_for(work.store, model):
         follow(work, model, [change])
 
 
