@@ -4,7 +4,7 @@ Urls, bodies, headers and batches are valid ones, then broken at random places.
 """
 
 import http.client
-import os
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -14,8 +14,7 @@ from front_wire import API, Reply, Wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("FLITSTACK_EXAMPLES", "60"))
-MANY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+MANY = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 MULTIPLE = "accounts/Microsoft.Dynamics.CRM.CreateMultiple"
 TARGET = {"@odata.type": "Microsoft.Dynamics.CRM.account", "name": "T"}
 ACCOUNT = "EntityDefinitions(LogicalName='account')"
@@ -218,9 +217,7 @@ def test_the_valid_requests_are_valid(edge: Wire, method: str, path: str, body: 
     assert reply.status < 300, reply.body
 
 
-@MANY
-@given(data=st.data())
-def test_a_broken_url_is_refused_or_carried_out(edge: Wire, data: st.DataObject) -> None:
+def a_broken_url_is_refused_or_carried_out(edge: Wire, data: st.DataObject) -> None:
     method, path, body = data.draw(st.sampled_from(BREAKABLE))
     broken = data.draw(broken_text(path)).replace("#", "")
     if data.draw(st.integers(0, 5)) == 0:
@@ -228,17 +225,13 @@ def test_a_broken_url_is_refused_or_carried_out(edge: Wire, data: st.DataObject)
     lawful(send(edge, method, broken, None if body is None else orjson.dumps(body)), (method, broken))
 
 
-@MANY
-@given(data=st.data())
-def test_a_broken_body_is_refused_or_carried_out(edge: Wire, data: st.DataObject) -> None:
+def a_broken_body_is_refused_or_carried_out(edge: Wire, data: st.DataObject) -> None:
     method, path, body = data.draw(st.sampled_from([item for item in BREAKABLE if item[2] is not None]))
     broken = data.draw(broken_body(body))
     lawful(send(edge, method, path, broken), (method, path, broken))
 
 
-@MANY
-@given(data=st.data())
-def test_a_broken_header_is_refused_or_ignored(edge: Wire, data: st.DataObject) -> None:
+def a_broken_header_is_refused_or_ignored(edge: Wire, data: st.DataObject) -> None:
     method, path, body = data.draw(st.sampled_from(BREAKABLE))
     texts = st.one_of(
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),
@@ -251,9 +244,7 @@ def test_a_broken_header_is_refused_or_ignored(edge: Wire, data: st.DataObject) 
     lawful(send(edge, method, path, None if body is None else orjson.dumps(body), headers), (method, path, headers))
 
 
-@MANY
-@given(data=st.data())
-def test_a_broken_batch_is_refused_or_carried_out(edge: Wire, data: st.DataObject) -> None:
+def a_broken_batch_is_refused_or_carried_out(edge: Wire, data: st.DataObject) -> None:
     raw = BATCH if data.draw(st.booleans()) else BATCH.replace(b"\r\n", b"\n")
     broken = data.draw(broken_bytes(raw))
     headers = dict(MIXED)
@@ -264,12 +255,40 @@ def test_a_broken_batch_is_refused_or_carried_out(edge: Wire, data: st.DataObjec
     assert b"HTTP/1.1 500" not in reply.body, (broken, reply.body)
 
 
-@MANY
-@given(method=st.sampled_from(["POST", "PATCH", "PUT"]), body=st.dictionaries(names, values, max_size=5))
-def test_any_members_are_refused_or_written(edge: Wire, method: str, body: dict[str, Any]) -> None:
+def any_members_are_refused_or_written(edge: Wire, data: st.DataObject) -> None:
+    method = data.draw(st.sampled_from(["POST", "PATCH", "PUT"]))
     path = "accounts" if method == "POST" else ROW if method == "PATCH" else f"{ROW}/name"
+    body = data.draw(st.dictionaries(names, values, max_size=5))
     if _fits(body):
         lawful(send(edge, method, path, orjson.dumps(body)), (method, body))
+
+
+LAWS = [
+    a_broken_url_is_refused_or_carried_out,
+    a_broken_body_is_refused_or_carried_out,
+    a_broken_header_is_refused_or_ignored,
+    a_broken_batch_is_refused_or_carried_out,
+    any_members_are_refused_or_written,
+]
+
+
+@pytest.mark.parametrize("law", LAWS)
+@MANY
+@given(data=st.data())
+def test_nothing_a_client_sends_gives_a_500(
+    edge: Wire, law: Callable[[Wire, st.DataObject], None], data: st.DataObject
+) -> None:
+    law(edge, data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", LAWS)
+@settings(MANY, max_examples=3000)
+@given(data=st.data())
+def test_nothing_of_thousands_gives_a_500(
+    edge: Wire, law: Callable[[Wire, st.DataObject], None], data: st.DataObject
+) -> None:
+    law(edge, data)
 
 
 @MANY
