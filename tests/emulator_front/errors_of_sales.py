@@ -90,6 +90,14 @@ def closed_quote(wire: Wire) -> str:
     return url
 
 
+@error("0x80043AFA", 400)
+def written_in_line_with_a_unit(wire: Wire) -> Reply:
+    schedule = make(wire, "uomschedules", name=str(uuid4()), baseuomname="piece")
+    unit = make(wire, "uoms", name="dozen", quantity=12, uomscheduleid__bind=f"/{schedule}")
+    line = {"productdescription": "P", "isproductoverridden": True, "quantity": 1, "uomid@odata.bind": f"/{unit}"}
+    return wire.post("opportunityproducts", {**line, "opportunityid@odata.bind": f"/{opportunity(wire)}"})
+
+
 @error("0x80043B1D", 400)
 def order_locked_twice(wire: Wire) -> Reply:
     body = {"SalesOrderId": id_of(make(wire, "salesorders", name="S"))}
@@ -194,15 +202,9 @@ plain("0x80040000", 501, "POST", "NoSuchAction", {})
 
 # What others are building: the mark goes when it is there.
 
-PRICING, PRIVILEGES, DUPLICATES, FETCH, SOLUTIONS = (
+PRIVILEGES, DUPLICATES, FETCH, SOLUTIONS = (
     f"{what} not there yet"
-    for what in (
-        "prices of lines are",
-        "privileges are",
-        "duplicate detection is",
-        "FetchXML is",
-        "import of solutions is",
-    )
+    for what in ("privileges are", "duplicate detection is", "FetchXML is", "import of solutions is")
 )
 plain(
     "0x80041103",
@@ -227,14 +229,6 @@ plain(
     },
     reason=SOLUTIONS,
 )
-
-
-@error("0x80043AFA", 400, PRICING)
-def line_with_product_and_description(wire: Wire) -> Reply:
-    return wire.post(
-        "opportunityproducts",
-        {"productdescription": "P", "isproductoverridden": False, "opportunityid@odata.bind": f"/{opportunity(wire)}"},
-    )
 
 
 @error("0x80040220", 403, PRIVILEGES)
