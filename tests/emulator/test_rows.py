@@ -168,8 +168,8 @@ def test_a_unit_group_comes_with_its_base_unit(driver: Driver) -> None:
     assert unit["_uomscheduleid_value"] == group
 
 
-def test_a_value_the_emulator_cannot_keep_is_refused_not_dropped(driver: Driver) -> None:
-    with pytest.raises(Refusal, match=r"^501 .*contact\.entityimage"):
+def test_what_is_no_image_is_refused_not_dropped(driver: Driver) -> None:
+    with pytest.raises(Refusal, match=r"^400 0x80072553 .*attribute: entityimage"):
         driver.create("contacts", entityimage="aGk=")
     assert driver.create("contacts", entityimage=None)
 

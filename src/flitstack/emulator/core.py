@@ -4,7 +4,7 @@ Everything is synchronous; one thread at a time may use an `Environment`.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from flitstack.catalogue.read import load_catalogue
 from flitstack.catalogue.types import Column, Key, ManyToMany, OneToMany, Table
 from flitstack.emulator.definitions import Definitions
 from flitstack.emulator.documents import Document, delete_document, read_documents, write_document
+from flitstack.emulator.files.contents import Content, all_whole, read, sweep
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, Switches, not_implemented
 from flitstack.emulator.resources import operations
 from flitstack.emulator.schema import EntityModel
@@ -56,6 +57,7 @@ class Environment:
         with store.turn:  # of several processes that open an empty directory, one seeds it
             definitions = Definitions(store, load_catalogue())
             seed(store)
+            sweep(store)
         return cls(store, definitions)
 
     def close(self) -> None:
@@ -94,6 +96,14 @@ class Environment:
     def handle(self, request: Request, caller: Caller) -> Answer:
         """Answer one data request. Raises Refusal; a refused request leaves nothing behind."""
         return operations.answer(self._store, request, caller)
+
+    def contents(self) -> list[Content]:
+        """All whole contents of file and image columns."""
+        return all_whole(self._store)
+
+    def read_content(self, content: Content) -> Iterator[bytes]:
+        """The bytes of a content, in pieces of at most 4 MB."""
+        return read(self._store, content.id, 0, content.size or 0)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Writes inside belong together: committed at the end, rolled back when an exception leaves the block.

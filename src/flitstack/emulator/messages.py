@@ -5,6 +5,7 @@ No HTTP library here: the front (server.py, batch.py) turns sockets into `Reques
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import IO
 from uuid import UUID
 
 
@@ -62,7 +63,7 @@ class Request:
 
     `query` holds decoded options (`$select`, `@p1` ...), `headers` lower-case names. `base_url` ends with a slash and
     is the root of absolute URLs in answers. `content_ids` maps ids of earlier parts of a change set to their entity
-    URL ("1" -> "accounts(guid)").
+    URL ("1" -> "accounts(guid)"). `upload` holds the body of a file upload instead of `body`.
     """
 
     method: str
@@ -72,6 +73,7 @@ class Request:
     body: bytes = b""
     base_url: str = "http://localhost/api/data/v9.2/"
     content_ids: Mapping[str, str] = field(default_factory=dict)
+    upload: IO[bytes] | None = None
 
     def prefers(self, name: str) -> str | None:
         """The value of one item of the Prefer header ("" for an item without value), None when it is absent."""
@@ -84,11 +86,15 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """Status, encoded body (JSON unless a content-type header says otherwise), headers as they go out."""
+    """Status, encoded body (JSON unless a content-type header says otherwise), headers as they go out.
+
+    `stream`: a body too large for memory, at its beginning; the front closes it.
+    """
 
     status: int
     body: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    stream: IO[bytes] | None = None
 
 
 def _split_prefer(text: str) -> list[str]:

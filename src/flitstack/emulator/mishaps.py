@@ -46,7 +46,8 @@ def planned_answer(rule: Rule) -> Answer:
 
 def respond(answer: Answer) -> web.Response:
     """An answer as it is."""
-    return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    body = answer.body if answer.stream is None else answer.stream
+    return web.Response(status=answer.status, body=body, headers=answer.headers)
 
 
 def cut(http: web.BaseRequest) -> web.Response:

@@ -95,4 +95,6 @@ class Schema:
 
 def is_stored(column: Column) -> bool:
     """Whether rows hold a value for this column."""
-    return column.is_web_api and column.type not in {"PartyList", "Virtual", "ManagedProperty", "Image", "File"}
+    if column.type == "File":  # the id of the file; the platform's own file columns are not filled
+        return column.is_web_api and column.updatable
+    return column.is_web_api and column.type not in {"PartyList", "Virtual", "ManagedProperty", "Image"}

@@ -9,6 +9,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
+from typing import IO
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
@@ -22,6 +24,7 @@ from flitstack.emulator.auth import TokenRefused
 from flitstack.emulator.counters import kind_of
 from flitstack.emulator.dispatch import count_targets
 from flitstack.emulator.faults import Mishap, Rule
+from flitstack.emulator.files.spool import open_spool
 from flitstack.emulator.instance import Instance
 from flitstack.emulator.limits import MAX_SERVERS, Throttle
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
@@ -64,8 +67,10 @@ class Front:
     async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
         """The answer to any request; the service reads raw URLs, not a router's idea of them."""
         path = http.raw_path.partition("?")[0]
+        upload = None
         try:
-            body = await http.read()
+            upload = await _spool(http, self._instance.options.data) if _is_upload(http) else None
+            body = b"" if upload is not None else await http.read()
         except web.HTTPRequestEntityTooLarge:
             # Status of the documentation's class of errors, the code is the emulator's choice.
             return respond(refused(Refusal(413, "0x0", f"A request has at most {MAX_BODY_BYTES:,} bytes.")))
@@ -83,7 +88,7 @@ class Front:
             return respond(
                 refused(Refusal(404, "", f"No HTTP resource was found that matches the request URI '{path}'."))
             )
-        return await self._answer_data(http, resource, body)
+        return await self._answer_data(http, resource, body, upload)
 
     def _token(self, method: str, tenant: str, body: bytes) -> Answer:
         if method != "POST":
@@ -95,10 +100,12 @@ class Front:
         except TokenRefused as refusal:
             return json_answer(refusal.document(self._instance.clock.now()), refusal.status)
 
-    async def _answer_data(self, http: web.BaseRequest, resource: Resource, body: bytes) -> web.StreamResponse:
+    async def _answer_data(
+        self, http: web.BaseRequest, resource: Resource, body: bytes, upload: IO[bytes] | None
+    ) -> web.StreamResponse:
         instance = self._instance
         instance.refresh()
-        request = _to_request(http, resource, body)
+        request = _to_request(http, resource, body, upload)
         caller = self._caller(request)
         visit = self._visit(request, caller)
         if visit.mishap.kind == "cut_before":
@@ -207,14 +214,31 @@ class Front:
         return answer
 
 
-def _to_request(http: web.BaseRequest, resource: Resource, body: bytes) -> Request:
+def _to_request(http: web.BaseRequest, resource: Resource, body: bytes, upload: IO[bytes] | None) -> Request:
     headers: dict[str, str] = {}
     for name, value in http.headers.items():
         key = name.lower()
         headers[key] = f"{headers[key]},{value}" if key in headers else value
     version = http.raw_path.split("/", 4)[3].partition("?")[0]
     base_url = f"{http.scheme}://{http.host}/api/data/{version}/"
-    return Request(http.method, resource.path, resource.query, headers, body, base_url)
+    return Request(http.method, resource.path, resource.query, headers, body, base_url, upload=upload)
+
+
+def _is_upload(http: web.BaseRequest) -> bool:
+    """Whether the body is a file: such a body need not fit into memory."""
+    return http.method == "PATCH" and http.content_type == "application/octet-stream"
+
+
+async def _spool(http: web.BaseRequest, directory: Path) -> IO[bytes]:
+    """The body in a temporary file. Raises HTTPRequestEntityTooLarge."""
+    file, size = open_spool(directory), 0
+    async for piece in http.content.iter_any():
+        size += len(piece)
+        if size > MAX_BODY_BYTES:
+            raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, size)
+        file.write(piece)
+    file.seek(0)
+    return file
 
 
 def _count_rows(request: Request) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from flitstack.catalogue.types import Column
 from flitstack.emulator.core import EntityModel
+from flitstack.emulator.metadata.file_columns import attribute_of, image_json
 from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.labels import label_json, managed
 from flitstack.emulator.metadata.live import Live
@@ -54,7 +55,7 @@ def attribute_json(live: Live, model: EntityModel, column: Column) -> Json:
         "LogicalName": column.name,
         "SchemaName": column.schema_name,
         "EntityLogicalName": model.name,
-        "AttributeOf": None,
+        "AttributeOf": attribute_of(model, column),
         "AttributeType": kind,
         "AttributeTypeName": {"Value": f"{column.type}Type"},
         "ColumnNumber": _position(model, column),
@@ -86,6 +87,8 @@ def attribute_json(live: Live, model: EntityModel, column: Column) -> Json:
         "IntroducedVersion": "1.0",
     }
     document |= _DETAILS.get(column.type, _nothing)(column)
+    if column.type == "Image":
+        document |= image_json(live, model, column)
     if column.type in CHOICES:
         option_set = column_option_set(live, model.table, column, extra)
         document["OptionSet"] = option_set

@@ -9,9 +9,10 @@ from typing import Any
 
 from flitstack.catalogue.types import Column, Option
 from flitstack.emulator.core import Document
-from flitstack.emulator.messages import Refusal, not_implemented
+from flitstack.emulator.messages import Refusal
 from flitstack.emulator.metadata.bodies import Body, inner, kind_of, number, out_of_range, texts_of, whole, wrong
 from flitstack.emulator.metadata.choice_parse import option_texts, read_options
+from flitstack.emulator.metadata.file_columns import MAX_KB
 from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.labels import base_text, read_label
 from flitstack.emulator.metadata.live import Live
@@ -180,13 +181,12 @@ def _shared_choice(live: Live, body: Body) -> dict[str, Any] | None:
 
 
 def _file(live: Live, body: Body, extra: Document) -> dict[str, Any]:
-    return {"max_kb": whole(body, "MaxSizeInKB", 32_768, 1, 10_485_760)}
+    return {"max_kb": whole(body, "MaxSizeInKB", 32_768, 1, MAX_KB["File"])}
 
 
 def _image(live: Live, body: Body, extra: Document) -> dict[str, Any]:
-    if body.get("CanStoreFullImage"):
-        raise not_implemented("an image column that stores full images")
-    return {"max_kb": whole(body, "MaxSizeInKB", 10_240, 1, 30_720)}
+    extra["can_store_full_image"] = bool(body.get("CanStoreFullImage"))
+    return {"max_kb": whole(body, "MaxSizeInKB", 10_240, 1, MAX_KB["Image"])}
 
 
 _DETAILS: Mapping[str, Callable[[Live, Body, Document], dict[str, Any]]] = {

@@ -8,6 +8,7 @@ from flitstack.emulator.core import EntityModel
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.metadata.bodies import Body, inner, number, whole
 from flitstack.emulator.metadata.column_parse import NewColumn, read_column
+from flitstack.emulator.metadata.file_columns import add_companions, changed_file_facts, drop_companions
 from flitstack.emulator.metadata.keys import not_customizable
 from flitstack.emulator.metadata.labels import base_text, read_label
 from flitstack.emulator.metadata.live import Live
@@ -27,6 +28,7 @@ def create_column(live: Live, model: EntityModel, body: Body) -> str:
     if new.column.type == "Money":
         _add_currency(live, model.name)
         live.environment.put_column(model.name, _base_column(new.column), {})
+    add_companions(live, model.name, new.column)
     return new.column.name
 
 
@@ -99,6 +101,7 @@ def change_column(live: Live, model: EntityModel, column: Column, body: Body, *,
     for member, fact in _BOUNDS.items():
         if body.get(member) is not None:
             facts[fact] = number(body, member, 0, -_MAX_MONEY, _MAX_MONEY)
+    facts |= changed_file_facts(live, model, column, body, extra)
     if column.max_length is not None and facts.get("max_length", column.max_length) < column.max_length:
         raise Refusal(400, "0x80040203", f"The length of {column.name} cannot become smaller.")
     facts["required"] = inner(body, "RequiredLevel") or column.required
@@ -131,6 +134,7 @@ def drop_column(live: Live, model: EntityModel, column: Column) -> None:
         raise in_use(f"Attribute {column.name}", users)
     if column.type == "Money":
         live.environment.drop_column(model.name, f"{column.name}_base")
+    drop_companions(live, model, column)
     for one in list(live.environment.one_to_many.values()):
         if (one.referencing, one.referencing_column) == (model.name, column.name):
             live.environment.drop_relationship(one.name)

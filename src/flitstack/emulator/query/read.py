@@ -109,7 +109,7 @@ class Reader:
             nav = model.lookups.get(expand.name)
             if nav is not None:
                 columns.setdefault(nav.column, model.stored[nav.column])
-        return Projection(model, tuple(columns.values()))
+        return replace(projection, columns=tuple(columns.values()))
 
     def _render(self, model: EntityModel, projection: Projection, raws: Raws, options: Options) -> list[Row]:
         rows = render_rows(self.work, projection, raws, self.annotations)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flitstack.catalogue.types import Column
 from flitstack.emulator.ddl import is_polymorphic, quoted, type_column
+from flitstack.emulator.files.columns import thumbnail_text
 from flitstack.emulator.messages import Request
 from flitstack.emulator.query.labels import LookupNames, formatter
 from flitstack.emulator.query.terms import unknown_property
@@ -42,6 +43,7 @@ class Projection:
 
     model: EntityModel
     columns: tuple[Column, ...]
+    images: tuple[Column, ...] = ()
 
     def sql_names(self) -> tuple[str, ...]:
         """Stored columns to read: selected ones, id, version, companions of polymorphic lookups."""
@@ -52,6 +54,8 @@ class Projection:
             names[column.name] = None
             if is_polymorphic(column):
                 names[type_column(column.name)] = None
+        for image in self.images:
+            names[f"{image.name}id"] = None
         return tuple(names)
 
     def sql(self, alias: str) -> str:
@@ -64,17 +68,22 @@ def project(model: EntityModel, select: Sequence[str] | None) -> Projection:
     if select is None:
         return Projection(model, tuple(c for c in model.stored.values() if c.readable))
     chosen: dict[str, Column] = {}
+    images: list[Column] = []
     for name in select:
         nav = model.lookups.get(name)
         column = model.stored.get(model.value_properties.get(name) or (nav.column if nav else name))
         if column is None or not column.readable:
+            image = model.columns.get(name)
+            if image is not None and image.type == "Image" and f"{name}id" in model.stored:
+                images.append(image)
+                continue
             if name in model.collections or (name in model.columns and model.columns[name].is_web_api):
                 continue
             raise unknown_property(model, name)
         chosen[column.name] = column
         if column.type == "Money" and "transactioncurrencyid" in model.stored:
             chosen.setdefault("transactioncurrencyid", model.stored["transactioncurrencyid"])
-    return Projection(model, tuple(chosen.values()))
+    return Projection(model, tuple(chosen.values()), tuple(images))
 
 
 def property_name(column: Column) -> str:
@@ -102,6 +111,8 @@ def render_rows(work: Work, projection: Projection, raws: Sequence[Raw], annotat
         for stored, shown, convert in plan:
             value = raw[stored]
             row[shown] = value if value is None or convert is None else convert(value)
+        for image in projection.images:
+            row[image.name] = thumbnail_text(work, raw[f"{image.name}id"])
         row[id_column] = guid_text(blob(raw[id_column]))
         rows.append(row)
     if annotations.patterns:
@@ -112,7 +123,7 @@ def render_rows(work: Work, projection: Projection, raws: Sequence[Raw], annotat
 def converter(column: Column) -> Callable[[object], object] | None:
     if column.type == "Boolean":
         return bool
-    if column.type in UNBOUND_LOOKUPS or column.type == "Uniqueidentifier":
+    if column.type in UNBOUND_LOOKUPS or column.type in {"Uniqueidentifier", "File"}:
         return lambda value: guid_text(blob(value))
     return None
 

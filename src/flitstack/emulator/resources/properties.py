@@ -7,7 +7,7 @@ from flitstack.emulator.paths import Segment
 from flitstack.emulator.query.options import parse_options
 from flitstack.emulator.query.read import Reader
 from flitstack.emulator.query.render import Annotations, project, property_name, render_rows
-from flitstack.emulator.resources import entity_sets
+from flitstack.emulator.resources import entity_sets, file_columns
 from flitstack.emulator.resources.row_answers import context, row_answer
 from flitstack.emulator.resources.single import existing
 from flitstack.emulator.rows import parties
@@ -27,6 +27,9 @@ def answer(work: Work, request: Request, model: EntityModel, owner: Segment, res
         raise not_implemented("a path of more than three segments")
     if name in model.collections:
         return _collection(work, request, model, id_, rest[0], tail)
+    file_column = file_columns.column_of(model, name)
+    if file_column is not None:
+        return file_columns.answer(work, request, model, id_, file_column, tail)
     column = model.stored.get(model.value_properties.get(name, name))
     if column is not None and property_name(column) == name:
         return _property(work, request, model, id_, name, tail)

@@ -24,7 +24,7 @@ def answer(work: Work, request: Request, model: EntityModel, segment: Segment) -
         return _patch(work, request, model, segment)
     if request.method == "DELETE":
         id_ = existing(work, model, segment)
-        _check_match(work, request, model, id_)
+        check_match(work, request, model, id_)
         delete_rows(work, model, [id_])
         return Answer(204)
     raise Refusal(405, "0x80060888", f"The requested resource does not support http method '{request.method}'.")
@@ -55,7 +55,7 @@ def _patch(work: Work, request: Request, model: EntityModel, segment: Segment) -
     if found is not None:
         if request.headers.get("if-none-match") == "*":
             raise Refusal(412, "0x80040237", "A record with matching key values already exists.")
-        _check_match(work, request, model, found)
+        check_match(work, request, model, found)
     id_, is_new = upsert(work, model, segment, found, body)
     if request.prefers("return") == "representation":
         return row_answer(work, request, model, id_, options, 201 if is_new else 200)
@@ -97,7 +97,8 @@ def _bound_keys(work: Work, model: EntityModel, given: dict[str, object]) -> dic
     return body
 
 
-def _check_match(work: Work, request: Request, model: EntityModel, id_: bytes) -> None:
+def check_match(work: Work, request: Request, model: EntityModel, id_: bytes) -> None:
+    """412 when `If-Match` names another version of the row."""
     condition = request.headers.get("if-match")
     if condition is None or condition.strip() == "*":
         return

@@ -20,8 +20,8 @@ def check_file(change: Change) -> None:
     body_column = BODIES[change.model.name]
     values = change.values
     if values.get("filename") is not None or values.get(body_column) is not None:
-        limit, blocked = _settings(change.work)
-        _check_extension(str(change.after("filename") or ""), blocked)
+        limit, blocked = file_settings(change.work)
+        check_extension(str(change.after("filename") or ""), blocked)
         body = values.get(body_column)
         if isinstance(body, str) and len(body) > limit:
             raise Refusal(
@@ -60,7 +60,8 @@ def follow_object(change: Change) -> None:
         change.values["attachmentnumber"] = (row[0] or 0) + 1
 
 
-def _check_extension(name: str, blocked: frozenset[str]) -> None:
+def check_extension(name: str, blocked: frozenset[str]) -> None:
+    """0x80043E09 for a file name whose extension the organization blocks."""
     extension = name.rpartition(".")[2].strip().lower() if "." in name else ""
     if extension in blocked:
         raise Refusal(
@@ -68,7 +69,8 @@ def _check_extension(name: str, blocked: frozenset[str]) -> None:
         )
 
 
-def _settings(work: Work) -> tuple[int, frozenset[str]]:
+def file_settings(work: Work) -> tuple[int, frozenset[str]]:
+    """The organization's largest attachment (bytes of base64 text) and its blocked extensions."""
     model = work.store.schema.tables["organization"]
     names = [c for c in ("maxuploadfilesize", "blockedattachments") if c in model.stored]
     row = work.store.connection.execute(

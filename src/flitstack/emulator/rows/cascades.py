@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from flitstack.catalogue.types import OneToMany
 from flitstack.emulator.ddl import is_polymorphic, pair_table, quoted, type_column
+from flitstack.emulator.files.contents import drop_of_rows
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.rows.deletions import record_deletions
 from flitstack.emulator.rows.sales import PARENTS
@@ -116,6 +117,7 @@ def _erase(work: Work, model: EntityModel, ids: list[bytes]) -> None:
     sql = f"DELETE FROM {store.ensure(model)} WHERE {quoted(model.table.id_column)} = ?"
     store.connection.executemany(sql, [(id_,) for id_ in ids])
     record_deletions(work, model, ids)
+    drop_of_rows(store, model.name, ids)
     for nav in model.collections.values():
         if nav.pairs is None or not store.exists(pair_table(nav.pairs)):
             continue

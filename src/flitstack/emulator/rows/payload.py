@@ -8,6 +8,7 @@ import orjson
 from flitstack.catalogue.types import Column
 from flitstack.emulator.checkers import Checker, Stored, checker_for, wrong_type
 from flitstack.emulator.ddl import is_polymorphic, type_column
+from flitstack.emulator.files.columns import read_value
 from flitstack.emulator.messages import Refusal, not_implemented
 from flitstack.emulator.rows.references import Target, parse_target
 from flitstack.emulator.schema import CollectionNav, EntityModel, LookupNav
@@ -46,6 +47,7 @@ class RowParser:
     checkers: Mapping[str, Checker]
     ignored: frozenset[str]
     unsupported: Mapping[str, str]
+    files: Mapping[str, Column]
 
     def parse(self, body: Mapping[str, object], content_ids: Mapping[str, str]) -> Draft:
         """Check every property; the first fault is raised, as the platform does."""
@@ -64,6 +66,8 @@ class RowParser:
             self._bind(draft, name[: -len(BIND)], value, content_ids)
         elif "@" in name or name in self.ignored or (value is None and name in self.unsupported):
             return
+        elif name in self.files:
+            draft.values[name] = read_value(self.model, self.files[name], value)
         elif name in self.unsupported:
             raise not_implemented(f"a value for '{self.model.name}.{name}' ({self.unsupported[name]})")
         elif name in self.model.lookups:
@@ -138,17 +142,19 @@ def parser(store: Store, model: EntityModel, *, is_create: bool) -> RowParser:
         return found
     entity_set = model.table.entity_set
     checkers: dict[str, Checker] = {}
-    ignored, unsupported = set(), {}
+    ignored, unsupported, files = set(), {}, {}
     for column in model.columns.values():
         if not writable(model, column, is_create=is_create):
             if column.is_web_api:
                 ignored.add(column.name)
+        elif column.type in {"File", "Image"}:
+            files[column.name] = column
         elif column.name not in model.stored:
             if column.is_web_api:
                 unsupported[column.name] = column.type
         elif not column.targets or column.type not in {"Lookup", "Customer", "Owner"}:
             checkers[column.name] = checker_for(model.name, entity_set, column)
-    made = RowParser(store, model, checkers, frozenset(ignored), unsupported)
+    made = RowParser(store, model, checkers, frozenset(ignored), unsupported, files)
     store.compiled[slot] = made
     return made
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from flitstack.emulator.files.columns import file_columns, keep_contents
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.rows import (
     assigning,
@@ -89,6 +90,7 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]
         (model.name == "invoice", sales.settle_invoice, block_rules.leave_new),
         (model.name == "lead", sales.settle_lead, block_rules.leave_new),
         (bool(model.table.states), states.apply_state, block_rules.apply_states),
+        (bool(file_columns(model)), keep_contents(model), block_rules.leave_new),
         (model.name in attachments.BODIES, attachments.check_file, None),
         (model.name in {"annotation", "activitymimeattachment"}, attachments.follow_object, None),
     ]
