@@ -177,6 +177,36 @@ def test_column_by_column_is_row_by_row(sides: tuple[Side, Side], rows: list[Row
     other.clear()
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=requests(), places=st.lists(st.integers(0, 9), min_size=5, max_size=5))
+def test_upserting_in_one_request_is_upserting_one_by_one(
+    sides: tuple[Side, Side], rows: list[Row], places: list[int]
+) -> None:
+    """New rows go as a block, others one by one; a request among them that is refused leaves nothing."""
+    one, other = sides
+    ids = [f"00000000-0000-4000-8000-0000000001{place:02}" for place in places]
+    rows = [{**row, "contactid": id_} for row, id_ in zip(rows, ids, strict=False)]
+
+    def singly() -> None:
+        with other.environment.transaction():
+            for row in rows:
+                path = f"contacts({row['contactid']})"
+                Driver(other.environment).send("PATCH", path, {k: v for k, v in row.items() if k != "contactid"})
+
+    outcomes: list[object] = []
+    for work in (lambda: Driver(one.environment).multiple("UpsertMultiple", "contacts", "contact", rows), singly):
+        try:
+            work()
+        except Refusal as refusal:
+            outcomes.append((refusal.status, refusal.code, refusal.message))
+        else:
+            outcomes.append(None)
+    assert outcomes[0] == outcomes[1]
+    assert one.rows() == other.rows()
+    one.clear()
+    other.clear()
+
+
 @pytest.mark.parametrize("table", ["account", "contact", "lead", "opportunity", "product"])
 def test_common_tables_take_the_quick_way(sides: tuple[Side, Side], table: str) -> None:
     side = sides[0]

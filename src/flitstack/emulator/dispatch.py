@@ -1,6 +1,5 @@
 """Where a request goes: `$batch`, metadata, the service document, or the data core."""
 
-import re
 import sqlite3
 import sys
 import traceback
@@ -20,7 +19,7 @@ from flitstack.emulator.mishaps import planned_refusal
 
 Act = Callable[[Caller, Mapping[str, str]], Caller]
 DrawForPart = Callable[[str, str, str, str], Mishap]
-_TARGET = re.compile(rb'"@odata\.type"')
+_TARGET = b'"@odata.type"'
 
 
 class Dispatcher:
@@ -135,7 +134,7 @@ class Dispatcher:
 
 def count_targets(body: bytes) -> int:
     """How many rows a bulk message names: each says its type."""
-    return max(len(_TARGET.findall(body)), 1)
+    return max(body.count(_TARGET), 1)
 
 
 def _unforeseen(request: Request, code: str, message: str) -> Refusal:

@@ -1,7 +1,7 @@
 """One request at work: who, when, and what was looked up on the way."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from flitstack.emulator.checkers import Stored
@@ -13,6 +13,7 @@ from flitstack.emulator.store import Store
 from flitstack.emulator.values import uuid_blob
 
 Values = dict[str, Stored]
+_CHUNK = 100
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class Owner:
 class Work:
     """`now` is one moment for the whole request; `owners`, `ownership` and `rates` are read once per request.
 
-    `prepared` is what an operation did before the write lock was taken.
+    `prepared` is what an operation did before the write lock was taken, `fetched` holds rows for the next look at each.
     `memory` holds what rules read once per request, each under a key of its own.
     """
 
@@ -42,6 +43,7 @@ class Work:
     rates: dict[bytes, float] = field(default_factory=dict)
     prepared: object = None
     memory: dict[object, object] = field(default_factory=dict)
+    fetched: dict[tuple[str, bytes], Values] = field(default_factory=dict)
     _noise: bytes = b""
 
     def __post_init__(self) -> None:
@@ -73,11 +75,28 @@ class Work:
 
     def find(self, model: EntityModel, id_: bytes) -> Values | None:
         """All stored values of a row, None when it does not exist."""
+        known = self.fetched.pop((model.name, id_), None)
+        if known is None:
+            known = next((values for _, values in self._select(model, "= ?", [id_])), None)
+        return known
+
+    def fetch(self, model: EntityModel, ids: Collection[bytes]) -> None:
+        """Read many rows at once for the next `find` of each. Who writes other rows of the table must clear `fetched`."""
+        wanted = list(ids)
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            condition = f"IN ({','.join('?' * len(chunk))})"
+            self.fetched |= {(model.name, id_): values for id_, values in self._select(model, condition, chunk)}
+
+    def _select(self, model: EntityModel, condition: str, ids: list[bytes]) -> Iterator[tuple[bytes, Values]]:
+        id_column = model.table.id_column
         cursor = self.store.connection.execute(
-            f"SELECT * FROM {self.store.ensure(model)} WHERE {quoted(model.table.id_column)} = ?", (id_,)
+            f"SELECT * FROM {self.store.ensure(model)} WHERE {quoted(id_column)} {condition}", ids
         )
-        row = cursor.fetchone()
-        return None if row is None else {d[0]: value for d, value in zip(cursor.description, row, strict=True)}
+        names = [column[0] for column in cursor.description]
+        place = names.index(id_column)
+        for row in cursor:
+            yield row[place], dict(zip(names, row, strict=True))
 
 
 @dataclass(slots=True)

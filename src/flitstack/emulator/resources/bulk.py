@@ -18,7 +18,7 @@ from flitstack.emulator.resources.single import locate, upsert
 from flitstack.emulator.rows.block_write import insert_block, takes_blocks
 from flitstack.emulator.rows.blocks import Block, Unusual, parse_block
 from flitstack.emulator.rows.payload import read_object
-from flitstack.emulator.rows.references import Target, require
+from flitstack.emulator.rows.references import Target, require, rows_of
 from flitstack.emulator.rows.write import create_rows, update_row
 from flitstack.emulator.schema import EntityModel, Schema
 from flitstack.emulator.values import guid_blob, guid_text
@@ -82,14 +82,23 @@ def update_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
             raise Refusal(400, "0x80040203", f"'{model.table.id_column}' is missing in a target of UpdateMultiple.")
         rows.append((id_, target))
     _require_rows(work, model, [id_ for id_, _ in rows])
+    connection = work.store.connection
+    if len({id_ for id_, _ in rows}) == len(rows):
+        work.fetch(model, [id_ for id_, _ in rows])
     for id_, target in rows:
+        before = connection.total_changes
         update_row(work, model, id_, target)
+        if connection.total_changes > before + 1:
+            work.fetched.clear()  # a rule wrote to other rows, perhaps to one of these
     return no_content()
 
 
 def upsert_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
     """204; each target names its row by primary key or by `@odata.id` with an alternate key."""
-    for target in _targets(work, request, model):
+    targets = _targets(work, request, model)
+    if _create_all(work, model, targets):
+        return no_content()
+    for target in targets:
         reference = target.pop("@odata.id", None)
         id_ = _own_id(model, target)
         if isinstance(reference, str):
@@ -104,20 +113,34 @@ def upsert_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
     return no_content()
 
 
+def _create_all(work: Work, model: EntityModel, targets: list[Body]) -> bool:
+    """Write the rows as a block when all are new and named by primary key; whether that was so."""
+    ids = {id_ for target in targets if "@odata.id" not in target and (id_ := _own_id(model, target)) is not None}
+    if not 1 < len(targets) == len(ids) or not takes_blocks(work.store, model) or any(rows_of(work.store, model, ids)):
+        return False
+    model.require_message("Create")
+    with suppress(Unusual, Refusal):  # row by row they get the exact refusal
+        block = parse_block(work, model, targets)
+        return insert_block(block) is not None
+    return False
+
+
 def _targets(work: Work, request: Request, model: EntityModel) -> list[Body]:
     if model.name in work.store.switches.without_bulk:
         raise Refusal(400, "0x80040800", f"The bulk messages do not support entities of type '{model.name}'.")
     targets = read_object(request.body).get("Targets")
-    if not isinstance(targets, list) or not all(isinstance(target, dict) for target in targets):
+    if not isinstance(targets, list) or not {dict}.issuperset(map(type, targets)):
         raise Refusal(
             400, "0x80048d19", "Error identified in Payload provided by the user: 'Targets' is a list of rows."
         )
     if not targets:
         raise Refusal(400, "0x80040203", "The parameter 'Targets' holds no rows.")
     expected = _TYPE + model.name
+    if all(target.get("@odata.type") == expected for target in targets):
+        return targets
     for target in targets:
         kind = target.get("@odata.type")
-        if kind != expected and not (isinstance(kind, str) and kind.lstrip("#") == expected):
+        if not isinstance(kind, str) or kind.lstrip("#") != expected:
             raise Refusal(
                 400,
                 "0x80048d19",

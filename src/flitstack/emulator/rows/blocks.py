@@ -5,7 +5,7 @@ request (nested rows, activities, a rule that knows only single rows) or wrong w
 where the first fault of the first faulty row is found. Both ways store the same rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -19,7 +19,7 @@ from flitstack.emulator.schema import EntityModel, LookupNav
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Work
 
-Body = Mapping[str, object]
+Body = dict[str, object]
 Pointed = tuple[Sequence[Stored], Sequence[Stored]]  # ids and tables
 
 
@@ -94,7 +94,7 @@ def _transposed(bodies: Sequence[Body]) -> dict[str, Sequence[object]] | None:
     names = list(bodies[0])
     if not all(map(names.__eq__, map(list, bodies))):
         return None
-    return dict(zip(names, zip(*(body.values() for body in bodies), strict=True), strict=True))
+    return dict(zip(names, zip(*map(dict.values, bodies), strict=True), strict=True))
 
 
 def _checker(store: Store, parse: RowParser, name: str) -> ColumnChecker:
