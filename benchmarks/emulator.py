@@ -242,6 +242,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="also write the figures to this page")
     given = parser.parse_args()
     work = Path(tempfile.mkdtemp(dir=given.work))
+    other_load = os.getloadavg()[0]
     try:
         bare = measure_bare(work, given.rows)
         lines = table(bare, [measure_emulator(work, given.rows, count) for count in given.workers])
@@ -256,7 +257,8 @@ def main() -> None:
             f"    python benchmarks/emulator.py {words}",
             "",
             (
-                f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores shared with the client, Python "
+                f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores shared with the client and, on average, "
+                f"{other_load:.1f} other processes at work, Python "
                 f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}: CreateMultiple of contacts with 25 "
                 f"columns, {BATCH} a request, {given.rows:,} rows a line."
             ),

@@ -133,7 +133,14 @@ def main() -> None:
     ]
     print("\n".join(lines))
     if given.write:
-        given.write.write_text(page(lines, given.contacts), encoding="utf-8")
+        others = sections(given.write)
+        given.write.write_text(page(lines, given.contacts) + others, encoding="utf-8")
+
+
+def sections(page: Path) -> str:
+    """What other benchmarks wrote below the page's first part."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    return text[text.index("\n## ") :] if "\n## " in text else ""
 
 
 def page(lines: list[str], contacts: int) -> str:
