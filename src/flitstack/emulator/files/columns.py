@@ -78,11 +78,11 @@ def current(store: Store, column: Column, row: Values) -> Content | None:
     return contents.find(store, id_) if isinstance(id_, bytes) else None
 
 
-def place_content(change: Change, column: Column, content: bytes, size: int, name: str) -> None:
+def place_content(change: Change, column: Column, content: bytes, size: int, name: str, mime: str = "") -> None:
     """Let the change name a content whose blocks are in place; the earlier one goes."""
     store, model = change.work.store, change.model
     check_size(column, size)
-    mime = mime_type(name)
+    mime = mime or mime_type(name)
     if column.type == "Image":
         found = type_of(b"".join(contents.read(store, content, 0, 16)))
         if found is None:

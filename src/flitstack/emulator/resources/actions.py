@@ -6,6 +6,7 @@ from flitstack.emulator.messages import Answer, Request
 from flitstack.emulator.paths import Segment
 from flitstack.emulator.resources.closing import CLOSINGS, close
 from flitstack.emulator.resources.conversions import CONVERSIONS, LOCKS, convert, lock, revise
+from flitstack.emulator.resources.file_blocks import BLOCK_ACTIONS
 from flitstack.emulator.resources.merging import merge
 from flitstack.emulator.resources.qualifying import qualify
 from flitstack.emulator.schema import EntityModel
@@ -20,6 +21,7 @@ ACTIONS: dict[str, Unbound] = {
     **dict.fromkeys(LOCKS, lock),
     "ReviseQuote": revise,
     "Merge": merge,
+    **BLOCK_ACTIONS,
 }
 # (table, action)
 ROW_ACTIONS: Mapping[tuple[str, str], OnRow] = {("lead", "QualifyLead"): qualify}

@@ -62,10 +62,12 @@ def answer(work: Work, request: Request, model: EntityModel, id_: bytes, column:
     raise Refusal(405, "0x80060888", f"The requested resource does not support http method '{request.method}'.")
 
 
-def attach(work: Work, model: EntityModel, id_: bytes, column: Column, content: bytes, size: int, name: str) -> None:
-    """Let a row name a content whose blocks are in place."""
+def attach(
+    work: Work, model: EntityModel, id_: bytes, column: Column, content: bytes, size: int, name: str, mime: str = ""
+) -> None:
+    """Let a row name a content whose blocks are in place; without `mime` its type follows from its name."""
     change = Change(work, model, id_, {}, work.read(model, id_))
-    place_content(change, column, content, size, name)
+    place_content(change, column, content, size, name, mime)
     write_change(change)
 
 

@@ -13,6 +13,7 @@ from flitstack.emulator.work import Change, Work
 
 BODIES = {"annotation": "documentbody", "activitymimeattachment": "body"}
 DEFAULT_MAX_BYTES = 5_242_880
+MAX_BYTES = 131_072_000
 
 
 def check_file(change: Change) -> None:
@@ -29,6 +30,18 @@ def check_file(change: Change) -> None:
             )
     if body_column in values:
         _fill_size(change, values[body_column])
+
+
+def check_limit(change: Change) -> None:
+    """`maxuploadfilesize` of the organization lies within what the platform allows."""
+    value = change.values.get("maxuploadfilesize")
+    if value is not None and not 1 <= int(value) <= MAX_BYTES:
+        raise Refusal(
+            400,
+            "0x8004432F",
+            "A validation error occurred.  The value of 'maxuploadfilesize' on record of type 'organization' is "
+            f"outside the valid range: {value!r} is not between 1 and {MAX_BYTES}.",
+        )
 
 
 def _fill_size(change: Change, body: object) -> None:

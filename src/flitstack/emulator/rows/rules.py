@@ -91,6 +91,7 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]
         (model.name == "lead", sales.settle_lead, block_rules.leave_new),
         (bool(model.table.states), states.apply_state, block_rules.apply_states),
         (bool(file_columns(model)), keep_contents(model), block_rules.leave_new),
+        (model.name == "organization", attachments.check_limit, None),
         (model.name in attachments.BODIES, attachments.check_file, None),
         (model.name in {"annotation", "activitymimeattachment"}, attachments.follow_object, None),
     ]
