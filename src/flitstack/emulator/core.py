@@ -15,6 +15,7 @@ from flitstack.catalogue.types import Column, Key, ManyToMany, OneToMany, Table
 from flitstack.emulator.definitions import Definitions
 from flitstack.emulator.documents import Document, delete_document, read_documents, write_document
 from flitstack.emulator.files.contents import Content, all_whole, read, sweep
+from flitstack.emulator.jobs.bulk_delete import run_slice
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, Switches, not_implemented
 from flitstack.emulator.resources import operations
 from flitstack.emulator.schema import EntityModel
@@ -96,6 +97,10 @@ class Environment:
     def handle(self, request: Request, caller: Caller) -> Answer:
         """Answer one data request. Raises Refusal; a refused request leaves nothing behind."""
         return operations.answer(self._store, request, caller)
+
+    def run_job(self) -> bool:
+        """Do a slice of a system job that is due; whether there was one. The front calls it between requests."""
+        return run_slice(self._store)
 
     def contents(self) -> list[Content]:
         """All whole contents of file and image columns."""

@@ -26,6 +26,7 @@ from flitstack.emulator.dispatch import count_targets
 from flitstack.emulator.faults import Mishap, Rule
 from flitstack.emulator.files.spool import open_spool
 from flitstack.emulator.instance import Instance
+from flitstack.emulator.jobs.runner import run_jobs
 from flitstack.emulator.limits import MAX_SERVERS, Throttle
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.mishaps import LOSING, REFUSING, cut, lose, planned_answer, respond
@@ -316,7 +317,9 @@ async def serve(
         site = web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls)
         await site.start()
         address = runner.addresses[0]
+        jobs = asyncio.create_task(run_jobs(instance))
         on_ready(f"{'https' if tls else 'http'}://{address[0]}:{address[1]}")
         await stop
+        jobs.cancel()
     finally:
         await runner.cleanup()

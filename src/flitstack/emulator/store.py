@@ -9,6 +9,7 @@ from pathlib import Path
 from flitstack.catalogue.types import ManyToMany
 from flitstack.emulator import ddl
 from flitstack.emulator.files import tables as file_tables
+from flitstack.emulator.jobs import tables as job_tables
 from flitstack.emulator.messages import Switches
 from flitstack.emulator.query.wildcards import matches
 from flitstack.emulator.schema import EntityModel, Schema
@@ -27,6 +28,7 @@ _BASE = (
         "(kind TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID"
     ),
     *file_tables.STATEMENTS,
+    *job_tables.STATEMENTS,
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from flitstack.emulator.jobs.bulk_delete import start_bulk_delete
 from flitstack.emulator.messages import Answer, Request
 from flitstack.emulator.paths import Segment
 from flitstack.emulator.resources.closing import CLOSINGS, close
@@ -22,6 +23,7 @@ ACTIONS: dict[str, Unbound] = {
     "ReviseQuote": revise,
     "Merge": merge,
     **BLOCK_ACTIONS,
+    "BulkDelete": start_bulk_delete,
 }
 # (table, action)
 ROW_ACTIONS: Mapping[tuple[str, str], OnRow] = {("lead", "QualifyLead"): qualify}

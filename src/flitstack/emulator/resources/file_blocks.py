@@ -109,12 +109,13 @@ def _commit_held(work: Work, request: Request, segment: Segment) -> Answer:
 
 def _put_in_order(work: Work, session: Content, body: Body) -> int:
     names = body.get("BlockList")
-    if not isinstance(names, list) or len(set(map(str, names))) != len(names):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise missing("BlockList")
-    try:
-        return contents.order_blocks(work.store, session.id, [str(name) for name in names])
-    except KeyError as error:
-        raise _bad(f"The block {error.args[0]!r} of the BlockList was never uploaded.") from error
+    known = contents.block_sizes(work.store, session.id)
+    for name in names:
+        if name not in known:
+            raise _bad(f"The block '{name}' of the BlockList was never uploaded.")
+    return contents.order_blocks(work.store, session.id, names)
 
 
 def _begin_file_download(work: Work, request: Request, segment: Segment) -> Answer:
@@ -145,7 +146,7 @@ def _begin_held_download(work: Work, request: Request, segment: Segment) -> Answ
     if target.model.name != table or not isinstance(text, str):
         raise Refusal(404, "0x80040217", f"The {target.model.name} {guid_text(target.id)} holds no file.")
     facts = {
-        "FileContinuationToken": f"{table}/{guid_text(target.id)}/{stored.get('versionnumber')}",
+        "FileContinuationToken": f"{table}/{guid_text(target.id)}/{stored.get('versionnumber')!r}",
         "FileSizeInBytes": _size_of(text),
         "FileName": stored.get("filename"),
     }
@@ -176,7 +177,7 @@ def _held_bytes(work: Work, token: list[str], start: int, end: int) -> bytes:
     stored: Values | None = None
     if table in BODIES and id_ is not None:
         stored = work.find(work.store.schema.tables[table], id_)
-    if stored is None or str(stored.get("versionnumber")) != version:
+    if stored is None or repr(stored.get("versionnumber")) != version:
         raise contents.over("download")
     text = str(stored[BODIES[table]])
     first = start // 3

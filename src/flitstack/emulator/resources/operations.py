@@ -75,6 +75,9 @@ def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
         if of_collection is not None:
             _require_post(request)
             return of_collection(work, request, rest[0])
+        if name == "DeleteMultiple":
+            # The platform's own words; only elastic tables have it, and there are none here.
+            raise Refusal(501, "0x80040000", "DeleteMultiple has not yet been implemented.")
         operation = bulk.OPERATIONS.get(name)
         if operation is None:
             raise _unknown_operation(rest[0].name)
