@@ -384,7 +384,10 @@ def test_components_are_recorded_under_their_solution(wire: Wire) -> None:
     column = {"@odata.type": f"{CRM}PicklistAttributeMetadata", "SchemaName": "new_Pick", **options((None, "A"))}
     path = "EntityDefinitions(LogicalName='account')/Attributes"
     assert wire.post(path, column, headers).status == 204
-    assert "s/column account.new_pick" in wire.instance.environment.documents("solution_component")
+    listed = wire.get("solutioncomponents?$select=componenttype,rootcomponentbehavior,objectid")["value"]
+    assert {(row["componenttype"], row["rootcomponentbehavior"]) for row in listed} == {(1, 2), (2, None)}
+    attribute = wire.get(f"{path}(LogicalName='new_pick')?$select=LogicalName")["MetadataId"]
+    assert attribute in {row["objectid"] for row in listed}
     cast = f"{path}(LogicalName='new_pick')/{CRM}PicklistAttributeMetadata?$expand=OptionSet"
     assert wire.get(cast)["OptionSet"]["Options"][0]["Value"] == 727_000_000
     refused = wire.post(path, {**column, "SchemaName": "new_Other"}, {"MSCRM.SolutionUniqueName": "nosuch"})
@@ -397,7 +400,7 @@ def test_publishing_answers_and_changes_nothing(wire: Wire) -> None:
 
 
 def test_what_metadata_does_not_do_is_refused_by_name(wire: Wire) -> None:
-    for path in ("ImportSolution", "UpdateStateValue", "ReactivateEntityKey"):
+    for path in ("CloneAsPatch", "DeleteAndPromote", "UpdateStateValue", "ReactivateEntityKey"):
         reply = wire.post(path, {})
         assert reply.status == 501
         assert path in reply.json()["error"]["message"]

@@ -26,6 +26,9 @@ from flitstack.emulator.tls import CERTIFICATE, NoCertificate, own_context
 from flitstack.emulator.values import parse_instant
 from flitstack.emulator.workers import serve_handed, supervise
 
+# Custom tables beside the standard ones. Source: Microsoft, "Dynamics 365 Licensing Guide" (Sales Professional).
+_MAX_TABLES: dict[str, int | None] = {"professional": 15, "enterprise": None}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Exit code 2 for arguments that cannot be used."""
@@ -118,6 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     disabled = serve_command.add_mutually_exclusive_group()
     disabled.add_argument("--allow-disabled-owner", action="store_true", help="disabled users may become owners")
     disabled.add_argument("--drop-disabled-owner", action="store_true", help="disabled users are passed over as owners")
+    add(
+        "--licence", choices=("professional", "enterprise"), default="enterprise", help="professional: 15 custom tables"
+    )
     return parser
 
 
@@ -138,7 +144,7 @@ def _options(given: argparse.Namespace) -> Options:
             price_calculation=not given.no_price_calculation,
         ),
         allowance=Allowance(when_exhausted=given.entitlement),
-        metadata=MetadataOptions(timedelta(seconds=given.key_delay), without_bulk),
+        metadata=MetadataOptions(timedelta(seconds=given.key_delay), without_bulk, _MAX_TABLES[given.licence]),
     )
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from flitstack.catalogue.types import Catalogue, Column, Key, ManyToMany, OneToMany, Table
 from flitstack.emulator import ddl
@@ -32,7 +33,7 @@ class Definitions:
 
     def reload(self) -> None:
         """Build the live schema from catalogue and documents."""
-        self._store.forget(build_schema(self._catalogue, read_additions(self._store)))
+        self._store.forget(build_schema(self._catalogue, read_additions(self._store), self._store.schema))
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -52,7 +53,14 @@ class Definitions:
         self._store.connection.execute(sql)
 
     def define_table(self, table: Table, extra: Document | None) -> None:
-        """Store a table; its SQLite side is made on first use."""
+        """Store a table; its SQLite side is made on first use.
+
+        Of a known table the properties only: columns and keys added later live in documents of their own, and one
+        removed from there must not come back from here.
+        """
+        if table.name in self._store.schema.tables:
+            first = read_additions(self._store).tables.get(table.name)
+            table = replace(table, columns=first.columns if first else {}, keys=())
         with self._change():
             write_definition(self._store, "table", table.name, table, extra)
 

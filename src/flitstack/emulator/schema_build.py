@@ -19,8 +19,11 @@ class Additions:
     many_to_many: dict[str, ManyToMany] = field(default_factory=dict)
 
 
-def build_schema(catalogue: Catalogue, added: Additions) -> Schema:
-    """Merge both; an addition with a catalogue name replaces the catalogue's definition."""
+def build_schema(catalogue: Catalogue, added: Additions, before: Schema | None = None) -> Schema:
+    """Merge both; an addition with a catalogue name replaces the catalogue's definition.
+
+    What is as it was in the schema `before` is taken from there: most changes touch one table of some seventy.
+    """
     tables = {name: _merged(table, added) for name, table in catalogue.tables.items()}
     for name, table in added.tables.items():
         base = tables.get(name)
@@ -29,20 +32,30 @@ def build_schema(catalogue: Catalogue, added: Additions) -> Schema:
     one_to_many = {r.name: r for r in catalogue.one_to_many} | added.one_to_many
     many_to_many = {r.name: r for r in catalogue.many_to_many} | added.many_to_many
     collections = _collections(tables, one_to_many.values(), many_to_many.values())
-    standard = catalogue.tables
-    models = {
-        name: EntityModel(
-            table=table,
-            lookups=_lookups(table, tables.get("activitypointer")),
-            collections=collections[name],
-            custom_columns=frozenset(
-                c for c in table.columns if name not in standard or c not in standard[name].columns
-            ),
-            is_custom=name not in standard,
-        )
-        for name, table in tables.items()
-    }
+    known = before.tables if before else {}
+    pointers = tables.get("activitypointer"), known["activitypointer"].table if "activitypointer" in known else None
+    models = {}
+    for name, table in tables.items():
+        model = known.get(name)
+        is_same = model is not None and model.table is table and model.collections == collections[name]
+        if model is not None and is_same and (not table.is_activity or pointers[0] is pointers[1]):
+            models[name] = model
+        else:
+            models[name] = _model(table, catalogue, pointers[0], collections[name])
     return Schema(models, one_to_many, many_to_many, _children(models, one_to_many.values()))
+
+
+def _model(
+    table: Table, catalogue: Catalogue, pointer: Table | None, collections: Mapping[str, CollectionNav]
+) -> EntityModel:
+    standard = catalogue.tables.get(table.name)
+    return EntityModel(
+        table=table,
+        lookups=_lookups(table, pointer),
+        collections=collections,
+        custom_columns=frozenset(c for c in table.columns if standard is None or c not in standard.columns),
+        is_custom=standard is None,
+    )
 
 
 def _merged(table: Table, added: Additions) -> Table:

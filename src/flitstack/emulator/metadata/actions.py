@@ -9,8 +9,10 @@ from flitstack.emulator.metadata.bodies import read_body, wrong
 from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.metadata.relationship_parse import create_polymorphic
-from flitstack.emulator.metadata.solutions import record_component
 from flitstack.emulator.metadata.tables import create_table
+from flitstack.emulator.solutions import actions as solution_actions
+from flitstack.emulator.solutions.components import record
+from flitstack.emulator.solutions.manifest import RELATIONSHIP, TABLE
 
 Action = Callable[[Live, Request], Answer]
 
@@ -45,6 +47,8 @@ def _create_lookup(kind: str) -> Action:
     def act(live: Live, request: Request) -> Answer:
         body = read_body(request)
         names, column = create_polymorphic(live, body.get("OneToManyRelationships"), body.get("Lookup"), kind)
+        for name in names:
+            record(live, RELATIONSHIP, name)
         context = f"{request.base_url}$metadata#Microsoft.Dynamics.CRM.{request.path}Response"
         ids = [metadata_id("relationship", name) for name in names]
         return json_answer({"@odata.context": context, "RelationshipIds": ids, "AttributeId": column})
@@ -58,7 +62,7 @@ def _create_entities(live: Live, request: Request) -> Answer:
     if not isinstance(bodies, list) or not all(isinstance(body, dict) for body in bodies):
         raise wrong("Entities is a list.")
     for body in bodies:
-        record_component(live, request, f"table {create_table(live, body)}")
+        record(live, TABLE, create_table(live, body))
     return no_content()
 
 
@@ -75,10 +79,6 @@ ACTIONS: Mapping[str, Action] = {
     "CreatePolymorphicLookupAttribute": _create_lookup("Lookup"),
     "CreateEntities": _create_entities,
     "ReactivateEntityKey": _unknown,
-    "ImportSolution": _unknown,
-    "ImportSolutionAsync": _unknown,
-    "StageSolution": _unknown,
-    "ExportSolution": _unknown,
-    "ExportSolutionAsync": _unknown,
-    "AddSolutionComponent": _unknown,
+    **solution_actions.ACTIONS,
+    **dict.fromkeys(solution_actions.NOT_THERE, _unknown),
 }

@@ -12,6 +12,7 @@ from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.labels import label_json, managed
 from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.metadata.option_sets import CRM, column_option_set
+from flitstack.emulator.metadata.system_columns import is_system_column
 
 Json = dict[str, object]
 
@@ -66,7 +67,7 @@ def attribute_json(live: Live, model: EntityModel, column: Column) -> Json:
         "IsRenameable": managed(True, "isrenameable"),
         "IsValidForAdvancedFind": managed(True, "canmodifysearchsettings"),
         "IsAuditEnabled": managed(False, "canmodifyauditsettings"),
-        "IsCustomAttribute": column.name in model.custom_columns,
+        "IsCustomAttribute": not is_system_column(model, column.name),
         "IsManaged": column.name not in model.custom_columns,
         "IsPrimaryId": column.name == model.table.id_column,
         "IsPrimaryName": column.name == model.table.name_column,
@@ -90,7 +91,7 @@ def attribute_json(live: Live, model: EntityModel, column: Column) -> Json:
     if column.type == "Image":
         document |= image_json(live, model, column)
     if column.type in CHOICES:
-        option_set = column_option_set(live, model.table, column, extra)
+        option_set = column_option_set(live, model, column, extra)
         document["OptionSet"] = option_set
         document["GlobalOptionSet"] = option_set if column.is_global_choice else None
     return document

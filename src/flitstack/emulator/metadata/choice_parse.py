@@ -58,13 +58,18 @@ def option_texts(live: Live, item: dict[str, Any]) -> Document:
 
 
 def option_prefix(live: Live) -> int:
-    """The option value prefix of the first publisher, or the platform's default."""
-    publisher = live.environment.tables["publisher"]
-    if not live.environment.connection.execute(
-        "SELECT 1 FROM sqlite_schema WHERE name = ?", (publisher.name,)
-    ).fetchone():
-        return _DEFAULT_PREFIX
-    row = live.environment.connection.execute(
-        "SELECT customizationoptionvalueprefix FROM publisher ORDER BY createdon, publisherid LIMIT 1"
-    ).fetchone()
+    """The option value prefix of the request's solution's publisher, of the first publisher, or the default."""
+    connection = live.environment.connection
+    made = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    row = None
+    if live.occasion.solution and {"solution", "publisher"} <= made:
+        row = connection.execute(
+            "SELECT customizationoptionvalueprefix FROM publisher JOIN solution USING (publisherid) "
+            "WHERE fold(solution.uniquename) = fold(?)",
+            (live.occasion.solution,),
+        ).fetchone()
+    if row is None and "publisher" in made:
+        row = connection.execute(
+            "SELECT customizationoptionvalueprefix FROM publisher ORDER BY createdon, publisherid LIMIT 1"
+        ).fetchone()
     return int(row[0]) if row and row[0] else _DEFAULT_PREFIX

@@ -70,6 +70,18 @@ def change_options(live: Live, body: Body, change: Change) -> None:
     live.environment.put_column(model.name, replace(column, options=options), extra)
 
 
+def change_global_options(live: Live, name: str, change: Change, body: Body) -> None:
+    """Options and labels of a global choice at once; languages that are not sent stay."""
+    _, extra, label = global_choices(live)[name]
+    extra = dict(extra)
+    labels = changed_texts(live, extra, "labels", body.get("DisplayName"), merges=True)
+    changed_texts(live, extra, "descriptions", body.get("Description"), merges=True)
+    options = change(global_choices(live)[name][0], _kept(extra))
+    _store(live, name, options, {**extra, "label": base_text(labels, live.language, label)})
+    for model, column in _users(live, name):
+        live.environment.put_column(model.name, replace(column, options=options))
+
+
 def _change_global(live: Live, name: str, change: Change) -> None:
     options, extra, label = global_choices(live)[name]
     extra = dict(extra)

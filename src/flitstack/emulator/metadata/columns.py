@@ -12,7 +12,10 @@ from flitstack.emulator.metadata.file_columns import add_companions, changed_fil
 from flitstack.emulator.metadata.keys import not_customizable
 from flitstack.emulator.metadata.labels import base_text, read_label
 from flitstack.emulator.metadata.live import Live
+from flitstack.emulator.metadata.system_columns import is_system_column
 
+# SQL Server's columns per table; the service has no fixed number of its own.
+MAX_COLUMNS = 1_024
 _MAX_MONEY = 922_337_203_685_477
 # What PUT may change in place; everything else is fixed when a column is made.
 _LENGTHS = {"MaxLength": ("max_length", 1, 1_048_576), "Precision": ("precision", 0, 10)}
@@ -45,6 +48,8 @@ def check_addition(model: EntityModel, name: str) -> None:
     """Refusal when the table takes no columns, or has one of this name."""
     if not model.table.is_customizable:
         raise not_customizable(model, "CanCreateAttributes")
+    if len(model.columns) >= MAX_COLUMNS:
+        raise Refusal(400, "0x8004841A", f"The maximum number of attributes of {model.name} is reached: {MAX_COLUMNS}.")
     if name in model.columns:
         raise Refusal(
             400, "0x80047013", f"An attribute with the specified name {name} already exists for entity {model.name}"
@@ -125,7 +130,7 @@ def drop_column(live: Live, model: EntityModel, column: Column) -> None:
 
     A lookup takes its relationships with it.
     """
-    if column.name not in model.custom_columns or column.name in (model.table.id_column, model.table.name_column):
+    if is_system_column(model, column.name) or column.name == model.table.name_column:
         raise Refusal(400, "0x8004F01F", f"The column {column.name} of {model.name} is part of the system.")
     users = [f"key {key.name}" for key in model.keys if column.name in key.columns]
     if column.base_of:

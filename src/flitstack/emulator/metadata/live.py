@@ -1,6 +1,8 @@
 """What one metadata request sees: the environment's definitions and what is kept beside them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from flitstack.emulator.core import Document, EntityModel, Environment
@@ -9,11 +11,26 @@ from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.labels import Texts
 
 
-class Live:
-    """Made anew for each request; documents are read once per kind."""
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a metadata request comes with.
 
-    def __init__(self, environment: Environment) -> None:
+    `solution`: the unmanaged solution that takes up what it makes or changes, "" for none. `key_delay`: how long a new
+    alternate key stays Pending. `max_custom_tables`: None for no limit.
+    """
+
+    solution: str = ""
+    now: datetime = datetime(2020, 1, 1, tzinfo=UTC)
+    key_delay: timedelta = timedelta(0)
+    max_custom_tables: int | None = None
+
+
+class Live:
+    """Made anew for each request; documents are read once per kind, until `forget`."""
+
+    def __init__(self, environment: Environment, occasion: Occasion | None = None) -> None:
         self.environment = environment
+        self.occasion = occasion or Occasion()
         row = environment.connection.execute("SELECT languagecode FROM organization").fetchone()
         self.language = int(row[0]) if row and row[0] else 1033
         self._documents: dict[str, dict[str, Document]] = {}
@@ -23,6 +40,10 @@ class Live:
         if kind not in self._documents:
             self._documents[kind] = self.environment.documents(kind)
         return self._documents[kind]
+
+    def forget(self) -> None:
+        """Read documents anew, after this request changed some."""
+        self._documents.clear()
 
     def extra(self, kind: str, name: str) -> Document:
         """What is kept beside a definition: `labels`, `descriptions`, `options` (value -> labels) ..."""
@@ -37,9 +58,9 @@ class Live:
         return {str(self.language): text} if text else {}
 
     def descriptions(self, extra: Document) -> Texts:
-        """Descriptions in all languages."""
+        """Descriptions in all languages; an empty one is none."""
         found = extra.get("descriptions")
-        return found if isinstance(found, dict) else {}
+        return {lcid: text for lcid, text in found.items() if text} if isinstance(found, dict) else {}
 
     def table(self, key: Mapping[str, object]) -> EntityModel:
         """The table of `(LogicalName='x')` or `(guid)`. Refusal 404."""

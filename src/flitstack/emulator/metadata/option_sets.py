@@ -2,22 +2,28 @@
 
 from collections.abc import Iterable
 
-from flitstack.catalogue.types import Column, Option, Table
-from flitstack.emulator.core import Document
+from flitstack.catalogue.types import Column, Option
+from flitstack.emulator.core import Document, EntityModel
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.labels import label_json, managed
 from flitstack.emulator.metadata.live import Live
+from flitstack.emulator.metadata.system_columns import is_system_column
 
 CRM = "#Microsoft.Dynamics.CRM."
 _FALSE_TRUE = (Option(0, "No"), Option(1, "Yes"))
 
 
-def column_option_set(live: Live, table: Table, column: Column, extra: Document) -> dict[str, object]:
+def column_option_set(live: Live, model: EntityModel, column: Column, extra: Document) -> dict[str, object]:
     """The option set of a choice, state, status or boolean column."""
+    table = model.table
     name = column.option_set or f"{table.name}_{column.name}"
     kind = column.type if column.type in {"Boolean", "State", "Status"} else "Picklist"
-    head = _head(live, name, kind, extra, is_global=column.is_global_choice, label=column.label)
+    is_custom = (
+        name in live.documents("global_choice") if column.is_global_choice else not is_system_column(model, column.name)
+    )
+    is_global = column.is_global_choice
+    head = _head(live, name, kind, extra, is_global=is_global, is_custom=is_custom, label=column.label)
     if kind == "Boolean":
         options = {option.value: option for option in (*_FALSE_TRUE, *column.options)}
         no, yes = (_option(live, options[value], extra) for value in (0, 1))
@@ -43,7 +49,7 @@ def column_option_set(live: Live, table: Table, column: Column, extra: Document)
 
 def global_choice(live: Live, name: str, options: Iterable[Option], extra: Document, label: str) -> dict[str, object]:
     """A global choice."""
-    head = _head(live, name, "Picklist", extra, is_global=True, label=label)
+    head = _head(live, name, "Picklist", extra, is_global=True, is_custom=bool(extra), label=label)
     found = [_option(live, option, extra) for option in options]
     return {"@odata.type": f"{CRM}OptionSetMetadata", **head, "ParentOptionSetName": None, "Options": found}
 
@@ -71,7 +77,9 @@ def find_global_choice(live: Live, key: object) -> str:
     raise Refusal(404, "0x8004024A", f"Could not find an optionset with key {key}.")
 
 
-def _head(live: Live, name: str, kind: str, extra: Document, *, is_global: bool, label: str) -> dict[str, object]:
+def _head(
+    live: Live, name: str, kind: str, extra: Document, *, is_global: bool, is_custom: bool, label: str
+) -> dict[str, object]:
     return {
         "MetadataId": metadata_id("choice", name),
         "HasChanged": None,
@@ -80,7 +88,7 @@ def _head(live: Live, name: str, kind: str, extra: Document, *, is_global: bool,
         "Description": label_json(live.descriptions(extra), live.language),
         "OptionSetType": kind,
         "IsGlobal": is_global,
-        "IsCustomOptionSet": bool(extra),
+        "IsCustomOptionSet": is_custom,
         "IsManaged": False,
         "IsCustomizable": managed(True, "iscustomizable"),
         "ExternalTypeName": "",

@@ -17,6 +17,7 @@ from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.keys import not_customizable
 from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.metadata.names import checked_name, checked_relationship_name
+from flitstack.emulator.metadata.system_columns import is_system_column
 
 _ACTIONS = ("Assign", "Delete", "Merge", "Reparent", "Share", "Unshare")
 _KINDS = frozenset({"NoCascade", "Cascade", "Active", "UserOwned", "RemoveLink", "Restrict"})
@@ -41,6 +42,9 @@ def _create_one_to_many(live: Live, body: Body) -> str:
         live, body, schema_name.lower(), body.get("ReferencingEntityNavigationPropertyName") or schema_name
     )
     model = live.environment.tables[one.referencing]
+    if _takes_targets(model, one):
+        add_target(live, one)
+        return one.name
     check_addition(model, one.referencing_column)
     new = lookup_column(live, lookup, (one.referenced,), {one.referenced: str(one.navigation)})
     live.environment.put_column(model.name, new.column, new.extra)
@@ -48,15 +52,28 @@ def _create_one_to_many(live: Live, body: Body) -> str:
     return one.name
 
 
+def _takes_targets(model: EntityModel, one: OneToMany) -> bool:
+    """Whether the lookup is there already and may learn a further target."""
+    column = model.columns.get(one.referencing_column)
+    is_own = column is not None and not is_system_column(model, column.name)
+    return column is not None and is_own and column.type == "Lookup" and one.referenced not in column.targets
+
+
+def add_target(live: Live, one: OneToMany) -> None:
+    """A further relationship of a lookup. Source: Microsoft Learn, "Use multi-table lookup columns"."""
+    column = live.environment.tables[one.referencing].columns[one.referencing_column]
+    navigation = {**column.navigation, one.referenced: str(one.navigation)}
+    grown = replace(column, targets=(*column.targets, one.referenced), navigation=navigation)
+    live.environment.put_column(one.referencing, grown)
+    live.environment.put_relationship(one, {})
+
+
 def create_polymorphic(live: Live, relationships: object, lookup: object, kind: str) -> tuple[list[str], str]:
     """One lookup (`kind` Lookup or Customer) with several targets. Names of the relationships, id of the column."""
     if not isinstance(relationships, list) or not relationships or not isinstance(lookup, dict):
         raise wrong("OneToManyRelationships and Lookup are expected.")
     schema_name = checked_name(lookup.get("SchemaName"), "column")
-    ones = [
-        _one_to_many(live, body, schema_name.lower(), f"{schema_name}_{body.get('ReferencedEntity')}")
-        for body in relationships
-    ]
+    ones = [_one_to_many(live, body, schema_name.lower(), _navigation(body, schema_name)) for body in relationships]
     tables = {one.referencing for one in ones}
     if len(tables) != 1:
         raise wrong("the relationships of one lookup have one ReferencingEntity.")
@@ -69,6 +86,10 @@ def create_polymorphic(live: Live, relationships: object, lookup: object, kind: 
     column = replace(new.column, type=kind)
     _put(live, model, NewColumn(column, new.extra), ones)
     return [one.name for one in ones], metadata_id("column", f"{model.name}.{column.name}")
+
+
+def _navigation(body: Body, lookup: str) -> str:
+    return str(body.get("ReferencingEntityNavigationPropertyName") or f"{lookup}_{body.get('ReferencedEntity')}")
 
 
 def _put(live: Live, model: EntityModel, new: NewColumn, ones: Sequence[OneToMany]) -> None:

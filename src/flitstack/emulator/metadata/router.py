@@ -11,13 +11,20 @@ from flitstack.emulator.metadata import csdl, messages, reading, writing
 from flitstack.emulator.metadata.actions import ACTIONS
 from flitstack.emulator.metadata.changes import retrieve_metadata_changes
 from flitstack.emulator.metadata.keys import activate_due
-from flitstack.emulator.metadata.live import Live
-from flitstack.emulator.paths import parse_path
+from flitstack.emulator.metadata.live import Live, Occasion
+from flitstack.emulator.paths import Segment, parse_path
+from flitstack.emulator.solutions.components import read_components
+from flitstack.emulator.solutions.jobs import read_jobs
+from flitstack.emulator.solutions.rows import solution_by_id
+from flitstack.emulator.solutions.uninstalling import forget_solution
+from flitstack.emulator.values import guid_text
 
 _DEFINITIONS = frozenset({"EntityDefinitions", "RelationshipDefinitions", "GlobalOptionSetDefinitions"})
 _UNKNOWN = frozenset({"ManagedPropertyDefinitions", "sdkmessages"})
+_READERS = {"solutioncomponents": read_components, "importjobs": read_jobs}
+_ROWS = _READERS.keys() | {"solutions"}
 METADATA_ROOTS = (
-    _DEFINITIONS | _UNKNOWN | {"$metadata", "sdkmessagefilters", "RetrieveMetadataChanges"} | ACTIONS.keys()
+    _DEFINITIONS | _UNKNOWN | {"$metadata", "sdkmessagefilters", "RetrieveMetadataChanges"} | ACTIONS.keys() | _ROWS
 )
 
 
@@ -34,10 +41,14 @@ def changing(environment: Environment) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class MetadataOptions:
-    """`key_delay`: how long a new alternate key stays Pending. `without_bulk`: tables whose bulk messages are off."""
+    """`key_delay`: how long a new alternate key stays Pending. `without_bulk`: tables whose bulk messages are off.
+
+    `max_custom_tables`: how many tables of its own the environment may have; None for no limit.
+    """
 
     key_delay: timedelta = timedelta(0)
     without_bulk: frozenset[str] = frozenset()
+    max_custom_tables: int | None = None
 
 
 class Metadata:
@@ -52,11 +63,13 @@ class Metadata:
 
     def answer(self, request: Request, caller: Caller) -> Answer:
         """Answer one request; raises Refusal."""
-        live = Live(self._environment)
+        live = Live(self._environment, self._occasion(request))
         segments = parse_path(request.path)
         root = segments[0].name
         if root in _DEFINITIONS and segments[0].arguments is not None and not segments[0].is_row:
             raise Refusal(400, "0x80060888", f"'{segments[0].arguments}' is no key of '{root}'.")
+        if root in _ROWS:
+            return self._answer_rows(live, request, caller, segments)
         if root == "$metadata":
             return csdl.answer(live, request)
         if root == "sdkmessagefilters" and request.method == "GET":
@@ -74,10 +87,30 @@ class Metadata:
             return reading.read(live, request, segments)
         with changing(self._environment):
             self._has_waiting_keys = True
-            answer = writing.write(live, request, segments, self._clock(), self._options.key_delay)
+            answer = writing.write(live, request, segments)
         if request.prefers("return") == "representation" and request.method in {"POST", "PUT"}:
             return self._represented(request, answer)
         return answer
+
+    def _occasion(self, request: Request) -> Occasion:
+        """The solution of the header, or of the query option that Microsoft's Python SDK uses."""
+        solution = request.headers.get("mscrm.solutionuniquename") or request.query.get("SolutionUniqueName") or ""
+        options = self._options
+        return Occasion(solution, self._clock(), options.key_delay, options.max_custom_tables)
+
+    def _answer_rows(self, live: Live, request: Request, caller: Caller, segments: list[Segment]) -> Answer:
+        """Rows with a side to them that the data core does not know."""
+        first = segments[0]
+        if first.name == "solutions":
+            solution = solution_by_id(live, guid_text(first.id)) if first.id else None
+            if request.method != "DELETE" or solution is None or len(segments) > 1:
+                return self._environment.handle(request, caller)
+            with changing(self._environment):
+                forget_solution(live, solution)
+                return self._environment.handle(request, caller)
+        if request.method != "GET" or len(segments) > 1:
+            raise not_implemented(f"{request.method} {request.path}")
+        return _READERS[first.name](live, request, first)
 
     def _represented(self, request: Request, answer: Answer) -> Answer:
         """What was just written, read anew; the header says that the preference was heard."""

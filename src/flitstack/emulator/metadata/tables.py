@@ -17,13 +17,8 @@ from flitstack.emulator.metadata.entities import FIRST_CUSTOM_CODE
 from flitstack.emulator.metadata.labels import base_text, read_label
 from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.metadata.names import checked_name, plural_of
+from flitstack.emulator.metadata.system_columns import AUDIT, OWNERSHIP
 
-_AUDIT = (
-    "createdon", "createdby", "createdonbehalfby", "modifiedon", "modifiedby", "modifiedonbehalfby", "versionnumber",
-    "importsequencenumber", "overriddencreatedon", "timezoneruleversionnumber", "utcconversiontimezonecode",
-    "statecode", "statuscode",
-)  # fmt: skip
-_OWNERSHIP = {"UserOwned": ("ownerid", "owningbusinessunit", "owningteam", "owninguser"), "OrganizationOwned": ()}
 _STATES = (State(0, "Active", 1, (Option(1, "Active", 0),)), State(1, "Inactive", 2, (Option(2, "Inactive", 1),)))
 _MESSAGES = frozenset(
     {
@@ -45,7 +40,8 @@ def create_table(live: Live, body: Body) -> str:
         raise Refusal(
             400, "0x8004700B", f"An entity with the specified name {name} already exists. Specify a unique name."
         )
-    if ownership not in _OWNERSHIP:
+    check_quota(live)
+    if ownership not in OWNERSHIP:
         raise wrong(f"'{ownership}' is no OwnershipType of a new table.")
     if body.get("IsActivity"):
         raise not_implemented("a custom activity table")
@@ -68,6 +64,18 @@ def create_table(live: Live, body: Body) -> str:
     if table.has_activities:
         attach_activities(live, table)
     return name
+
+
+def check_quota(live: Live, new: int = 1, code: str = "0x8004B042") -> None:
+    """Refusal 400 when so many more custom tables are more than the licence has room for."""
+    limit = live.occasion.max_custom_tables
+    known = sum(model.is_custom for model in live.environment.tables.values())
+    if limit is not None and known + new > limit:
+        raise Refusal(
+            400,
+            code,
+            f"{new} more custom entities would exceed the custom entity limits of this organization ({limit}).",
+        )
 
 
 def _table(live: Live, body: Body, schema_name: str, ownership: str, name_column: Column) -> Table:
@@ -110,7 +118,7 @@ def _system_columns(live: Live, schema_name: str, label: str, ownership: str, na
     """What the platform adds to every new table; account's columns of the same name are the pattern."""
     account = live.environment.tables["account"].columns
     name = schema_name.lower()
-    found = {column: account[column] for column in (*_AUDIT, *_OWNERSHIP[ownership])}
+    found = {column: account[column] for column in (*AUDIT, *OWNERSHIP[ownership])}
     if ownership == "OrganizationOwned":
         found["organizationid"] = live.environment.tables["businessunit"].columns["organizationid"]
     # A custom table takes its state on create (2024 export: ValidForCreateApi=1).

@@ -5,7 +5,6 @@ Source: Microsoft Learn, "Create and update table definitions", "... column defi
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from flitstack.catalogue.types import Column
 from flitstack.emulator.answers import created, no_content
@@ -20,12 +19,13 @@ from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.metadata.option_sets import find_global_choice
 from flitstack.emulator.metadata.reading import key_of
 from flitstack.emulator.metadata.relationship_parse import change_relationship, create_relationship, drop_relationship
-from flitstack.emulator.metadata.solutions import record_component
 from flitstack.emulator.metadata.tables import change_table, create_table, drop_table
 from flitstack.emulator.paths import Segment
+from flitstack.emulator.solutions.components import record
+from flitstack.emulator.solutions.manifest import CHOICE, COLUMN, KEY, RELATIONSHIP, TABLE
 
 
-def write(live: Live, request: Request, segments: Sequence[Segment], now: datetime, key_delay: timedelta) -> Answer:
+def write(live: Live, request: Request, segments: Sequence[Segment]) -> Answer:
     """The answer to a write below one of the definition roots."""
     if request.method == "PATCH":
         raise Refusal(405, "0x80060888", "The requested resource does not support http method 'PATCH'.")
@@ -39,7 +39,7 @@ def write(live: Live, request: Request, segments: Sequence[Segment], now: dateti
     if not root.is_row:
         _require(request, "POST")
         name = create_table(live, read_body(request))
-        return _made(live, request, f"EntityDefinitions({metadata_id('table', name)})", f"table {name}")
+        return _made(live, request, f"EntityDefinitions({metadata_id('table', name)})", TABLE, name)
     model = live.table(key_of(root))
     if len(segments) == 1:
         return _write_table(live, request, model)
@@ -54,9 +54,11 @@ def write(live: Live, request: Request, segments: Sequence[Segment], now: dateti
             drop_key(live.environment, model, lambda key: all(key.get(k) == v for k, v in wanted.items()), live)
             return no_content()
         _require(request, "POST")
-        id_ = create_key(live, model, read_body(request), now, key_delay)
+        body = read_body(request)
+        id_ = create_key(live, model, body, live.occasion.now, live.occasion.key_delay)
+        name = f"{model.name}.{str(body['SchemaName']).lower()}"
         # The table as the client named it: Microsoft's Python SDK takes the first GUID of this URL for the key's id.
-        return _made(live, request, f"{request.path.strip('/')}({id_})", f"key {id_}")
+        return _made(live, request, f"{request.path.strip('/')}({id_})", KEY, name)
     raise Refusal(404, "0x8006088a", f"Resource not found for the segment '{member.name}'.")
 
 
@@ -66,6 +68,7 @@ def _write_table(live: Live, request: Request, model: EntityModel) -> Answer:
     else:
         _require(request, "PUT")
         change_table(live, model, read_body(request), merges=_merges(request))
+        record(live, TABLE, model.name)
     return no_content()
 
 
@@ -74,13 +77,14 @@ def _write_column(live: Live, request: Request, model: EntityModel, member: Segm
         _require(request, "POST")
         name = create_column(live, model, read_body(request))
         id_ = metadata_id("column", f"{model.name}.{name}")
-        return _made(live, request, f"{base}/Attributes({id_})", f"column {model.name}.{name}")
+        return _made(live, request, f"{base}/Attributes({id_})", COLUMN, f"{model.name}.{name}")
     column = _find_column(model, key_of(member))
     if request.method == "DELETE":
         drop_column(live, model, column)
     else:
         _require(request, "PUT")
         change_column(live, model, column, read_body(request), merges=_merges(request))
+        record(live, COLUMN, f"{model.name}.{column.name}")
     return no_content()
 
 
@@ -99,7 +103,7 @@ def _write_relationship(live: Live, request: Request, root: Segment) -> Answer:
         _require(request, "POST")
         name = create_relationship(live, read_body(request))
         url = f"RelationshipDefinitions({metadata_id('relationship', name)})"
-        return _made(live, request, url, f"relationship {name}")
+        return _made(live, request, url, RELATIONSHIP, name)
     wanted = key_of(root)
     names = (*live.environment.one_to_many, *live.environment.many_to_many)
     for name in names:
@@ -112,6 +116,7 @@ def _write_relationship(live: Live, request: Request, root: Segment) -> Answer:
     else:
         _require(request, "PUT")
         change_relationship(live, name, read_body(request))
+        record(live, RELATIONSHIP, name)
     return no_content()
 
 
@@ -120,18 +125,19 @@ def _write_choice(live: Live, request: Request, root: Segment) -> Answer:
         _require(request, "POST")
         name = create_global_choice(live, read_body(request))
         url = f"GlobalOptionSetDefinitions({metadata_id('choice', name)})"
-        return _made(live, request, url, f"choice {name}")
+        return _made(live, request, url, CHOICE, name)
     name = find_global_choice(live, next(iter(key_of(root).values()), None))
     if request.method == "DELETE":
         drop_global_choice(live, name)
     else:
         _require(request, "PUT")
         change_global_choice(live, name, read_body(request), merges=_merges(request))
+        record(live, CHOICE, name)
     return no_content()
 
 
-def _made(live: Live, request: Request, url: str, component: str) -> Answer:
-    record_component(live, request, component)
+def _made(live: Live, request: Request, url: str, kind: int, name: str) -> Answer:
+    record(live, kind, name)
     return created(request.base_url + url)
 
 

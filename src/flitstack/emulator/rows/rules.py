@@ -13,6 +13,7 @@ from flitstack.emulator.rows import (
     money,
     numbering,
     pricing,
+    publishers,
     sales,
     states,
     totals,
@@ -92,6 +93,8 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]
         (bool(model.table.states), states.apply_state, block_rules.apply_states),
         (bool(file_columns(model)), keep_contents(model), block_rules.leave_new),
         (model.name == "organization", attachments.check_limit, None),
+        (model.name == "publisher", publishers.check_publisher, None),
+        (model.name == "solution", publishers.check_solution, None),
         (model.name in attachments.BODIES, attachments.check_file, None),
         (model.name in {"annotation", "activitymimeattachment"}, attachments.follow_object, None),
     ]
