@@ -34,6 +34,8 @@ class Switches:
     `nested_parties_in_bulk`: CreateMultiple accepts `<table>_activity_parties` inside its targets.
     `without_bulk`: tables whose *Multiple messages are off.
     `base_currency`: ISO code of the currency an empty environment is seeded with. `page_size`: rows a page at most.
+    `check_privileges`: callers without the role System Administrator may do what their roles say.
+    `require_roles`: a caller without any role is refused (0x80042F09); otherwise it may do everything.
     `price_calculation`: lines and documents are priced by the system (the organization's column can turn it off too).
     """
 
@@ -45,6 +47,8 @@ class Switches:
     base_currency: str = "USD"
     page_size: int = 5000
     price_calculation: bool = True
+    check_privileges: bool = True
+    require_roles: bool = False
 
 
 @dataclass(frozen=True, slots=True)

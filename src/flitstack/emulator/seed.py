@@ -2,11 +2,12 @@
 
 from uuid import UUID, uuid5
 
+from flitstack.emulator.checkers import Stored
 from flitstack.emulator.ddl import quoted
 from flitstack.emulator.store import Store
 from flitstack.emulator.values import uuid_blob
-from flitstack.emulator.work import Values
 
+Values = dict[str, Stored]
 # Same ids in every fresh environment, so that two of them compare equal.
 _NAMESPACE = UUID("6f2a6b5e-6d3c-4f0e-9a57-3f1d5d7c9b10")
 _CURRENCIES = {"USD": ("US Dollar", "$"), "EUR": ("Euro", "€"), "GBP": ("Pound Sterling", "£")}

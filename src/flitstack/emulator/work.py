@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from flitstack.emulator.checkers import Stored
 from flitstack.emulator.ddl import quoted
 from flitstack.emulator.messages import Caller
+from flitstack.emulator.privileges import Rights
 from flitstack.emulator.rows.references import missing_row
 from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.store import Store
@@ -30,6 +31,7 @@ class Work:
     """`now` is one moment for the whole request; `owners`, `ownership` and `rates` are read once per request.
 
     `prepared` is what an operation did before the write lock was taken, `fetched` holds rows for the next look at each.
+    `rights` is None for callers who may do everything.
     `memory` holds what rules read once per request, each under a key of its own.
     """
 
@@ -44,6 +46,7 @@ class Work:
     prepared: object = None
     memory: dict[object, object] = field(default_factory=dict)
     fetched: dict[tuple[str, bytes], Values] = field(default_factory=dict)
+    rights: Rights | None = None
     _noise: bytes = b""
 
     def __post_init__(self) -> None:

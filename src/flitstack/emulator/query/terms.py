@@ -56,7 +56,15 @@ class Scope:
 
     def source(self) -> str:
         """The FROM clause."""
-        return f"{self.store.ensure(self.model)} {self.alias} {' '.join(self.join_sql)}"
+        return f"{self.rows_of(self.model)} {self.alias} {' '.join(self.join_sql)}"
+
+    def rows_of(self, model: EntityModel) -> str:
+        """A table as the caller may read it."""
+        table, rights = self.store.ensure(model), self.work.rights
+        if rights is None:
+            return table
+        condition = rights.condition(model)
+        return table if condition == "1" else f"(SELECT * FROM {table} WHERE {condition})"
 
     def reference(self, path: Path, *, by_logical_name: bool = False) -> Reference:
         """The column a path means; joins what lies between. Query functions name lookups by logical name."""
@@ -90,7 +98,7 @@ class Scope:
         condition = f"{new}.{quoted(target.table.id_column)} = {alias}.{quoted(nav.column)}"
         if is_polymorphic(model.columns[nav.column]):
             condition += f" AND {alias}.{quoted(type_column(nav.column))} = '{target.name}'"
-        self.join_sql.append(f"LEFT JOIN {self.store.ensure(target)} {new} ON {condition}")
+        self.join_sql.append(f"LEFT JOIN {self.rows_of(target)} {new} ON {condition}")
         self.joins[path] = (new, target)
         return new, target
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from flitstack.emulator.jobs.bulk_delete import start_bulk_delete
 from flitstack.emulator.messages import Answer, Request
 from flitstack.emulator.paths import Segment
+from flitstack.emulator.resources import roles
 from flitstack.emulator.resources.closing import CLOSINGS, close
 from flitstack.emulator.resources.conversions import CONVERSIONS, LOCKS, convert, lock, revise
 from flitstack.emulator.resources.file_blocks import BLOCK_ACTIONS
@@ -26,5 +27,6 @@ ACTIONS: dict[str, Unbound] = {
     "BulkDelete": start_bulk_delete,
 }
 # (table, action)
-ROW_ACTIONS: Mapping[tuple[str, str], OnRow] = {("lead", "QualifyLead"): qualify}
+ROW_ACTIONS: Mapping[tuple[str, str], OnRow] = {("lead", "QualifyLead"): qualify, **roles.ACTIONS}
+ROW_FUNCTIONS: Mapping[tuple[str, str], OnRow] = roles.ROW_FUNCTIONS
 COLLECTION_ACTIONS: Mapping[tuple[str, str], Unbound] = {("salesorder", "FulfillSalesOrder"): close}

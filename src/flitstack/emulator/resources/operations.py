@@ -2,21 +2,26 @@
 
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.paths import Segment, parse_path
-from flitstack.emulator.resources import actions, bulk, entity_sets, properties, seeds, single, unbound
+from flitstack.emulator.privileges import rights_of
+from flitstack.emulator.resources import actions, bulk, entity_sets, properties, roles, seeds, single, unbound
+from flitstack.emulator.rows.guards import guard_read, guard_request
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Work
 
 _PREFIX = "Microsoft.Dynamics.CRM."
-_FUNCTIONS = unbound.FUNCTIONS | seeds.FUNCTIONS
+_FUNCTIONS = unbound.FUNCTIONS | seeds.FUNCTIONS | roles.FUNCTIONS
 _UNBOUND = _FUNCTIONS | actions.ACTIONS | seeds.ACTIONS
 
 
 def answer(store: Store, request: Request, caller: Caller) -> Answer:
     """Answer one request inside a transaction when it may write."""
     work = Work(store, caller, request.content_ids)
+    work.rights = rights_of(store, caller)
     segments = parse_path(_resolve_content_id(request))
     if not segments:
         raise Refusal(404, "", f"No HTTP resource was found that matches the request URI '{request.base_url}'.")
+    if work.rights is not None:
+        guard_request(work.rights, request, segments[0].name)
     if request.method == "GET":
         return _route(work, request, segments)
     if not caller.suppress_duplicates and request.method in {"POST", "PATCH", "PUT"}:
@@ -55,14 +60,20 @@ def _route(work: Work, request: Request, segments: list[Segment]) -> Answer:
     if first.arguments is not None and not first.is_row:
         raise Refusal(400, "0x80060888", f"'{first.arguments}' is no key of '{first.name}'.")
     rest = segments[1:]
+    if first.is_row and work.rights is not None and request.method == "GET":
+        guard_read(work, work.rights, model, single.existing(work, model, first))
     if first.is_row:
         if not rest:
             return single.answer(work, request, model, first)
         if rest[0].name.startswith(_PREFIX):
-            on_row = actions.ROW_ACTIONS.get((model.name, rest[0].name.removeprefix(_PREFIX)))
+            named = (model.name, rest[0].name.removeprefix(_PREFIX))
+            on_row = actions.ROW_ACTIONS.get(named) or actions.ROW_FUNCTIONS.get(named)
             if on_row is None or len(rest) > 1:
                 raise _unknown_operation(rest[0].name)
-            _require_post(request)
+            if named not in actions.ROW_FUNCTIONS:
+                _require_post(request)
+            elif request.method != "GET":
+                raise _no_such_resource(request)
             return on_row(work, request, model, single.existing(work, model, first))
         return properties.answer(work, request, model, first, rest)
     if not rest:

@@ -7,6 +7,7 @@ from flitstack.emulator.ddl import is_polymorphic, pair_table, quoted, type_colu
 from flitstack.emulator.files.contents import drop_of_rows
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.rows.deletions import record_deletions
+from flitstack.emulator.rows.guards import guard_delete
 from flitstack.emulator.rows.sales import PARENTS
 from flitstack.emulator.rows.totals import documents_of, recalculate
 from flitstack.emulator.schema import EntityModel
@@ -21,6 +22,8 @@ def delete_rows(work: Work, model: EntityModel, ids: Sequence[bytes]) -> None:
     Restrict is judged after the cascades of the same delete, so that a child that goes anyway does not hold its parent.
     """
     model.require_message("Delete")
+    if work.rights is not None:
+        guard_delete(work, work.rights, model, ids)
     doomed: dict[str, dict[bytes, None]] = {}
     _collect(work, model, list(ids), doomed)
     for name, rows in doomed.items():

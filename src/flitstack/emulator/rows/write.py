@@ -10,6 +10,7 @@ from flitstack.emulator.ddl import key_column, literal, pair_table, quoted
 from flitstack.emulator.messages import Refusal, not_implemented
 from flitstack.emulator.rows import parties
 from flitstack.emulator.rows.alternate_keys import key_text
+from flitstack.emulator.rows.guards import guard_create, guard_link, guard_update
 from flitstack.emulator.rows.payload import Draft, parser
 from flitstack.emulator.rows.references import Target, require
 from flitstack.emulator.rows.rules import followers_for, rules_for
@@ -40,6 +41,8 @@ def insert_drafts(work: Work, model: EntityModel, drafts: Sequence[Draft]) -> li
     for draft in drafts:
         _insert_parents(work, model, draft)
     require(work.store, (target for draft in drafts for target in draft.targets))
+    if work.rights is not None:
+        guard_create(work, work.rights, model, drafts)
     id_column, rules, keys = model.table.id_column, rules_for(work.store, model), model.keys
     changes = []
     for draft in drafts:
@@ -126,6 +129,9 @@ def connect(change: Change, nav: CollectionNav, targets: Sequence[Target]) -> No
 def link(work: Work, nav: CollectionNav, id_: bytes, others: Iterable[bytes]) -> None:
     """Insert pairs of a N:N relationship; an existing pair is refused."""
     assert nav.pairs is not None
+    if work.rights is not None:
+        tables = work.store.schema.tables
+        guard_link(work.rights, tables[nav.pairs.table1], tables[nav.pairs.table2])
     name = work.store.ensure_pairs(nav.pairs)
     pairs = [(id_, other) if nav.is_first else (other, id_) for other in others]
     try:
@@ -176,6 +182,8 @@ def update_draft(work: Work, model: EntityModel, id_: bytes, draft: Draft) -> No
 
 def write_change(change: Change) -> None:
     """UPDATE with modified stamps and recomputed keys; no rules."""
+    if change.work.rights is not None:
+        guard_update(change.work.rights, change)
     stamp_modified(change)
     model, values = change.model, change.values
     for key in model.keys:
