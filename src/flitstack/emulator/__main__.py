@@ -117,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--key-delay", type=float, default=0.0, help="seconds a new alternate key stays Pending")
     add("--without-bulk", default="", help="tables without CreateMultiple and its kin, separated by commas")
     add("--sync-full", action="store_true", help="answered writes survive a power cut")
+    add("--duplicate-status", type=int, choices=(412, 500), default=412, help="status of a detected duplicate")
     add("--no-privileges", action="store_true", help="every caller may do everything")
     add("--require-roles", action="store_true", help="callers without a role are refused")
     add("--no-price-calculation", action="store_true", help="totals and line amounts stay as they are sent")
@@ -144,6 +145,7 @@ def _options(given: argparse.Namespace) -> Options:
             without_bulk=without_bulk,
             base_currency=given.base_currency,
             price_calculation=not given.no_price_calculation,
+            duplicate_status=given.duplicate_status,
             check_privileges=not given.no_privileges,
             require_roles=given.require_roles,
         ),

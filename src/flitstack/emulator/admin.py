@@ -14,6 +14,7 @@ GET  clock            the emulated moment and its rate
 POST clock            {"set": instant} or {"advance_s": seconds}, {"rate": 0 ...}
 GET  entitlement      requests of the day by user
 POST entitlement      {"per_user", "pool", "when_exhausted": "count" or "refuse"}
+POST duplicate_rules  {name: {"table", "columns", "first_characters"?, "excludes_inactive"?}}: replaces the rules
 POST seed             {"org": {...}, "systemusers": [...], "accounts": [...]} (seeding.py)
 """
 
@@ -30,6 +31,7 @@ from flitstack.emulator.instance import Instance
 from flitstack.emulator.limits import PROFILES
 from flitstack.emulator.messages import Answer, Refusal
 from flitstack.emulator.raw_rows import add_client, set_cell, set_organization
+from flitstack.emulator.rows.duplicates import KIND, parse_rule
 from flitstack.emulator.seeding import seed_environment
 from flitstack.emulator.settings import changed_profile
 from flitstack.emulator.snapshots import restore, snapshot
@@ -128,6 +130,18 @@ def _set_entitlement(instance: Instance, body: Body) -> Body:
     return _entitlement(instance)
 
 
+def _duplicate_rules(instance: Instance, body: Body) -> Body:
+    environment = instance.environment
+    for document in body.values():
+        parse_rule(document if isinstance(document, dict) else {})
+    with environment.transaction():
+        for name in environment.documents(KIND):
+            environment.drop_document(KIND, name)
+        for name, document in body.items():
+            environment.put_document(KIND, name, document)  # type: ignore[arg-type]
+    return {"rules": len(body)}
+
+
 def _fingerprint(instance: Instance) -> Body:
     return fingerprint(instance.environment)
 
@@ -150,5 +164,6 @@ _POST: Mapping[str, Callable[[Instance, Body], Body]] = {
     "limits": _limits,
     "clock": _move_clock,
     "entitlement": _set_entitlement,
+    "duplicate_rules": _duplicate_rules,
     "seed": seed_environment,
 }

@@ -34,6 +34,7 @@ class Switches:
     `nested_parties_in_bulk`: CreateMultiple accepts `<table>_activity_parties` inside its targets.
     `without_bulk`: tables whose *Multiple messages are off.
     `base_currency`: ISO code of the currency an empty environment is seeded with. `page_size`: rows a page at most.
+    `duplicate_status`: HTTP status of 0x80040333; sources say 500 (2020) and 412 (the list of statuses).
     `check_privileges`: callers without the role System Administrator may do what their roles say.
     `require_roles`: a caller without any role is refused (0x80042F09); otherwise it may do everything.
     `price_calculation`: lines and documents are priced by the system (the organization's column can turn it off too).
@@ -47,6 +48,7 @@ class Switches:
     base_currency: str = "USD"
     page_size: int = 5000
     price_calculation: bool = True
+    duplicate_status: int = 412
     check_privileges: bool = True
     require_roles: bool = False
 

@@ -67,7 +67,7 @@ def _prepare(work: Work, request: Request, model: EntityModel) -> _Prepared:
             raise not_implemented(f"'{parties}' inside CreateMultiple (see the switch nested_parties_in_bulk)")
     model.require_message("Create")
     block = None
-    if work.rights is None and takes_blocks(work.store, model):
+    if work.rights is None and work.caller.suppress_duplicates and takes_blocks(work.store, model):
         with suppress(Unusual, Refusal):  # row by row they get the exact refusal
             block = parse_block(work, model, targets)
     return _Prepared(work.store.schema, targets, block)

@@ -3,13 +3,23 @@
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.paths import Segment, parse_path
 from flitstack.emulator.privileges import rights_of
-from flitstack.emulator.resources import actions, bulk, entity_sets, properties, roles, seeds, single, unbound
+from flitstack.emulator.resources import (
+    actions,
+    bulk,
+    duplicate_search,
+    entity_sets,
+    properties,
+    roles,
+    seeds,
+    single,
+    unbound,
+)
 from flitstack.emulator.rows.guards import guard_read, guard_request
 from flitstack.emulator.store import Store
 from flitstack.emulator.work import Work
 
 _PREFIX = "Microsoft.Dynamics.CRM."
-_FUNCTIONS = unbound.FUNCTIONS | seeds.FUNCTIONS | roles.FUNCTIONS
+_FUNCTIONS = unbound.FUNCTIONS | seeds.FUNCTIONS | roles.FUNCTIONS | duplicate_search.FUNCTIONS
 _UNBOUND = _FUNCTIONS | actions.ACTIONS | seeds.ACTIONS
 
 
@@ -24,8 +34,6 @@ def answer(store: Store, request: Request, caller: Caller) -> Answer:
         guard_request(work.rights, request, segments[0].name)
     if request.method == "GET":
         return _route(work, request, segments)
-    if not caller.suppress_duplicates and request.method in {"POST", "PATCH", "PUT"}:
-        raise not_implemented("duplicate detection (MSCRM.SuppressDuplicateDetection: false)")
     if request.method == "POST" and len(segments) == 2 and segments[0].arguments is None:
         bulk.prepare(work, request, segments[0].name, segments[1].name.removeprefix(_PREFIX))
     with store.transaction():

@@ -10,6 +10,7 @@ from flitstack.emulator.ddl import key_column, literal, pair_table, quoted
 from flitstack.emulator.messages import Refusal, not_implemented
 from flitstack.emulator.rows import parties
 from flitstack.emulator.rows.alternate_keys import key_text
+from flitstack.emulator.rows.duplicates import refuse_duplicates
 from flitstack.emulator.rows.guards import guard_create, guard_link, guard_update
 from flitstack.emulator.rows.payload import Draft, parser
 from flitstack.emulator.rows.references import Target, require
@@ -58,6 +59,8 @@ def insert_drafts(work: Work, model: EntityModel, drafts: Sequence[Draft]) -> li
         for key in keys:
             values[key_column(key.name)] = key_text(key, values)
         changes.append(change)
+    if not work.caller.suppress_duplicates:
+        refuse_duplicates(work, model, changes)
     _insert(work, model, [change.values for change in changes])
     for change, draft in zip(changes, drafts, strict=True):
         if model.table.is_activity:
@@ -171,6 +174,8 @@ def update_draft(work: Work, model: EntityModel, id_: bytes, draft: Draft) -> No
     for rule in rules_for(work.store, model):
         rule(change)
     stamp_owner(change)
+    if not work.caller.suppress_duplicates:
+        refuse_duplicates(work, model, [change])
     write_change(change)
     if model.table.is_activity:
         parties.follow_activity(change)
