@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from core_driver import BASE, Driver
 
-from flitstack.emulator.core import Caller, Refusal, Request
+from flitstack.emulator.core import Refusal
 
 ROW = "00000000-0000-0000-0000-0000000000a1"
 MISSING = "00000000-0000-0000-0000-00000000dead"
@@ -172,12 +172,6 @@ def test_what_is_no_image_is_refused_not_dropped(driver: Driver) -> None:
     with pytest.raises(Refusal, match=r"^400 0x80072553 .*attribute: entityimage"):
         driver.create("contacts", entityimage="aGk=")
     assert driver.create("contacts", entityimage=None)
-
-
-def test_duplicate_detection_is_refused_by_name(driver: Driver) -> None:
-    request = Request("POST", "accounts", body=b"{}")
-    with pytest.raises(Refusal, match=r"^501 .*duplicate detection"):
-        driver.environment.handle(request, Caller(driver.environment.application_user, suppress_duplicates=False))
 
 
 def test_impersonation_shows_in_the_audit_columns(driver: Driver) -> None:
