@@ -165,11 +165,13 @@ def ask(address: str, body: dict[str, Any] | None = None, method: str = "") -> d
     return dict(json.loads(text)) if text else {}
 
 
-def begin(folder: Path, url: str, export: Path, *, scoping: Path | None = None, seeded: bool = True) -> Migration:
+def begin(
+    folder: Path, url: str, export: Path, *, scoping: Path | None = None, seeded: bool = True, pack: str = "klipy"
+) -> Migration:
     """Seed the emulator from the export's destination/ folder and make a project."""
     if seeded:
         assert flit("emulator", "seed", str(export / "destination"), "--url", url).code == 0
-    words = ["new", str(folder), "--from", "klipy", "--export", str(export), "--to", url]
+    words = ["new", str(folder), "--from", pack, "--export", str(export), "--to", url]
     made = flit(*words, "--scoping", str(scoping or export / "scoping.json"))
     assert made.code == 0, made.stdout + made.stderr
     return Migration(folder, url)

@@ -136,7 +136,7 @@ def test_suppressed_fields_are_written_nowhere(export: Export) -> None:
     export.write("contacts.csv", "Id,Name,Email,SSN\n1,Ana,a@x.example,936-78-5955\n2,Bo,936-78-5956\n")
     staged = export.staged()
     assert staged.records() == [{"Id": "1", "Name": "Ana"}]
-    assert [(f["field"], f["outcome"]) for f in staged.findings("suppressed")] == [
+    assert [(f["field"], f["outcome"]) for f in staged.findings("suppressed_field")] == [
         ("Email", "excluded"),
         ("SSN", "excluded"),
     ]

@@ -76,7 +76,8 @@ def _named_owners(project: Project, staged: StagingDocument) -> str:
     for name, table in staged.tables.items():
         staged_names = {field.name for field in table.fields}
         for field in project.pack.objects[name].fields.values():
-            if field.means == OWNER and name not in reference and field.name in staged_names:
+            is_owner = field.means == OWNER or field.name == project.pack.objects[name].owner
+            if is_owner and name not in reference and field.name in staged_names:
                 value = quoted(field.name)
                 selects.append(
                     f"SELECT {literal(name)} AS object, {literal(field.name)} AS field, "

@@ -19,8 +19,9 @@ from sqlglot.parsers.duckdb import DuckDBParser
 VALUE_FUNCTIONS = frozenset(
     (
         "choice_key", "clean", "company_key", "cut_utf16", "decision", "edge_trim", "email_host", "email_key",
-        "family_name", "first_of", "given_name", "host_key", "html_text", "is_unsafe_html", "json_items", "json_text", "label_key", "name_rank",
-        "phone_key", "plus_seconds", "safe_html", "split_list", "to_boolean", "to_date", "to_datetime", "to_number",
+        "family_name", "first_of", "given_name", "host_key", "html_text", "is_npi", "is_unsafe_html", "json_items", "json_text", "label_key",
+        "mapped", "name_rank",
+        "phone_key", "plus_seconds", "rtf_text", "safe_html", "split_list", "to_boolean", "to_date", "to_datetime", "to_number",
         "utf16_length",
     )
 )  # fmt: skip
@@ -107,7 +108,7 @@ def problems_of(text: str, scope: Scope) -> Iterator[str]:
         name = call.name.casefold() if isinstance(call, exp.Anonymous) else ""
         if name not in ALLOWED and (name or not isinstance(call, _GRAMMAR)):
             yield f"function {name or call.sql_name()} is not allowed in a map: {text}"
-        if name == "decision" and _decision_name(call) not in scope.decisions:
+        if name in {"decision", "mapped"} and _decision_name(call) not in scope.decisions:
             yield f"no decision {_decision_name(call)!r} in: {text}"
 
 
@@ -198,6 +199,8 @@ def _completed(node: exp.Expression, scope: Scope) -> exp.Expression:
         return _if_json(given[0], exp.Anonymous(this=function, expressions=[given[0].copy(), path]))
     if name == "decision":
         return _constant(scope.decisions[_decision_name(node)])
+    if name == "mapped" and len(given) == 2:
+        return _mapped(scope.decisions[_decision_name(node)], given[1])
     if name == "to_datetime" and len(given) == 1:
         return exp.Anonymous(this="to_datetime", expressions=[*given, order, _zone(given[0], scope)])
     if name == "to_date" and len(given) == 1:
@@ -205,6 +208,18 @@ def _completed(node: exp.Expression, scope: Scope) -> exp.Expression:
     if name == "plus_seconds" and len(given) == 2:
         return exp.Anonymous(this="plus_seconds_at", expressions=[*given, order, _zone(given[0], scope)])
     return node
+
+
+def _mapped(entries: Any, value: exp.Expression) -> exp.Expression:
+    """What a decision of kind map says for a value, compared by choice_key; a value it does not name stays."""
+    if not isinstance(entries, Mapping) or not entries:
+        return value
+    key = exp.Anonymous(this="choice_key", expressions=[value.copy()])
+    branches = [
+        exp.If(this=exp.Anonymous(this="choice_key", expressions=[_constant(str(source))]), true=_constant(wanted))
+        for source, wanted in entries.items()
+    ]
+    return exp.Case(this=key, ifs=branches, default=value)
 
 
 def _if_json(text: exp.Expression, value: exp.Expression) -> exp.Expression:

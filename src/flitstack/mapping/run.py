@@ -214,17 +214,18 @@ def _list_unrouted(run: _Run, left: Mapping[str, str]) -> dict[str, int]:
         if view is None:
             continue
         given = file.unrouted or {}
-        outcome = "held" if given else "excluded"
+        outcome = str(given.get("outcome", "held")) if given else "excluded"
         code, shown = str(given.get("code", "out_of_scope")), str(given.get("field", ""))
         condition = left[name]
         shape = f"coalesce(shape({quoted(shown)}), '')" if shown in run.records.fields[name] else "''"
-        what, do = "no route of the map takes this record", f"add a route to {file.path.name}, or nothing"
+        what = str(given.get("what", "no route of the map takes this record"))
+        do = str(given.get("do", f"add a route to {file.path.name}, or nothing"))
         count = run.findings.add_sql(
             f"""SELECT {literal(code)} AS code, {literal(name)} AS object, _file AS file, _id AS record, _line AS line,
                 {literal(shown)} AS field, {literal(outcome)} AS outcome, {shape} AS shape, {literal(what)} AS what,
                 {literal(do)} AS "do" FROM {view} WHERE {condition}"""
         )
-        if given:
+        if outcome == "held":
             run.engine.run(f"INSERT INTO {HELD} SELECT {literal(name)}, _n FROM {view} WHERE {condition}")
         elif count:
             excluded[name] = count

@@ -8,10 +8,10 @@ from flitstack.packs.types import Decision, SourceObject
 
 WORDS = (
     "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
-    "automations", "dedupe", "rehearsal", "derived",
+    "automations", "dedupe", "rehearsal", "derived", "suppress",
 )  # fmt: skip
 _DECISION_WORDS = ("question", "options", "default", "kind", "not_built")
-_KINDS = ("choice", "text", "number", "list", "boolean", "zone")
+_KINDS = ("choice", "text", "number", "list", "boolean", "zone", "map")
 
 
 def read_decisions(playbook: Mapping[str, Any], page: Page) -> dict[str, Decision]:
@@ -30,6 +30,9 @@ def review_playbook(playbook: Mapping[str, Any], objects: Mapping[str, SourceObj
         for name in page.mapping(playbook.get(part), part, (part,)):
             if name not in objects:
                 page.unknown(f"{part} names {name!r}, which is no object", (part, str(name)), objects)
+    suppress = playbook.get("suppress")
+    if suppress is not None and suppress not in page.mapping(playbook.get("decisions"), "decisions", ("decisions",)):
+        page.unknown(f"suppress names {suppress!r}, which is no decision", ("suppress",), playbook["decisions"])
     for name, entry in page.children(playbook, "vocabularies", "a vocabulary", ("of", "separator")):
         for field in page.texts(entry.get("of", []), f"vocabulary {name}: of", ("vocabularies", name)):
             owner, _, column = field.partition(".")

@@ -18,7 +18,7 @@ FIELD_TYPES = (
     "text", "html", "email", "phone", "url", "number", "money", "date", "datetime", "boolean", "choice", "list", "file",
 )  # fmt: skip
 _PACK_WORDS = ("pack", "title", "format", "api", "objects")
-_OBJECT_WORDS = ("files", "key", "fields", "optional", "label")
+_OBJECT_WORDS = ("files", "key", "fields", "optional", "label", "owner")
 _FIELD_WORDS = (
     "means", "type", "links", "headers", "pattern", "zone", "separator", "values", "sensitive", "required",
 )  # fmt: skip
@@ -96,7 +96,12 @@ def _object(name: str, entry: Mapping[str, Any], page: Page) -> SourceObject:
     if key not in fields:
         page.wrong("pack-key", f"object {name}: key {key!r} is not one of its fields", place, "name a field as key")
     files = page.texts(entry.get("files", []), f"{name}: files", (*place, "files"))
-    return SourceObject(name, files, key, fields, bool(entry.get("optional", False)), str(entry.get("label", name)))
+    owner = str(entry.get("owner", ""))
+    if owner and owner not in fields:
+        page.wrong("pack-owner", f"object {name}: owner {owner!r} is not one of its fields", place, "name a field")
+    return SourceObject(
+        name, files, key, fields, bool(entry.get("optional", False)), str(entry.get("label", name)), owner
+    )
 
 
 def _field(name: str, entry: Mapping[str, Any], page: Page, place: Place) -> Field:

@@ -41,6 +41,7 @@ class SourceObject:
     fields: dict[str, Field]
     optional: bool = False  # an export without it is complete
     label: str = ""
+    owner: str = ""  # a field that names the owner besides those that mean record.owner (a practitioner's own address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Decision:
     question: str
     default: Any
     options: dict[str, str] = field(default_factory=dict)  # empty: free value (number, list, text)
-    kind: str = "choice"  # choice | text | number | list | boolean | zone
+    kind: str = "choice"  # choice | text | number | list | boolean | zone | map (source value -> value)
     not_built: dict[str, str] = field(default_factory=dict)
 
 

@@ -50,6 +50,7 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
     allocate_ids(engine, journal, groups, context)
     tables_named = {g.table for g in groups} | {t for r in inputs.mapping.routes for t in r.depends_on}
     load_keys(engine, journal, tables_named)
+    context = replace(context, keyed=frozenset(tables_named))
     load_owners(engine, inputs.owners)
     tables = tuple(write_send_table(engine, group, n, folder, context) for n, group in enumerate(groups, start=1))
     tables = tuple(table for table in tables if table.rows)

@@ -4,7 +4,7 @@ All of it is set-wise SQL in the engine. Ids come from the journal (allocated on
 ascending in load order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class RowContext:
     mapped: Path
     live: Mapping[str, Table | None]
     owners: OwnerMap
+    keyed: frozenset[str] = frozenset()  # tables whose key maps are loaded
 
 
 def allocate_ids(engine: Engine, journal: Journal, groups: Sequence[Group], context: RowContext) -> dict[str, int]:
@@ -45,14 +46,31 @@ def allocate_ids(engine: Engine, journal: Journal, groups: Sequence[Group], cont
 
 
 def load_keys(engine: Engine, journal: Journal, tables: Iterable[str]) -> None:
-    """Make the key maps of these tables readable as the temporary view `row_keys` ("table", digest, row)."""
-    selects = [
-        f'SELECT {literal(table)} AS "table", digest, "row" FROM read_parquet({literal(str(path))})'
-        for table in sorted(set(tables))
-        if (path := journal.keymap_path(table)) is not None
-    ]
+    """Make the key map of each of these tables readable as a temporary view ("table", digest, row); see `keys_of`.
+
+    A view a table, so that a lookup reads the maps of its own targets: every map that is read costs memory.
+    """
+    for table in sorted(set(tables)):
+        path = journal.keymap_path(table)
+        source = (
+            f"read_parquet({literal(str(path))})"
+            if path
+            else "(SELECT '' AS digest, NULL::UUID AS \"row\" WHERE FALSE)"
+        )
+        engine.run(
+            f'CREATE OR REPLACE TEMP VIEW {_key_view(table)} AS SELECT {literal(table)} AS "table", digest, "row" FROM {source}'
+        )
+
+
+def keys_of(tables: Iterable[str], loaded: Collection[str]) -> str:
+    """The key maps of these tables as one source; tables that were not loaded have no rows."""
+    selects = [f"SELECT * FROM {_key_view(table)}" for table in sorted(set(tables) & set(loaded))]
     empty = 'SELECT NULL::VARCHAR AS "table", NULL::VARCHAR AS digest, NULL::UUID AS "row" WHERE FALSE'
-    engine.run(f"CREATE OR REPLACE TEMP VIEW row_keys AS {' UNION ALL '.join(selects) or empty}")
+    return f"({' UNION ALL '.join(selects) or empty})"
+
+
+def _key_view(table: str) -> str:
+    return quoted(f"row_keys of {table}")
 
 
 def load_owners(engine: Engine, owners: OwnerMap) -> None:
@@ -145,7 +163,7 @@ def _send_sql(engine: Engine, group: Group, columns: Sequence[MappedColumn], con
             joins.append(f"LEFT JOIN owner_rows o ON o.email = coalesce(m.{quoted(column.name + '__email')}, '')")
             selected += [f"o.owner AS {quoted(column.name)}", f"o.owner_table AS {quoted(column.name + '__table')}"]
         elif column.kind in {"lookup", "id_text"}:
-            joins.append(_key_join(column.name, place))
+            joins.append(_key_join(column, place, context.keyed))
             selected += _resolved(column, place, present)
         else:
             selected.append(f"m.{quoted(column.name)}")
@@ -154,22 +172,33 @@ def _send_sql(engine: Engine, group: Group, columns: Sequence[MappedColumn], con
         plain = f"{literal(context.system + '/')} || m._object || '/' || m._key"
         selected.append(f"left({plain}, 400) AS {quoted(source_id_column(context.prefix))}")
     selected += [f"m.{name}" for name in (*_STATE, *_CONTENT) if name in present]
-    selected += [_list_of_ids(name) for name in ("_parties", "_links") if name in present]
+    lists = [name for name in ("_parties", "_links") if name in present]
+    mentioned = {name: _tables_in(engine, files, name) & set(context.keyed) for name in lists}
+    selected += [_list_of_ids(name, keys_of(mentioned[name], context.keyed)) for name in lists]
     # The ordinal sits in the id's last 12 hex digits, so ordering by them is load order.
     return f"""
         SELECT row_number() OVER (ORDER BY right(CAST(k."row" AS VARCHAR), 12)) AS _ord, {", ".join(selected)}
         FROM read_parquet([{files}], union_by_name = true) m
-        JOIN row_keys k ON k."table" = {literal(group.table)} AND k.digest = m._digest
+        JOIN {keys_of([group.table], context.keyed)} k ON k.digest = m._digest
         {" ".join(joins)}
         ORDER BY _ord
     """
 
 
-def _key_join(column: str, place: int) -> str:
+def _key_join(column: MappedColumn, place: int, keyed: Collection[str]) -> str:
     return (
-        f'LEFT JOIN row_keys k{place} ON k{place}."table" = m.{quoted(column + "__table")} '
-        f"AND k{place}.digest = m.{quoted(column)}"
+        f'LEFT JOIN {keys_of(column.targets, keyed)} k{place} ON k{place}."table" = m.{quoted(column.name + "__table")} '
+        f"AND k{place}.digest = m.{quoted(column.name)}"
     )
+
+
+def _tables_in(engine: Engine, files: str, name: str) -> set[str]:
+    """Tables that the entries of a list column point to."""
+    rows = engine.rows(
+        f'SELECT DISTINCT p."table" FROM (SELECT unnest({name}, recursive := true) FROM'
+        f" read_parquet([{files}], union_by_name = true)) p"
+    )
+    return {str(row[0]) for row in rows if row[0] is not None}
 
 
 def _resolved(column: MappedColumn, place: int, present: set[str]) -> list[str]:
@@ -183,7 +212,7 @@ def _resolved(column: MappedColumn, place: int, present: set[str]) -> list[str]:
     return [f"{target} AS {quoted(column.name)}", f"m.{quoted(column.name + '__table')}"]
 
 
-def _list_of_ids(name: str) -> str:
+def _list_of_ids(name: str, keys: str) -> str:
     """Resolve the digests inside a list column; order is kept.
 
     A party that is an owner becomes that user only when the owner was matched; otherwise the address the source names
@@ -191,20 +220,20 @@ def _list_of_ids(name: str) -> str:
     """
     if name == "_links":
         fields = """{'relationship': p.relationship, 'table': p."table", 'id': pk."row"}"""
-        return _resolved_list(name, fields, 'pk."row" IS NOT NULL', "")
+        return _resolved_list(name, keys, fields, 'pk."row" IS NOT NULL', "")
     found = """CASE WHEN p."table" = 'owner' THEN ow.owner ELSE pk."row" END"""
     table = f"""CASE WHEN {found} IS NULL THEN NULL WHEN p."table" = 'owner' THEN ow.owner_table ELSE p."table" END"""
     address = f"CASE WHEN {found} IS NULL THEN nullif(p.address, '') END"
     fields = f"{{'mask': p.mask, 'table': {table}, 'id': {found}, 'address': {address}}}"
     owners = """LEFT JOIN owner_rows ow ON p."table" = 'owner' AND ow.is_matched AND ow.email = p.address"""
-    return _resolved_list(name, fields, f"({found} IS NOT NULL OR nullif(p.address, '') IS NOT NULL)", owners)
+    return _resolved_list(name, keys, fields, f"({found} IS NOT NULL OR nullif(p.address, '') IS NOT NULL)", owners)
 
 
-def _resolved_list(name: str, fields: str, keep: str, join: str) -> str:
+def _resolved_list(name: str, keys: str, fields: str, keep: str, join: str) -> str:
     return f"""(
         SELECT list({fields} ORDER BY p.place) FILTER (WHERE {keep})
         FROM (SELECT unnest(m.{name}, recursive := true), generate_subscripts(m.{name}, 1) AS place) p
-        LEFT JOIN row_keys pk ON pk."table" = p."table" AND pk.digest = p.digest {join}
+        LEFT JOIN {keys} pk ON pk."table" = p."table" AND pk.digest = p.digest {join}
     ) AS {name}"""
 
 

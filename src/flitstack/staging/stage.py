@@ -156,7 +156,7 @@ def _findings_of(part: Part) -> list[Finding]:
         found.append(Finding(code, part.object, part.path, "", outcome if part.object else "listed", what=text, do=do))
     for name in part.suppressed:
         what = "never staged, by the project's read scope"
-        found.append(Finding("suppressed", part.object, part.path, "", "excluded", field=name, what=what))
+        found.append(Finding("suppressed_field", part.object, part.path, "", "excluded", field=name, what=what))
     return found
 
 

@@ -10,7 +10,6 @@ from flitstack.journal.audit import runs
 from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal
 from flitstack.loading.rows import make_done_view
-from flitstack.planning.rows import load_keys
 from flitstack.staging.engine.engine import Engine, literal
 
 
@@ -70,7 +69,6 @@ def _operations(engine: Engine) -> list[dict[str, Any]]:
 
 def _export(engine: Engine, journal: Journal, target: Path) -> int:
     """Source id, destination id, operation, outcome, time (UTC) and operator of every operation, as CSV."""
-    load_keys(engine, journal, journal.keymap_tables())
     keys = " UNION ALL ".join(
         f'SELECT "row", plain FROM read_parquet({literal(str(path))})'
         for table in journal.keymap_tables()

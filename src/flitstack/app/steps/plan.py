@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flitstack.app.accounts import accounts_before
+from flitstack.app.exports import export_lines, exports_document, write_exports
 from flitstack.app.gates import now, require
 from flitstack.app.operators import remember_operator
 from flitstack.app.owners import owner_counts, save_owner_findings
@@ -90,14 +91,15 @@ def plan(project: Project, progress: Progress) -> Result:
         made = build_plan(engine, journal, plan_folder(project), inputs)
         check_licence(project.target.licence, [o for step in made.steps for o in step.operations], project.decisions)
         sample = sample_plan(engine, plan_folder(project), made, project.settings.sample_rows)
+        exported = write_exports(engine, project, deduped)
     save_json(plan_folder(project) / "plan.json", made)
     save_json(plan_folder(project) / "sample.json", sample)
     remember_operator(project, "plan")
     _remember_schema(project, made)
     held = any(account["held"] for account in made.accounts.values())
-    lines = _lines(made, sample, owners)
+    lines = [*_lines(made, sample, owners), *export_lines(project, exported)]
     return Result(
-        _document(made, sample, owners),
+        {**_document(made, sample, owners), "exported": exports_document(exported)},
         tuple(lines),
         EXIT_REJECTS if held else EXIT_DONE,
         next="flitstack approve schema; flitstack approve owners; flitstack load --sample",

@@ -20,7 +20,7 @@ def stage(project: Project, progress: Progress, export: Path | None = None) -> R
     """Stage the export; exit code 3 when some records could not be read."""
     progress.phase("staging")
     with open_engine(project) as engine:
-        options = StageOptions(suppress=project.settings.suppress)
+        options = StageOptions(suppress=suppressed_fields(project))
         findings = FindingsWriter(engine, "stage")
         staged = stage_export(project.pack, export or project.export, staged_folder(project), options, engine, findings)
         findings.save(project.state / "findings" / "stage.parquet")
@@ -29,6 +29,13 @@ def stage(project: Project, progress: Progress, export: Path | None = None) -> R
     return Result(
         _document(staged), tuple(_lines(staged)), EXIT_REJECTS if held else EXIT_DONE, next="flitstack profile"
     )
+
+
+def suppressed_fields(project: Project) -> dict[str, list[str]]:
+    """Fields that are never staged, by object: those of the project's settings, and of the decision the pack names."""
+    agreed = project.decisions.get(str(project.pack.playbook.get("suppress", ""))) or []
+    names = [str(name) for name in agreed] if isinstance(agreed, list) else [str(agreed)]
+    return {name: [*project.settings.suppress.get(name, ()), *names] for name in project.pack.objects}
 
 
 def _document(staged: StagingDocument) -> dict[str, object]:

@@ -9,6 +9,7 @@ import re
 
 import nh3
 import pyarrow as pa
+from striprtf.striprtf import rtf_to_text
 
 _TAG_NAMES = (
     "a abbr acronym address applet area article aside audio b base basefont bdi bdo big blockquote body br button canvas caption "
@@ -31,6 +32,7 @@ MARKUP_MACROS = (
     f"has_tag(x) AS regexp_matches(x, '{TAG}')",
     f"is_unsafe_html(x) AS coalesce(regexp_matches(x, '{UNSAFE}'), FALSE)",
     "safe_html(x) AS CASE WHEN has_tag(x) OR is_unsafe_html(x) THEN sanitised_markup(x) ELSE x END",
+    r"rtf_text(x) AS CASE WHEN starts_with(ltrim(x), '{\rtf') THEN text_of_rtf(x) ELSE x END",
     f"html_text(x) AS CASE WHEN has_tag(x) OR is_unsafe_html(x) OR regexp_matches(x, '{ENTITY}') THEN text_of_markup(x) ELSE x END",
 )
 
@@ -49,6 +51,16 @@ def sanitised_markup(values: pa.Array) -> pa.Array:
 def text_of_markup(values: pa.Array) -> pa.Array:
     """Plain text: block ends become line breaks, list items get a dash, entities their characters."""
     return pa.array([None if v is None else _text(v) for v in values.to_pylist()], type=pa.string())
+
+
+def text_of_rtf(values: pa.Array) -> pa.Array:
+    """Plain text of Rich Text Format; what stands behind the closing brace is kept."""
+    return pa.array([None if v is None else _rtf(v) for v in values.to_pylist()], type=pa.string())
+
+
+def _rtf(value: str) -> str:
+    start, end = value.find("{"), value.rfind("}") + 1
+    return f"{rtf_to_text(value[start:end], errors='ignore').strip()} {value[end:].strip()}".strip()
 
 
 def _sanitised(value: str) -> str:

@@ -38,6 +38,11 @@ NUMBER_MACROS = (
             exponent_number(x)),
         (x, decimal_sign) AS coalesce(list_transform([number_parts(x)], lambda parts:
             signed_number(parts, plain_digits_by(parts.digits, decimal_sign)))[1], exponent_number(x))""",
+    # National Provider Identifier: ten digits whose Luhn sum over 80840 + number ends in 0. Source: CMS, "NPI check digit".
+    r"""is_npi(x) AS CASE WHEN clean(x) IS NULL THEN NULL WHEN NOT regexp_full_match(clean(x), '[12]\d{9}') THEN FALSE
+        ELSE (24 + list_sum(list_transform(range(1, 11), lambda place:
+            CASE WHEN place % 2 = 0 THEN CAST(clean(x)[place] AS INT)
+                 ELSE (CAST(clean(x)[place] AS INT) * 2) // 10 + (CAST(clean(x)[place] AS INT) * 2) % 10 END))) % 10 = 0 END""",
     """to_boolean(x) AS CASE
         WHEN choice_key(x) IN ('yes', 'y', 'true', 't', '1', '1.0', 'on', 'x', 'ja', 'oui', 'si', 'sí', 'evet', 'так', 'да', '✓', '✔') THEN TRUE
         WHEN choice_key(x) IN ('no', 'n', 'false', 'f', '0', '0.0', 'off', 'nein', 'non', 'hayır', 'hayir', 'ні', 'нет') THEN FALSE

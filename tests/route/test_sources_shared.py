@@ -1,0 +1,92 @@
+"""Each shared export meets its known truth through the commands: counts, findings, owners, accounts, every cell, rollback."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from route.route_case import Migration, begin, serving
+
+from flitstack.documents import read_yaml
+from flitstack.packs.read import pack_names
+
+pytestmark = pytest.mark.shared
+# Klipy's own facts stand in test_route_shared.py.
+SOURCES = [name for name in pack_names() if name != "klipy"]
+# What the known truth calls a table -> how the destination tells it. Words without an entry are tables' names.
+WORDS = {
+    "clinic": {
+        "insurance": "flit_clinicinsurance",
+        "encounter": "flit_clinicencounter",
+        "prescription": "flit_clinicprescription",
+        "referral": "flit_clinicreferral",
+        "claim_rows_in_dataverse": "",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    source: str
+    migration: Migration
+    expected: dict[str, Any]
+    before: dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def loaded(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+    export = shared / "data" / "exports" / request.param
+    folder = tmp_path_factory.mktemp(request.param)
+    with serving(folder / "emulator") as url:
+        migration = begin(folder / "acme", url, export, pack=request.param)
+        before = migration.admin("fingerprint")
+        migration.do("run", "--rehearse", code=3)
+        yield Loaded(request.param, migration, json.loads((export / "expected.json").read_text()), before)
+
+
+def test_each_table_holds_the_expected_rows(loaded: Loaded) -> None:
+    tables = loaded.migration.do("status")["tables"]
+    words = WORDS.get(loaded.source, {})
+    expected = loaded.expected["tables"]
+    assert {word: tables.get(words.get(word, word), 0) for word in expected} == expected
+
+
+def test_each_expected_finding_is_there_and_no_other(loaded: Loaded) -> None:
+    found: dict[str, Counter[str]] = {}
+    for finding in loaded.migration.do("findings"):
+        if finding["record"]:
+            found.setdefault(finding["code"], Counter())[finding["record"]] = 1
+    expected = {
+        code: Counter({row["id"]: 1 for row in issue["rows"]}) for code, issue in loaded.expected["issues"].items()
+    }
+    assert found == expected
+
+
+def test_held_are_exactly_the_records_that_must_not_load(loaded: Loaded) -> None:
+    findings = loaded.migration.do("findings")
+    kept = {f["record"] for f in findings if f["outcome"] in {"held", "excluded"} and f["record"]}
+    expected = {row["id"] for issue in loaded.expected["issues"].values() for row in issue["rows"] if row.get("held")}
+    assert kept == expected
+
+
+def test_every_distinct_owner_is_settled_as_expected(loaded: Loaded) -> None:
+    owners, _ = read_yaml(loaded.migration.folder / "owners.yaml")
+    named = {email: owner for email, owner in owners["owners"].items() if email != "(none)"}
+    expected = loaded.expected["owners"]
+    assert len(named) == expected["distinct"]
+    for status in ("matched", "inactive", "unmatched"):
+        assert sorted(email for email, owner in named.items() if owner["status"] == status) == expected[status], status
+
+
+def test_every_account_closes_and_every_cell_is_verified(loaded: Loaded) -> None:
+    assert all(account["closes"] for account in loaded.migration.do("status")["accounts"].values())
+    told = loaded.migration.do("reconcile")
+    assert (told["differences"], told["missing"], told["extra"]) == (0, 0, 0)
+
+
+def test_rollback_leaves_the_destination_as_it_was(loaded: Loaded) -> None:
+    assert loaded.migration.do("rollback", "--force", "--schema")["equal"]
+    assert loaded.migration.admin("fingerprint") == loaded.before
