@@ -9,6 +9,7 @@ from flitstack.errors import Problem
 from flitstack.mapping.check_routes import object_problems, shape_problems, shared_problems
 from flitstack.mapping.compile import Compiler, compile_object, open_scope
 from flitstack.mapping.context import MapContext
+from flitstack.mapping.derived import derived_fields
 from flitstack.mapping.maps import MapFile
 from flitstack.mapping.reads import column_texts
 from flitstack.mapping.surroundings import Spot, Surroundings
@@ -53,7 +54,8 @@ def known_fields(name: str, pack: Pack, staged: StagingDocument) -> tuple[str, .
     present = [field.name for field in staged.tables[name].fields] if name in staged.tables else []
     declared = list(pack.objects[name].fields) if name in pack.objects else []
     spelled = {field.casefold() for field in present}
-    return (*present, *(field for field in declared if field.casefold() not in spelled))
+    absent = (field for field in declared if field.casefold() not in spelled)
+    return (*present, *absent, *derived_fields(pack, name))
 
 
 def publisher_prefix(maps: Mapping[str, MapFile]) -> str:

@@ -10,6 +10,8 @@ WORDS = (
     "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
     "automations", "dedupe", "rehearsal", "derived", "suppress",
 )  # fmt: skip
+# What a derived field is made of the other records' values; exactly one of these.
+_DERIVED = ("count", "sum", "max", "min", "first", "list")
 _DECISION_WORDS = ("question", "options", "default", "kind", "not_built")
 _KINDS = ("choice", "text", "number", "list", "boolean", "zone", "map")
 
@@ -39,6 +41,7 @@ def review_playbook(playbook: Mapping[str, Any], objects: Mapping[str, SourceObj
             if owner not in objects or column not in objects[owner].fields:
                 what = f"vocabulary {name}: there is no field {field}"
                 page.wrong("pack-link", what, ("vocabularies", name), "write Object.Field of the pack", objects)
+    _review_derived(playbook, objects, page)
     _review_routes(playbook, objects, page)
 
 
@@ -55,6 +58,23 @@ def _decision(name: str, entry: Mapping[str, Any], page: Page) -> Decision:
     refused = page.mapping(entry.get("not_built"), "not_built", (*place, "not_built"), options)
     not_built = {str(option): str(instead) for option, instead in refused.items()}
     return Decision(name, str(entry.get("question", name)), default, options, kind, not_built)
+
+
+def _review_derived(playbook: Mapping[str, Any], objects: Mapping[str, SourceObject], page: Page) -> None:
+    for name in page.mapping(playbook.get("derived"), "derived", ("derived",)):
+        if name not in objects:
+            page.unknown(f"derived fields of {name!r}, which is no object", ("derived", str(name)), objects)
+        words = ("from", "own", "their", "when", *_DERIVED)
+        for field, rule in page.children(playbook["derived"], name, "a derived field", words, ("derived",)):
+            place, what = ("derived", str(name), field), f"derived {name}.{field}"
+            if rule.get("from") not in objects:
+                page.unknown(f"{what}: from names {rule.get('from')!r}, which is no object", place, objects)
+            if not rule.get("own") or not rule.get("their"):
+                page.wrong("pack-form", f"{what} does not say what the records share", place, "write own: and their:")
+            if len([word for word in _DERIVED if word in rule]) != 1:
+                page.wrong(
+                    "pack-form", f"{what} says not exactly one aggregate", place, f"one of {', '.join(_DERIVED)}"
+                )
 
 
 def _review_routes(playbook: Mapping[str, Any], objects: Mapping[str, SourceObject], page: Page) -> None:

@@ -1,0 +1,84 @@
+"""Fields that a record gets from another object's records: how many there are, a value of theirs, a list of them.
+
+The playbook says them (docs/playbook.md, *Derived fields*); expressions of the map read them like the record's own.
+Worked out set-wise from the deduped records, before anything is held: an order counts even when its quote does not load.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flitstack.mapping.expressions import Scope, compile_expression
+from flitstack.packs.types import Pack
+from flitstack.staging.engine.engine import Engine, literal, quoted
+
+# What is made of the other records' values; `count` counts the records.
+AGGREGATES = {
+    "count": "count(*)",
+    "sum": "sum({})",
+    "max": "max({})",
+    "min": "min({})",
+    "first": "arg_min({}, (o._file, o._record))",
+    "list": "array_to_string(list_sort(list_distinct(list({}) FILTER (WHERE {} IS NOT NULL))), ';')",
+}
+
+
+def derived_fields(pack: Pack, object_name: str) -> tuple[str, ...]:
+    """Names of the derived fields of an object."""
+    return tuple((pack.playbook.get("derived") or {}).get(object_name) or {})
+
+
+def add_derived(
+    engine: Engine,
+    pack: Pack,
+    object_name: str,
+    views: Mapping[str, str],
+    scopes: Mapping[str, Scope],
+    scratch: Path,
+) -> str | None:
+    """The view of an object with its derived fields, None when it has none. `views`: the records of each object.
+
+    An object that the export does not hold has no records: it is counted as none.
+    """
+    rules: Mapping[str, Mapping[str, Any]] = (pack.playbook.get("derived") or {}).get(object_name) or {}
+    if not rules or object_name not in views:
+        return None
+    columns, joins = [], []
+    for place, (name, rule) in enumerate(rules.items()):
+        columns.append(f"{_default(rule, f'd{place}.value')} AS {quoted(name)}")
+        joins.append(_join(place, rule, object_name, views, scopes))
+    path = scratch / f"derived_{object_name}.parquet"
+    engine.write_parquet(f"SELECT r.*, {', '.join(columns)} FROM {views[object_name]} r {' '.join(joins)}", path)
+    view = f"{views[object_name]}_derived"
+    engine.run(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM read_parquet({literal(str(path))})")
+    return view
+
+
+def _default(rule: Mapping[str, Any], value: str) -> str:
+    """Text, as every field is; nothing counted is 0."""
+    return f"CAST(coalesce({value}, 0) AS VARCHAR)" if "count" in rule else f"CAST({value} AS VARCHAR)"
+
+
+def _join(
+    place: int, rule: Mapping[str, Any], object_name: str, views: Mapping[str, str], scopes: Mapping[str, Scope]
+) -> str:
+    other = str(rule["from"])
+    if other not in views:
+        return f"LEFT JOIN (SELECT NULL::VARCHAR AS key, NULL::VARCHAR AS value WHERE FALSE) d{place} ON FALSE"
+    their = compile_expression(str(rule["their"]), scopes[other]).sql
+    own = compile_expression(str(rule["own"]), scopes[object_name]).sql
+    condition = f"AND ({compile_expression(str(rule['when']), scopes[other]).sql})" if rule.get("when") else ""
+    (word,) = [name for name in AGGREGATES if name in rule]
+    given = "" if word == "count" else compile_expression(str(rule[word]), scopes[other]).sql
+    aggregate = AGGREGATES[word].replace("{}", given)
+    # A key may be a list (several addresses in one field): then each of its elements is one.
+    return f"""
+        LEFT JOIN (
+            SELECT key, {aggregate} AS value FROM (
+                SELECT *, unnest({_as_list(their)}) AS key FROM {views[other]} WHERE TRUE {condition}) o
+            WHERE key IS NOT NULL GROUP BY key
+        ) d{place} ON d{place}.key = CAST({own} AS VARCHAR)"""
+
+
+def _as_list(sql: str) -> str:
+    return f"CASE WHEN typeof({sql}) LIKE '%[]' THEN TRY_CAST({sql} AS VARCHAR[]) ELSE [CAST({sql} AS VARCHAR)] END"
