@@ -269,6 +269,14 @@ MARKUP: list[Example] = [
     ("safe_html('<a href=\"javascript:x()\">go</a>')", '<a rel="noopener noreferrer">go</a>'),
     ("html_text('<p>One</p><p>Two &amp; three<br/>four</p>')", "One\nTwo & three\nfour"),
     ("html_text('<ul><li>a</li><li>b</li></ul>')", "- a\n- b"),
+    (
+        "session_dates_at('Mon, Wed', '2025-10-20..2025-10-29', '2025-10-22', 'YMD')",
+        ["2025-10-20", "2025-10-27", "2025-10-29"],
+    ),
+    ("session_dates_at('пн, нд', '20.10.2025 - 26.10.2025', NULL, 'DMY')", ["2025-10-20", "2025-10-26"]),
+    ("session_dates_at('Mon, someday', '2025-10-20..2025-10-29', NULL, 'YMD')", None),
+    ("session_dates_at('Mon', 'autumn', NULL, 'YMD')", None),
+    ("session_dates_at('Mon', '2025-10-20..2025-10-29', 'never', 'YMD')", None),
     ("html_text('a<b & c')", "a<b & c"),
     (r"rtf_text('{\rtf1\ansi Seen today.\par Again.}')", "Seen today.\nAgain."),
     (r"rtf_text('{\rtf1\ansi Seen.\par } and more')", "Seen. and more"),
@@ -296,5 +304,5 @@ OF_NULL = (
     "cut_utf16(n, 5)", "shape(n)", "source_digest('s', 'o', n)", "email_key(n)", "email_host(n)", "host_key(n)", "phone_key(n)",
     "company_key(n)", "given_name(n)", "given_name(n, n)", "family_name(n)", "family_name(n, n)", "to_number(n)", "to_number(n, ',')",
     "to_boolean(n)", "to_date(n, 'DMY')", "to_datetime(n, 'DMY', 'UTC')", "plus_seconds_at(n, '1', 'DMY', 'UTC')", "safe_html(n)",
-    "html_text(n)", "rtf_text(n)", "is_npi(n)",
+    "html_text(n)", "rtf_text(n)", "is_npi(n)", "session_dates_at(n, n, n, 'DMY')",
 )  # fmt: skip

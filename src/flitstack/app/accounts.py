@@ -25,9 +25,10 @@ def accounts_before(engine: Engine, project: Project, staged: StagingDocument) -
         f"""
         SELECT object, worst, count(*) FROM (
             SELECT f.object, f.file, f.record,
-                   CASE WHEN bool_or(outcome = 'held') THEN 'held' ELSE 'excluded' END AS worst
+                   CASE WHEN bool_or(outcome = 'held') THEN 'held' WHEN bool_or(outcome = 'excluded') THEN 'excluded'
+                        ELSE 'merged' END AS worst
             FROM {findings_source(project)} f
-            WHERE outcome IN ('held', 'excluded') AND f.record <> '' AND NOT EXISTS (
+            WHERE outcome IN ('held', 'excluded', 'merged') AND f.record <> '' AND NOT EXISTS (
                 SELECT 1 FROM read_parquet({literal(str(survivors))}) s
                 WHERE s.object = f.object AND s.loser_file = f.file AND s.loser_id = f.record)
             -- By line as well: a reject is known by its number, which may be another record's id.
@@ -46,7 +47,7 @@ def accounts_before(engine: Engine, project: Project, staged: StagingDocument) -
         held, excluded = mine.get("held", 0), mine.get("excluded", 0)
         if name in reference:
             excluded = read - held
-        away = int(merged.get(name, 0))
+        away = int(merged.get(name, 0)) + mine.get("merged", 0)
         accounts[name] = {
             "read": read,
             "merged": away,

@@ -39,6 +39,7 @@ def seed(store: Store) -> None:
     with store.transaction():
         _seed_organization(store)
         _seed_people(store)
+        _seed_units(store)
         store.set_counter("seeded", 1)
 
 
@@ -88,6 +89,23 @@ def _seed_people(store: Store) -> None:
         if many.table1 != "systemuser":
             pair.reverse()
         store.connection.execute(f"INSERT INTO {store.ensure_pairs(many)} (first, second) VALUES (?, ?)", pair)
+
+
+def _seed_units(store: Store) -> None:
+    """The unit group and unit that every environment with Sales has. Source: Learn, "Product catalog entities"."""
+    group, unit = seed_id("default unit group"), seed_id("primary unit")
+    put_row(store, "uomschedule", group, {
+        "name": "Default Unit",
+        "baseuomname": "Primary Unit",
+        "organizationid": store.organization,
+    })  # fmt: skip
+    put_row(store, "uom", unit, {
+        "name": "Primary Unit",
+        "quantity": 1.0,
+        "isschedulebaseuom": 1,
+        "uomscheduleid": uuid_blob(group),
+        "organizationid": store.organization,
+    })  # fmt: skip
 
 
 def put_row(store: Store, table: str, id_: UUID, values: Values) -> None:

@@ -23,12 +23,15 @@ _ACTIONS = {"win": ("opportunity", "quote"), "lose": ("opportunity",)}
 def alternative_problems(spot: Spot, name: str, one: Alternative, targets: Sequence[str]) -> Iterator[Problem]:
     """One way of a lookup. `targets`: tables the column can point to, none where that is not limited."""
     routed, awaited = spot.around.routed_tables, spot.around.awaited_tables
+    existing = spot.around.pack.playbook.get("existing") or {}
     for table in one.tables:
         if targets and table not in targets:
             known = ", ".join(targets)
             yield spot.problem(
                 "lookup-target", f"{name} cannot point to {table}", "name a table it can point to", known
             )
+        if one.via in (existing.get(table) or {}):
+            continue
         if table in routed:
             if one.via not in routed[table]:
                 what = f"{name}: rows of {table} are not known by {one.via!r}"

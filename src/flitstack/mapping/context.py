@@ -32,7 +32,8 @@ class Merged(Protocol):
         """The survivor map, relative to the same folder."""
 
 
-EnvironmentRows = Mapping[str, Mapping[str, Sequence[tuple[str, str]]]]
+# Pairs of (key, row id), or a Parquet file of ("key", "row" UUID).
+EnvironmentRows = Mapping[str, Mapping[str, Sequence[tuple[str, str]] | Path]]
 
 
 @dataclass(frozen=True, slots=True)

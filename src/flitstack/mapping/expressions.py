@@ -21,7 +21,7 @@ VALUE_FUNCTIONS = frozenset(
         "choice_key", "clean", "company_key", "cut_utf16", "decision", "edge_trim", "email_host", "email_key",
         "family_name", "first_of", "given_name", "host_key", "html_text", "is_npi", "is_unsafe_html", "json_items", "json_text", "label_key",
         "mapped", "name_rank",
-        "phone_key", "plus_seconds", "rtf_text", "safe_html", "split_list", "to_boolean", "to_date", "to_datetime", "to_number",
+        "phone_key", "plus_seconds", "rtf_text", "safe_html", "session_dates", "split_list", "to_boolean", "to_date", "to_datetime", "to_number",
         "utf16_length",
     )
 )  # fmt: skip
@@ -205,6 +205,8 @@ def _completed(node: exp.Expression, scope: Scope) -> exp.Expression:
         return exp.Anonymous(this="to_datetime", expressions=[*given, order, _zone(given[0], scope)])
     if name == "to_date" and len(given) == 1:
         return exp.Anonymous(this="to_date", expressions=[*given, order])
+    if name == "session_dates" and len(given) == 3:
+        return exp.Anonymous(this="session_dates_at", expressions=[*given, order])
     if name == "plus_seconds" and len(given) == 2:
         return exp.Anonymous(this="plus_seconds_at", expressions=[*given, order, _zone(given[0], scope)])
     return node

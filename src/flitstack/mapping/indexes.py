@@ -45,14 +45,20 @@ class Indexes:
         return f"read_parquet({literal(str(self.built[key]))})"
 
     def _live(self, way: Way) -> str:
-        rows = [(table, *pair) for table in way.tables for pair in self.context.rows[table].get(way.via, ())]
+        given = {table: self.context.rows[table].get(way.via, ()) for table in way.tables}
+        files = [
+            f'SELECT "key", "row" AS digest, {literal(table)} AS "table" FROM read_parquet({literal(str(path))})'
+            for table, path in given.items()
+            if isinstance(path, Path)
+        ]
+        rows = [(table, *pair) for table, pairs in given.items() if not isinstance(pairs, Path) for pair in pairs]
         columns = list(zip(*rows, strict=True)) if rows else [(), (), ()]
         listed = pa.table(
             {name: pa.array(values, pa.string()) for name, values in zip(("table", "key", "row"), columns, strict=True)}
         )
         name = f"map_rows_{len(self.built)}"
         self.engine.connection.register(name, listed)
-        return f'SELECT "key", CAST("row" AS UUID) AS digest, "table" FROM {name}'
+        return " UNION ALL ".join([f'SELECT "key", CAST("row" AS UUID) AS digest, "table" FROM {name}', *files])
 
     def _mapped(self, way: Way) -> str:
         selects = []

@@ -237,7 +237,7 @@ def _list_unrouted(run: _Run, left: Mapping[str, str]) -> dict[str, int]:
         given = file.unrouted or {}
         outcome = str(given.get("outcome", "held")) if given else "excluded"
         code, shown = str(given.get("code", "out_of_scope")), str(given.get("field", ""))
-        condition = left[name]
+        condition = left[name] + _without_rows(run, name)
         shape = f"coalesce(shape({quoted(shown)}), '')" if shown in run.records.fields[name] else "''"
         what = str(given.get("what", "no route of the map takes this record"))
         do = str(given.get("do", f"add a route to {file.path.name}, or nothing"))
@@ -251,6 +251,18 @@ def _list_unrouted(run: _Run, left: Mapping[str, str]) -> dict[str, int]:
         elif count:
             excluded[name] = count
     return excluded
+
+
+def _without_rows(run: _Run, name: str) -> str:
+    """Of an object whose routes all make rows beside its records (a schedule's sessions): only records that have none."""
+    mine = [program for program in run.programs if program.route.object == name]
+    if not mine or any(program.is_primary for program in mine):
+        return ""
+    files = ", ".join(literal(str(run.scratch / f"{program.name}.parquet")) for program in mine)
+    return (
+        f" AND NOT EXISTS (SELECT 1 FROM read_parquet([{files}], union_by_name = true) made"
+        " WHERE made._file = _file AND made._record = _id AND made._line IS NOT DISTINCT FROM _line)"
+    )
 
 
 def _proposed(maps: Mapping[str, MapFile]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from flitstack.packs.types import Decision, SourceObject
 
 WORDS = (
     "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
-    "automations", "dedupe", "rehearsal", "derived", "suppress",
+    "automations", "dedupe", "rehearsal", "derived", "existing", "suppress",
 )  # fmt: skip
 # What a derived field is made of the other records' values; exactly one of these.
 _DERIVED = ("count", "sum", "max", "min", "first", "list")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flitstack.app.accounts import accounts_before
+from flitstack.app.existing import existing_rows, existing_rules, fetch_existing
 from flitstack.app.exports import export_lines, exports_document, write_exports
 from flitstack.app.gates import now, require
 from flitstack.app.operators import remember_operator
@@ -30,6 +31,7 @@ from flitstack.destinations.port import Facts
 from flitstack.documents import file_sha256, read_yaml, save_json, write_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.limits import file_bytes_allowed
+from flitstack.journal.journal import Journal
 from flitstack.mapping.check import check_maps
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.document import MappingDocument
@@ -51,6 +53,7 @@ class Environment:
 
     facts: Facts
     live: dict[str, Table | None]
+    existing: dict[str, Path]
 
 
 def plan(project: Project, progress: Progress) -> Result:
@@ -66,7 +69,7 @@ def plan(project: Project, progress: Progress) -> Result:
         raise UsageError(*problems)
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
         progress.phase("mapping", sum(table.records for table in deduped.tables.values()))
-        mapping = _run_map(project, maps, staged, deduped, environment, live, engine)
+        mapping = _run_map(project, maps, staged, deduped, environment, live, engine, journal)
         owners = _owners(project, staged, environment.facts, engine)
         progress.phase("planning")
         _fresh(plan_folder(project))
@@ -120,10 +123,16 @@ def _inputs(project: Project) -> tuple[StagingDocument, DedupeDocument]:
 async def _ask(project: Project, maps: dict[str, MapFile]) -> Environment:
     destination = open_destination(project)
     try:
-        names = sorted(_tables_named(maps))
-        return Environment(await destination.facts(), {name: await destination.table(name) for name in names})
+        rules = existing_rules(project.pack.playbook)
+        live = {name: await destination.table(name) for name in sorted(_tables_named(maps) | rules.keys())}
+        existing = await fetch_existing(destination, rules, live, _existing_folder(project))
+        return Environment(await destination.facts(), live, existing)
     finally:
         await destination.close()
+
+
+def _existing_folder(project: Project) -> Path:
+    return project.env_state / "existing"
 
 
 def _tables_named(maps: dict[str, MapFile]) -> set[str]:
@@ -146,8 +155,12 @@ def _run_map(
     environment: Environment,
     live: dict[str, Table | None],
     engine: Engine,
+    journal: Journal,
 ) -> MappingDocument:
     facts, decisions = environment.facts, project.decisions
+    rules = existing_rules(project.pack.playbook)
+    existing = existing_rows(engine, journal, rules, environment.existing, _existing_folder(project))
+    currencies = [(c.iso_code.upper(), str(c.id)) for c in facts.currencies]
     context = MapContext(
         system=project.pack.name,
         decisions=decisions,
@@ -155,7 +168,7 @@ def _run_map(
         date_order=str(decisions.get("date_order", "DMY")),
         zone=str(decisions.get("timezone", "UTC")),
         live=live,
-        rows={"transactioncurrency": {"isocurrencycode": [(c.iso_code.upper(), str(c.id)) for c in facts.currencies]}},
+        rows={**existing, "transactioncurrency": {"isocurrencycode": currencies}},
         max_file_bytes=file_bytes_allowed(facts.max_upload_bytes),
         blocked_extensions=facts.blocked_extensions,
         attachments=staged.attachments,

@@ -63,5 +63,28 @@ DATE_MACROS = (
     # The day as written: an offset or a zone does not move it.
     """read_day(x, date_order) AS known_date(CAST(coalesce(unix_moment(x), serial_moment(x), local_moment(x, date_order)) AS DATE))""",
     "to_date(x, date_order) AS list_transform([clean(x)], lambda day_text: read_day(day_text, date_order))[1]",
+    # Names of days as schedules write them: 1 is Monday, as in ISO 8601.
+    """weekday_number(x) AS CASE
+        WHEN regexp_matches(x, '^(mon|пн|пон|lun|pzt|paz[aă]rtesi)') THEN 1
+        WHEN regexp_matches(x, '^(tue|вт|вів|mar|sal)') THEN 2
+        WHEN regexp_matches(x, '^(wed|ср|сер|mie|mer|çar)') THEN 3
+        WHEN regexp_matches(x, '^(thu|чт|чет|jue|jeu|per)') THEN 4
+        WHEN regexp_matches(x, '^(fri|пт|п.ят|vie|ven|cum?a)') THEN 5
+        WHEN regexp_matches(x, '^(sat|сб|суб|sáb|sam|cmt|cumartesi)') THEN 6
+        WHEN regexp_matches(x, '^(sun|нд|нед|вс|dom|dim|paz$|pazar$)') THEN 7 END""",
+    # A repeating schedule as single days (ISO text): weekdays within a period, without exceptions. NULL when a part of it
+    # cannot be read: nothing is guessed.
+    r"""session_dates_of(days, first_day, last_day, missing, readable) AS CASE
+        WHEN readable AND first_day <= last_day AND date_diff('day', first_day, last_day) < 3700 THEN
+            list_transform(list_filter(generate_series(first_day::TIMESTAMP, last_day::TIMESTAMP, INTERVAL 1 DAY),
+                lambda moment: list_contains(days, isodow(moment)) AND NOT list_contains(missing, moment::DATE)),
+                lambda kept: strftime(kept, '%Y-%m-%d')) END""",
+    r"""session_dates_at(weekdays, period, exceptions, date_order) AS list_transform([{
+            'days': list_transform(split_list(lower(weekdays), ','), lambda word: weekday_number(word)),
+            'ends': string_split_regex(clean(period), '\s*(?:\.\.|–|—| - | to | по )\s*'),
+            'missing': list_transform(coalesce(split_list(exceptions, ','), []), lambda text_day: to_date(text_day, date_order))}],
+        lambda plan: session_dates_of(plan.days, to_date(plan.ends[1], date_order), to_date(plan.ends[2], date_order), plan.missing,
+            len(plan.ends) = 2 AND len(list_filter(plan.days, lambda number: number IS NULL)) = 0
+            AND len(list_filter(plan.missing, lambda gap: gap IS NULL)) = 0))[1]""",
     """plus_seconds_at(x, seconds, date_order, zone) AS to_datetime(x, date_order, zone) + to_seconds(CAST(to_number(seconds) AS DOUBLE))""",
 )
