@@ -186,7 +186,7 @@ def _tables(bad: tuple[str, ...]) -> dict[str, str]:
     def start(table: str) -> str:
         return (
             f"SELECT n AS _ord, {_ids(table, 'n')} AS _row, md5(n::VARCHAR) AS _digest, '{table}' AS _object, "
-            "'x.csv' AS _file, n::VARCHAR AS _record, n AS _line"
+            "'x.csv' AS _file, n::VARCHAR AS _record, n AS _line, FALSE AS _beside"
         )
 
     def text(table: str, name: str, length: int) -> str:

@@ -116,7 +116,8 @@ class Migration:
         self.engine.connection.register("plain_rows", pa.table(arrays))
         return f"""
             SELECT {", ".join(casts)}, {literal(object_name)} AS _object, 'contacts.csv' AS _file,
-                   CAST(_row AS VARCHAR) AS _record, CAST(row_number() OVER () AS BIGINT) AS _line FROM plain_rows"""
+                   CAST(_row AS VARCHAR) AS _record, CAST(row_number() OVER () AS BIGINT) AS _line,
+                   FALSE AS _beside FROM plain_rows"""
 
     def plan(self) -> Plan:
         """The plan that was carried out."""

@@ -94,13 +94,13 @@ def rows_by_table(engine: Engine, project: Project, plan: Plan) -> dict[str, int
 def _record_outcomes(plan: Plan, project: Project) -> str:
     """SQL: object, outcome, records; a record's outcome is that of its worst row.
 
-    A record that is held or excluded is told so once: a row beside it (the account of a held referral's organisation)
-    says nothing of the record.
+    Rows beside a record (the account of a referral's organisation) say nothing of the record itself.
     """
     parts = [
-        f"""SELECT e._object AS object, e._file AS file, e._record AS record, e._line AS line, coalesce(w.word, 'pending') AS word
+        f"""SELECT e._object AS object, e._file AS file, e._record AS record, coalesce(w.word, 'pending') AS word
             FROM read_parquet({literal(str(plan_folder(project) / send.parquet))}) e
-            LEFT JOIN ({_last_word(send.table)}) w ON w."row" = e._row"""
+            LEFT JOIN ({_last_word(send.table)}) w ON w."row" = e._row
+            WHERE NOT e._beside"""
         for send in plan.tables
     ]
     if not parts:
@@ -109,11 +109,7 @@ def _record_outcomes(plan: Plan, project: Project) -> str:
     return f"""
         SELECT object, outcome, count(*) FROM (
             SELECT object, file, record, arg_min(word, {rank}) AS outcome
-            FROM ({" UNION ALL ".join(parts)}) r WHERE NOT EXISTS (
-                SELECT 1 FROM {findings_source(project)} f
-                WHERE f.outcome IN ('held', 'excluded') AND f.object = r.object AND f.file = r.file
-                      AND f.record = r.record AND f.line = r.line)
-            GROUP BY object, file, record
+            FROM ({" UNION ALL ".join(parts)}) GROUP BY object, file, record
         ) GROUP BY object, outcome
     """
 

@@ -24,6 +24,10 @@ def compile_lookup(compiler: Compiler, program: Program, rule: ColumnRule, targe
     field = rule.field or ", ".join(dict.fromkeys(read))
     named = [rule.field] if rule.field in program.fields else list(dict.fromkeys(read))
     present = " OR ".join(f"clean({quoted(name)}) IS NOT NULL" for name in named) or "FALSE"
+    if rule.alternatives and all(one.when for one in rule.alternatives):
+        # Where no way applies to a record (a student of no organisation), nothing is missing.
+        applies = " OR ".join(compiler.condition(one.when, *place) for one in rule.alternatives)
+        present = f"({present}) AND ({applies})"
     missing = rule.missing or "blank"
     code = rule.code or ("orphan_parent" if missing == "hold" else "unresolved_lookup")
     if rule.name in program.route.required and missing == "blank":

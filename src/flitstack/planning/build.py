@@ -8,7 +8,7 @@ from typing import Any
 from flitstack.catalogue.types import Table
 from flitstack.documents import fingerprint, to_json
 from flitstack.journal.journal import Journal
-from flitstack.mapping.document import MappingDocument
+from flitstack.mapping.document import MappedRoute, MappingDocument
 from flitstack.planning.document import Plan, SendTable, Step
 from flitstack.planning.order import order_groups
 from flitstack.planning.owners import OwnerMap
@@ -50,7 +50,7 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
     allocate_ids(engine, journal, groups, context)
     tables_named = {g.table for g in groups} | {t for r in inputs.mapping.routes for t in r.depends_on}
     load_keys(engine, journal, tables_named)
-    context = replace(context, keyed=frozenset(tables_named))
+    context = replace(context, keyed=frozenset(tables_named), beside=_beside(inputs.mapping.routes))
     load_owners(engine, inputs.owners)
     tables = tuple(write_send_table(engine, group, n, folder, context) for n, group in enumerate(groups, start=1))
     tables = tuple(table for table in tables if table.rows)
@@ -76,6 +76,12 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
         at=inputs.at,
     )
     return sealed(plan)
+
+
+def _beside(routes: Sequence[MappedRoute]) -> frozenset[str]:
+    """Mapped tables of routes beside an object's own; where all of its routes are such (sessions of a schedule), none."""
+    own = {route.object for route in routes if route.is_primary}
+    return frozenset(route.parquet for route in routes if not route.is_primary and route.object in own)
 
 
 def sample_plan(engine: Engine, folder: Path, plan: Plan, per_group: int) -> Plan:

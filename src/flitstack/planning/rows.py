@@ -34,6 +34,7 @@ class RowContext:
     live: Mapping[str, Table | None]
     owners: OwnerMap
     keyed: frozenset[str] = frozenset()  # tables whose key maps are loaded
+    beside: frozenset[str] = frozenset()  # mapped tables whose rows stand beside records that have a row of their own
 
 
 def allocate_ids(engine: Engine, journal: Journal, groups: Sequence[Group], context: RowContext) -> dict[str, int]:
@@ -175,10 +176,12 @@ def _send_sql(engine: Engine, group: Group, columns: Sequence[MappedColumn], con
     lists = [name for name in ("_parties", "_links") if name in present]
     mentioned = {name: _tables_in(engine, files, name) & set(context.keyed) for name in lists}
     selected += [_list_of_ids(name, keys_of(mentioned[name], context.keyed)) for name in lists]
+    beside = [literal(str(context.mapped / r.parquet)) for r in group.routes if r.parquet in context.beside]
+    selected.append(f"m._parquet IN ({', '.join(beside)}) AS _beside" if beside else "FALSE AS _beside")
     # The ordinal sits in the id's last 12 hex digits, so ordering by them is load order.
     return f"""
         SELECT row_number() OVER (ORDER BY right(CAST(k."row" AS VARCHAR), 12)) AS _ord, {", ".join(selected)}
-        FROM read_parquet([{files}], union_by_name = true) m
+        FROM read_parquet([{files}], union_by_name = true, filename = '_parquet') m
         JOIN {keys_of([group.table], context.keyed)} k ON k.digest = m._digest
         {" ".join(joins)}
         ORDER BY _ord

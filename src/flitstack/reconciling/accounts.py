@@ -16,7 +16,7 @@ class Ledger:
         self._engine = engine
         engine.run(
             """CREATE OR REPLACE TEMP TABLE record_rows
-               (object VARCHAR, record VARCHAR, "table" VARCHAR, outcome VARCHAR, severity INTEGER)"""
+               (object VARCHAR, record VARCHAR, "table" VARCHAR, outcome VARCHAR, severity INTEGER, beside BOOLEAN)"""
         )
 
     def add(self, plan: Plan, folder: Path, send: SendTable, back: Path) -> None:
@@ -29,7 +29,8 @@ class Ledger:
             SELECT e._object, e._record, {literal(send.table)},
                    CASE WHEN a._row IS NOT NULL THEN {literal(done)}
                         WHEN r._row IS NOT NULL THEN 'rejected' ELSE 'missing' END AS outcome,
-                   CASE outcome WHEN 'missing' THEN 4 WHEN 'rejected' THEN 3 WHEN 'created' THEN 2 ELSE 1 END
+                   CASE outcome WHEN 'missing' THEN 4 WHEN 'rejected' THEN 3 WHEN 'created' THEN 2 ELSE 1 END,
+                   e._beside
             FROM read_parquet({literal(str(folder / send.parquet))}) e
             LEFT JOIN (SELECT {as_uuid("_row")} AS _row FROM read_parquet({literal(str(back))})) a ON a._row = e._row
             LEFT JOIN rejected_rows r ON r._row = e._row
@@ -40,7 +41,8 @@ class Ledger:
         """One account an object of the plan. `planned`: see `Plan.accounts`."""
         worst = self._engine.rows(
             """SELECT object, outcome, count(*) FROM (
-                   SELECT object, record, arg_max(outcome, severity) AS outcome FROM record_rows GROUP BY object, record
+                   SELECT object, record, arg_max(outcome, severity) AS outcome FROM record_rows
+                   WHERE NOT beside GROUP BY object, record
                ) GROUP BY object, outcome"""
         )
         counts: dict[str, dict[str, int]] = {}
@@ -49,12 +51,12 @@ class Ledger:
         return {name: _account(before, counts.get(name, {})) for name, before in sorted(planned.items())}
 
     def derived(self) -> dict[str, int]:
-        """Rows made beside records (a second route, a stub): by table, all rows but the first of each record."""
+        """Rows beyond one a record (a second route, a stub, single sessions), by table."""
         rows = self._engine.rows(
             """SELECT "table", count(*) FROM (
-                   SELECT "table", row_number() OVER (PARTITION BY object, record ORDER BY "table") AS place
+                   SELECT "table", beside, row_number() OVER (PARTITION BY object, record ORDER BY beside, "table") AS place
                    FROM record_rows
-               ) WHERE place > 1 GROUP BY "table" ORDER BY "table" """
+               ) WHERE place > 1 OR beside GROUP BY "table" ORDER BY "table" """
         )
         return dict(rows)
 

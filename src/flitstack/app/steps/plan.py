@@ -30,8 +30,8 @@ from flitstack.deduping.document import DedupeDocument
 from flitstack.destinations.port import Facts
 from flitstack.documents import file_sha256, read_yaml, save_json, write_yaml
 from flitstack.errors import Problem, UsageError
-from flitstack.limits import file_bytes_allowed
 from flitstack.journal.journal import Journal
+from flitstack.limits import file_bytes_allowed
 from flitstack.mapping.check import check_maps
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.document import MappingDocument

@@ -1,0 +1,48 @@
+"""The example of every bundled pack, from export to reconciled and rolled back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from route.route_case import Migration, begin, serving
+
+from flitstack.packs.read import load_pack, pack_names
+
+# What each example holds of its pack's own rules: rows by table, findings by code.
+EXAMPLES = {
+    "clinic": (
+        {"account": 4, "contact": 6, "appointment": 4, "flit_clinicencounter": 2, "flit_clinicprescription": 1},
+        {"suppressed": 2, "invalid_npi": 1, "invalid_code": 1, "unsafe_html": 1, "required_missing": 1},
+    ),
+    "voopty": (
+        {"account": 1, "contact": 8, "appointment": 3, "flit_attendance": 3, "flit_payment": 3, "product": 2},
+        {"bad_schedule": 1, "same_person": 1, "unknown_choice": 1, "unresolved_lookup": 1, "duplicate_merged": 1},
+    ),
+}
+NAMES = [name for name in pack_names() if name in EXAMPLES]
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Migration]]:
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    with serving(folder / "emulator") as url:
+        migration = begin(folder / "acme", url, load_pack(request.param).folder / "example", pack=request.param)
+        migration.do("run", "--rehearse", code=3)
+        yield request.param, migration
+
+
+def test_rows_and_findings_are_those_of_the_example(loaded: tuple[str, Migration]) -> None:
+    name, migration = loaded
+    rows, codes = EXAMPLES[name]
+    status = migration.do("status")
+    assert {table: status["tables"].get(table) for table in rows} == rows
+    assert all(account["closes"] for account in status["accounts"].values()), status["accounts"]
+    findings = migration.do("findings")
+    assert {code: sum(found["code"] == code for found in findings) for code in codes} == codes
+
+
+def test_it_is_verified_and_rolled_back(loaded: tuple[str, Migration]) -> None:
+    _, migration = loaded
+    told = migration.do("reconcile", code={0, 3})
+    assert told["differences"] == 0
+    assert migration.do("rollback", "--force", "--schema")["equal"]
