@@ -53,6 +53,8 @@ def test_an_update_sets_replaces_and_removes_an_image(wire: Wire) -> None:
         assert wire.send("PATCH", row, {"new_picture": text(data)}).status == 204
         assert wire.get(f"{row}?$select=new_picture")["new_picture"] == text(data)
     assert wire.send("PUT", f"{row}/new_picture", {"value": None}).status == 204
+    assert wire.send("GET", f"{row}/new_picture/$value").status == 204
+    assert wire.send("GET", f"{row}/new_picture/$value?size=full").status == 204
     shown = wire.get(f"{row}?$select=new_picture,new_pictureid,new_picture_url")
     assert (shown["new_picture"], shown["new_pictureid"], shown["new_picture_url"]) == (None, None, None)
 

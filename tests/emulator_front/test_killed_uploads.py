@@ -89,6 +89,7 @@ def check_row(wire: Wire, uploader: Uploader) -> None:
     if uploader.answered:
         # The last answered one, or the one whose answer was lost.
         assert name in uploader.sent[uploader.sent.index(uploader.answered) :]
+    assert found.status == (404 if name is None else 200)
     if name is not None:
         assert named(found.body) == name
 

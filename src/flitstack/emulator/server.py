@@ -227,7 +227,8 @@ def _to_request(http: web.BaseRequest, resource: Resource, body: bytes, upload: 
 
 def _is_upload(http: web.BaseRequest) -> bool:
     """Whether the body is a file: such a body need not fit into memory."""
-    return http.method == "PATCH" and http.content_type == "application/octet-stream"
+    is_named = "x-ms-file-name" in http.headers
+    return http.method == "PATCH" and (is_named or http.content_type == "application/octet-stream")
 
 
 async def _spool(http: web.BaseRequest, directory: Path) -> IO[bytes]:

@@ -17,7 +17,7 @@ from flitstack.emulator.files.contents import BLOCK_BYTES, Content, Place
 from flitstack.emulator.files.spool import base64_pieces
 from flitstack.emulator.messages import Answer, Refusal, Request
 from flitstack.emulator.paths import Segment
-from flitstack.emulator.resources.file_columns import attach, check_name, column_of
+from flitstack.emulator.resources.file_columns import attach, check_name, column_of, no_file
 from flitstack.emulator.resources.parameters import body_of, guid, missing, row
 from flitstack.emulator.resources.row_answers import context
 from flitstack.emulator.rows.attachments import BODIES, check_extension, file_settings
@@ -121,12 +121,13 @@ def _put_in_order(work: Work, session: Content, body: Body) -> int:
 def _begin_file_download(work: Work, request: Request, segment: Segment) -> Answer:
     target, column = _column(work, body_of(request))
     content = current(work.store, column, work.read(target.model, target.id))
+    if content is None and column.type == "File":
+        raise no_file(column, target.id)
     if content is None or content.kind == "image":
-        kind = "image" if column.type == "Image" else "file"
         raise Refusal(
             404,
             "0x80040217",
-            f"No FileAttachment records found for {kind} attribute: {column.name} of {target.model.name} record with "
+            f"No FileAttachment records found for image attribute: {column.name} of {target.model.name} record with "
             f"id {guid_text(target.id)}.",
         )
     facts = {
