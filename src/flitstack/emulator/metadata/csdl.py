@@ -1,6 +1,6 @@
-"""`$metadata`: the service's CSDL document (OData 4.0). Annotations (`?annotations=true`) are not offered.
+"""`$metadata`: the service's CSDL document (OData 4.0), with `?annotations=true` what is computed and immutable too.
 
-Source: Microsoft Learn, "Web API types and operations".
+Source: Microsoft Learn, "Web API types and operations", "Web API service documents"; terms: OASIS, Org.OData.Core.V1.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,6 +10,7 @@ from flitstack.catalogue.types import Column
 from flitstack.emulator.core import EntityModel
 from flitstack.emulator.messages import Answer, Request, not_implemented
 from flitstack.emulator.metadata.csdl_operations import OPERATIONS
+from flitstack.emulator.metadata.labels import base_text
 from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.schema import UNBOUND_LOOKUPS
 
@@ -21,7 +22,14 @@ _TYPES = {
 _PRINCIPALS = frozenset({"systemuser", "team"})
 _HEAD = (
     '<?xml version="1.0" encoding="utf-8"?>'
-    '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>'
+    '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">'
+)
+_CORE = (
+    '<edmx:Reference Uri="http://vocabularies.odata.org/OData.Core.V1.xml">'
+    '<edmx:Include Namespace="Org.OData.Core.V1" Alias="Core" /></edmx:Reference>'
+)
+_SCHEMA = (
+    "<edmx:DataServices>"
     '<Schema Namespace="Microsoft.Dynamics.CRM" Alias="mscrm" xmlns="http://docs.oasis-open.org/odata/ns/edm">'
     '<EntityType Name="crmbaseentity" Abstract="true" />'
     '<EntityType Name="principal" BaseType="mscrm.crmbaseentity" Abstract="true" />'
@@ -33,17 +41,17 @@ def answer(live: Live, request: Request) -> Answer:
     """The whole document."""
     if request.method != "GET":
         raise not_implemented(f"{request.method} $metadata")
-    if request.query.get("annotations") == "true":
-        raise not_implemented("$metadata?annotations=true")
-    return Answer(200, "".join(document(live)).encode(), {"Content-Type": "application/xml", "OData-Version": "4.0"})
+    annotated = request.query.get("annotations", "").lower() == "true"
+    text = "".join(document(live, is_annotated=annotated))
+    return Answer(200, text.encode(), {"Content-Type": "application/xml", "OData-Version": "4.0"})
 
 
-def document(live: Live) -> Iterator[str]:
+def document(live: Live, *, is_annotated: bool = False) -> Iterator[str]:
     """The pieces of the document."""
     models = sorted(live.environment.tables.values(), key=lambda model: model.name)
-    yield _HEAD
+    yield _HEAD + (_CORE if is_annotated else "") + _SCHEMA
     for model in models:
-        yield from _entity_type(live, model)
+        yield from _entity_type(live, model, is_annotated=is_annotated)
     yield OPERATIONS.definitions
     yield '<EntityContainer Name="System">'
     for model in models:
@@ -52,7 +60,7 @@ def document(live: Live) -> Iterator[str]:
     yield f"</EntityContainer>{_TAIL}"
 
 
-def _entity_type(live: Live, model: EntityModel) -> Iterator[str]:
+def _entity_type(live: Live, model: EntityModel, *, is_annotated: bool) -> Iterator[str]:
     table = model.table
     is_derived = table.is_activity and model.name != "activitypointer"
     base = "activitypointer" if is_derived else "principal" if model.name in _PRINCIPALS else "crmbaseentity"
@@ -62,12 +70,34 @@ def _entity_type(live: Live, model: EntityModel) -> Iterator[str]:
     pointer = live.environment.tables["activitypointer"].columns if is_derived else {}
     for column in table.columns.values():
         if column.is_web_api and column.readable and column.name not in pointer and column.type != "PartyList":
-            yield _property(model, column)
-    yield from _navigations(live, model, inherited=frozenset(pointer))
+            notes = "".join(_annotations(live, model, column)) if is_annotated else ""
+            yield _property(model, column, notes)
+    base_names = live.environment.tables["activitypointer"].lookups.keys() if is_derived else frozenset[str]()
+    yield from _navigations(live, model, inherited=frozenset(base_names))
+    if is_annotated:
+        texts = live.descriptions(live.extra("table", model.name))
+        yield _annotation("Description", "String", base_text(texts, live.language, table.label))
     yield "</EntityType>"
 
 
-def _property(model: EntityModel, column: Column) -> str:
+def _annotations(live: Live, model: EntityModel, column: Column) -> Iterator[str]:
+    """The column's description, else its label; Computed for what no client sets, Immutable for what is set once."""
+    texts = live.descriptions(live.extra("column", f"{model.name}.{column.name}"))
+    text = base_text(texts, live.language, column.label)
+    if text:
+        yield _annotation("Description", "String", text)
+    # `_x_value` is never written; the navigation property is.
+    if column.type in UNBOUND_LOOKUPS or not (column.creatable or column.updatable):
+        yield _annotation("Computed", "Bool", "true")
+    elif not column.updatable:
+        yield _annotation("Immutable", "Bool", "true")
+
+
+def _annotation(term: str, kind: str, value: str) -> str:
+    return _open("Annotation", {"Term": f"Org.OData.Core.V1.{term}", kind: value}, is_empty=True)
+
+
+def _property(model: EntityModel, column: Column, notes: str) -> str:
     name = f"_{column.name}_value" if column.type in UNBOUND_LOOKUPS else column.name
     kind = _TYPES.get(column.type, "String")
     if column.type == "DateTime":
@@ -77,14 +107,14 @@ def _property(model: EntityModel, column: Column) -> str:
         facts["Nullable"] = "false"
     if kind == "Decimal":
         facts["Scale"] = "Variable"
-    return _open("Property", facts, is_empty=True)
+    return f"{_open('Property', facts)}{notes}</Property>" if notes else _open("Property", facts, is_empty=True)
 
 
 def _navigations(live: Live, model: EntityModel, inherited: frozenset[str]) -> Iterator[str]:
     tables = live.environment.tables
     for lookup in model.lookups.values():
         there = [target for target in lookup.targets if target in tables]
-        if not there or (lookup.column in inherited and model.columns[lookup.column].is_inherited):
+        if not there or lookup.name in inherited:
             continue
         target = there[0] if len(there) == 1 else "principal"
         yield _open("NavigationProperty", {"Name": lookup.name, "Type": f"mscrm.{target}"})

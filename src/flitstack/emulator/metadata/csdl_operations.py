@@ -15,12 +15,31 @@ class Operations:
 
 
 _GUID, _INT = "Edm.Guid", "Edm.Int32"
+# Complex types: answers, and Label with what it is made of.
 _RESPONSES: Mapping[str, Parameters] = {
+    "LocalizedLabel": {"Label": "Edm.String", "LanguageCode": _INT, "IsManaged": "Edm.Boolean"},
+    "Label": {
+        "LocalizedLabels": "Collection(mscrm.LocalizedLabel)",
+        "UserLocalizedLabel": "mscrm.LocalizedLabel",
+    },
     "WhoAmIResponse": {"BusinessUnitId": _GUID, "UserId": _GUID, "OrganizationId": _GUID},
     "RetrieveVersionResponse": {"Version": "Edm.String"},
     "InsertOptionValueResponse": {"NewOptionValue": _INT},
     "InsertStatusValueResponse": {"NewOptionValue": _INT},
     "CreateMultipleResponse": {"Ids": f"Collection({_GUID})"},
+    "ExportSolutionResponse": {"ExportSolutionFile": "Edm.Binary"},
+    "ExportSolutionAsyncResponse": {"AsyncOperationId": _GUID, "ExportJobId": _GUID},
+    "DownloadSolutionExportDataResponse": {"ExportSolutionFile": "Edm.Binary"},
+    "ImportSolutionAsyncResponse": {"ImportJobKey": "Edm.String", "AsyncOperationId": _GUID},
+    "AddSolutionComponentResponse": {"id": _GUID},
+}
+_CHOICE = ("OptionSetName", "EntityLogicalName", "AttributeLogicalName", "SolutionUniqueName")
+_OPTION: Parameters = {**dict.fromkeys(_CHOICE, "Edm.String"), "Value": _INT, "Label": "mscrm.Label"}
+_EXPORT: Parameters = {"SolutionName": "Edm.String", "Managed": "Edm.Boolean"}
+_IMPORT: Parameters = {
+    "OverwriteUnmanagedCustomizations": "Edm.Boolean",
+    "PublishWorkflows": "Edm.Boolean",
+    "CustomizationFile": "Edm.Binary",
 }
 _FUNCTIONS: Mapping[str, str] = {"WhoAmI": "WhoAmIResponse", "RetrieveVersion": "RetrieveVersionResponse"}
 _ACTIONS: Mapping[str, Parameters] = {
@@ -41,6 +60,22 @@ _ACTIONS: Mapping[str, Parameters] = {
         "UpdateContent": "mscrm.crmbaseentity",
         "PerformParentingChecks": "Edm.Boolean",
     },
+    "InsertOptionValue": _OPTION,
+    "InsertStatusValue": {**_OPTION, "StateCode": _INT},
+    "DeleteOptionValue": {name: _OPTION[name] for name in _CHOICE} | {"Value": _INT},
+    "OrderOption": {name: _OPTION[name] for name in _CHOICE} | {"Values": f"Collection({_INT})"},
+    "ExportSolution": _EXPORT,
+    "ExportSolutionAsync": _EXPORT,
+    "DownloadSolutionExportData": {"ExportJobId": _GUID},
+    "ImportSolution": {**_IMPORT, "ImportJobId": _GUID},
+    "ImportSolutionAsync": _IMPORT,
+    "AddSolutionComponent": {
+        "ComponentId": _GUID,
+        "ComponentType": _INT,
+        "SolutionUniqueName": "Edm.String",
+        "AddRequiredComponents": "Edm.Boolean",
+        "DoNotIncludeSubcomponents": "Edm.Boolean",
+    },
     "PublishAllXml": {},
     "PublishXml": {"ParameterXml": "Edm.String"},
 }
@@ -57,6 +92,8 @@ def _definitions() -> Iterator[str]:
     for name, parameters in _ACTIONS.items():
         yield f'<Action Name="{name}">'
         yield from (f'<Parameter Name="{p}" Type="{kind}" />' for p, kind in parameters.items())
+        if f"{name}Response" in _RESPONSES:
+            yield f'<ReturnType Type="mscrm.{name}Response" Nullable="false" />'
         yield "</Action>"
     for name in _BULK:
         yield f'<Action Name="{name}" IsBound="true">'
