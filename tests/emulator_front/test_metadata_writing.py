@@ -400,7 +400,7 @@ def test_publishing_answers_and_changes_nothing(wire: Wire) -> None:
 
 
 def test_what_metadata_does_not_do_is_refused_by_name(wire: Wire) -> None:
-    for path in ("CloneAsPatch", "DeleteAndPromote", "UpdateStateValue", "ReactivateEntityKey"):
+    for path in ("CloneAsPatch", "DeleteAndPromote", "GetValidManyToMany", "CanBeReferenced"):
         reply = wire.post(path, {})
         assert reply.status == 501
         assert path in reply.json()["error"]["message"]

@@ -14,6 +14,7 @@ from flitstack.emulator.metadata.labels import base_text
 from flitstack.emulator.metadata.live import Live
 from flitstack.emulator.metadata.names import checked_name
 from flitstack.emulator.metadata.option_sets import find_global_choice, global_choices
+from flitstack.emulator.metadata.statuses import change_state, put_statuses
 
 Options = tuple[Option, ...]
 Change = Callable[[Options, dict[str, Any]], Options]
@@ -53,21 +54,25 @@ def drop_global_choice(live: Live, name: str) -> None:
     live.environment.drop_document("global_choice", name)
 
 
-def change_options(live: Live, body: Body, change: Change) -> None:
-    """Apply a change to the global choice or the column that a body names."""
+def change_options(live: Live, body: Body, change: Change, *, takes_boolean: bool = False) -> None:
+    """Apply a change to the global choice, the choice or status column that a body names; labels of yes and no too."""
     shared = body.get("OptionSetName")
     if shared:
         _change_global(live, find_global_choice(live, shared), change)
         return
     model, column = named_column(live, body)
-    if column.type not in {"Picklist", "MultiSelectPicklist"}:
-        raise wrong(f"{model.name}.{column.name} is no choice column.")
+    kinds = {"Picklist", "MultiSelectPicklist", "Status"} | ({"Boolean"} if takes_boolean else set())
+    if column.type not in kinds:
+        raise wrong(f"{model.name}.{column.name} has no options that this changes.")
     if column.is_global_choice and column.option_set:
         _change_global(live, column.option_set, change)
         return
     extra = dict(live.extra("column", f"{model.name}.{column.name}"))
     options = change(column.options, _kept(extra))
-    live.environment.put_column(model.name, replace(column, options=options), extra)
+    if column.type == "Status":
+        put_statuses(live, model, column, options, extra)
+    else:
+        live.environment.put_column(model.name, replace(column, options=options), extra)
 
 
 def change_global_options(live: Live, name: str, change: Change, body: Body) -> None:
@@ -111,6 +116,8 @@ def named_column(live: Live, body: Body) -> tuple[EntityModel, Column]:
 
 def insert_option(live: Live, body: Body) -> int:
     """InsertOptionValue. The value of the new option."""
+    if not body.get("OptionSetName") and named_column(live, body)[1].type == "Status":
+        raise wrong("a status reason is added with InsertStatusValue.")
     added: list[int] = []
 
     def change(options: Options, kept: dict[str, Any]) -> Options:
@@ -136,7 +143,7 @@ def update_option(live: Live, body: Body) -> None:
             for option in options
         )
 
-    change_options(live, body, change)
+    change_options(live, body, change, takes_boolean=True)
 
 
 def delete_option(live: Live, body: Body) -> None:
@@ -175,10 +182,14 @@ def insert_status(live: Live, body: Body) -> int:
     option = replace(new_option(live, column.options, body.get("Value"), body.get("Label")), state=state.value)
     extra = dict(live.extra("column", f"{model.name}.{column.name}"))
     _kept(extra)[str(option.value)] = option_texts(live, dict(body))
-    grown = tuple(replace(s, statuses=(*s.statuses, option)) if s is state else s for s in states)
-    live.environment.define_table(replace(model.table, states=grown))
-    live.environment.put_column(model.name, replace(column, options=(*column.options, option)), extra)
+    put_statuses(live, model, column, (*column.options, option), extra)
     return option.value
+
+
+def update_state(live: Live, body: Body) -> None:
+    """UpdateStateValue."""
+    model, column = named_column(live, body)
+    change_state(live, model, column, dict(body))
 
 
 def _known(options: Iterable[Option], value: object) -> int:

@@ -51,6 +51,24 @@ def create_key(live: Live, model: EntityModel, body: Json, now: datetime, delay:
     return metadata_id("key", f"{model.name}.{name}")
 
 
+def reactivate_key(live: Live, body: Json) -> None:
+    """ReactivateEntityKey: try the index of a failed key again. Refusal 404 for a key that is not there.
+
+    Source: Microsoft Learn, "ReactivateEntityKey Action".
+    """
+    full = f"{body.get('EntityLogicalName')}.{body.get('EntityKeyLogicalName')}"
+    waiting = live.documents(_WAITING).get(full)
+    if waiting is None:
+        model = live.environment.tables.get(str(body.get("EntityLogicalName")))
+        if model is None or all(key.name != body.get("EntityKeyLogicalName") for key in model.keys):
+            raise Refusal(404, "0x80040217", f"The key {full} does not exist.")
+        return
+    active_at = (live.occasion.now + live.occasion.key_delay).isoformat()
+    live.environment.put_document(_WAITING, full, {**waiting, "status": "Pending", "active_at": active_at})
+    if not live.occasion.key_delay:
+        activate_due(live.environment, live.occasion.now)
+
+
 def activate_due(environment: Environment, now: datetime) -> bool:
     """Build the indexes whose time has come; whether any key is still waiting."""
     is_waiting = False
