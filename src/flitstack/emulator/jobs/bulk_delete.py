@@ -19,14 +19,17 @@ from flitstack.emulator.resources.row_answers import context
 from flitstack.emulator.rows.cascades import delete_rows
 from flitstack.emulator.rows.payload import Draft
 from flitstack.emulator.rows.references import row_exists
+from flitstack.emulator.rows.stamps import stamp_owner
 from flitstack.emulator.rows.write import insert_drafts, write_change
+from flitstack.emulator.seed import put_row
 from flitstack.emulator.store import Store
-from flitstack.emulator.values import guid_text, instant_text, parse_instant
+from flitstack.emulator.values import guid_blob, guid_text, instant_text, parse_instant
 from flitstack.emulator.work import Change, Values, Work
 
 SLICE_ROWS = 100
 _CRM = "Microsoft.Dynamics.CRM."
 _BULK_DELETE = 13  # operationtype
+_BULK = "bulkdeleteoperation"
 _READY, _WAITING, _IN_PROGRESS = (0, 0), (1, 10), (2, 20)
 _SUCCEEDED, _FAILED = (3, 30), (3, 31)
 _COMPLETED = 3
@@ -56,6 +59,7 @@ def start_bulk_delete(work: Work, request: Request, segment: Segment) -> Answer:
         "queries": queries,
         "user": str(work.caller.user_id),
         "on_behalf_of": str(work.caller.on_behalf_of) if work.caller.on_behalf_of else None,
+        "operation": _insert_bulk_operation(work, job, name, state),
         "done": None,
         "deleted": 0,
         "failed": 0,
@@ -94,6 +98,27 @@ def _insert_operation(work: Work, name: str, queries: list[Any], start: str, sta
     return job
 
 
+def _insert_bulk_operation(work: Work, job: bytes, name: str, state: tuple[int, int]) -> str:
+    """The row of bulkdeleteoperation, which no request can make; its id."""
+    model, id_ = work.store.schema.tables[_BULK], work.new_id()
+    owner = Change(work, model, id_, {})
+    stamp_owner(owner)
+    values: Values = {
+        "name": name[:256],
+        "asyncoperationid": job,
+        "isrecurring": 0,
+        "successcount": 0,
+        "failurecount": 0,
+        "processingqeindex": 0,
+        "statecode": state[0],
+        "statuscode": state[1],
+        "createdby": work.user,
+    }
+    put_row(work.store, _BULK, UUID(guid_text(id_)), values)
+    write_change(Change(work, model, id_, owner.values, work.read(model, id_)))
+    return guid_text(id_)
+
+
 @dataclass(slots=True)
 class _Job:
     """`done` is the number of the last row dealt with; None before the rows were chosen."""
@@ -107,11 +132,17 @@ class _Job:
         return self.work.store
 
     def move(self, state: tuple[int, int], **values: str | int | float | None) -> None:
-        """Show the job in another state."""
+        """Show the job in another state, in both of its rows."""
         operation = self.store.schema.tables["asyncoperation"]
         changed: Values = {"statecode": state[0], "statuscode": state[1], **values}
         before = self.work.read(operation, self.id)
         write_change(Change(self.work, operation, self.id, changed, before))
+        bulk, id_ = self.store.schema.tables[_BULK], guid_blob(self.document["operation"])
+        counts: Values = {"successcount": self.document["deleted"], "failurecount": self.document["failed"]}
+        told = self.work.find(bulk, id_) if id_ is not None else None
+        if id_ is not None and told is not None:
+            state_of_both: Values = {"statecode": state[0], "statuscode": state[1]}
+            write_change(Change(self.work, bulk, id_, counts | state_of_both, told))
 
     def end(self) -> None:
         """Forget the job; its system job stays."""
