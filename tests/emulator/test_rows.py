@@ -163,7 +163,8 @@ def test_what_the_emulator_does_not_know_is_refused_by_name(driver: Driver) -> N
 
 def test_a_unit_group_comes_with_its_base_unit(driver: Driver) -> None:
     group = driver.create("uomschedules", name="Weights", baseuomname="kg")
-    (unit,) = driver.rows("uoms", select="name,quantity,isschedulebaseuom,_uomscheduleid_value")
+    of_group = f"_uomscheduleid_value eq {group}"
+    (unit,) = driver.rows("uoms", select="name,quantity,isschedulebaseuom,_uomscheduleid_value", filter=of_group)
     assert (unit["name"], unit["quantity"], unit["isschedulebaseuom"]) == ("kg", 1.0, True)
     assert unit["_uomscheduleid_value"] == group
 

@@ -4,6 +4,8 @@ A slice is one transaction with its place in the job, so that a killed process g
 Sources: Microsoft Learn, "Delete data in bulk", "BulkDelete Action", "System Job (AsyncOperation) table reference".
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +16,7 @@ from flitstack.emulator.answers import json_answer
 from flitstack.emulator.jobs.query_sets import chosen_rows
 from flitstack.emulator.messages import Answer, Caller, Refusal, Request, not_implemented
 from flitstack.emulator.paths import Segment
+from flitstack.emulator.privileges import rights_of
 from flitstack.emulator.resources.parameters import body_of, flag, missing
 from flitstack.emulator.resources.row_answers import context
 from flitstack.emulator.rows.cascades import delete_rows
@@ -54,12 +57,14 @@ def start_bulk_delete(work: Work, request: Request, segment: Segment) -> Answer:
         raise not_implemented("the e-mail after a bulk deletion (SendEmailNotification)")
     start = _start(work, body)
     state = _WAITING if start > work.now else _READY
-    job = _insert_operation(work, name, queries, start, state)
+    with _as_platform(work):
+        job = _insert_operation(work, name, queries, start, state)
+        operation = _insert_bulk_operation(work, job, name, state)
     document = {
         "queries": queries,
         "user": str(work.caller.user_id),
         "on_behalf_of": str(work.caller.on_behalf_of) if work.caller.on_behalf_of else None,
-        "operation": _insert_bulk_operation(work, job, name, state),
+        "operation": operation,
         "done": None,
         "deleted": 0,
         "failed": 0,
@@ -67,6 +72,16 @@ def start_bulk_delete(work: Work, request: Request, segment: Segment) -> Answer:
     work.store.connection.execute("INSERT INTO job$job VALUES (?, ?, ?)", (job, start, orjson.dumps(document).decode()))
     answer = {"@odata.context": context(request, f"{_CRM}BulkDeleteResponse"), "JobId": guid_text(job)}
     return json_answer(answer)
+
+
+@contextmanager
+def _as_platform(work: Work) -> Iterator[None]:
+    """The rows of a job are the platform's to write, whatever its user may write."""
+    rights, work.rights = work.rights, None
+    try:
+        yield
+    finally:
+        work.rights = rights
 
 
 def _start(work: Work, body: dict[str, object]) -> str:
@@ -133,6 +148,10 @@ class _Job:
 
     def move(self, state: tuple[int, int], **values: str | int | float | None) -> None:
         """Show the job in another state, in both of its rows."""
+        with _as_platform(self.work):
+            self._show(state, dict(values))
+
+    def _show(self, state: tuple[int, int], values: Values) -> None:
         operation = self.store.schema.tables["asyncoperation"]
         changed: Values = {"statecode": state[0], "statuscode": state[1], **values}
         before = self.work.read(operation, self.id)
@@ -163,7 +182,9 @@ def run_slice(store: Store) -> bool:
         document = orjson.loads(found[1])
         real = document["on_behalf_of"]
         caller = Caller(UUID(document["user"]), on_behalf_of=UUID(real) if real else None)
-        _advance(_Job(Work(store, caller), found[0], document))
+        work = Work(store, caller)
+        work.rights = rights_of(store, caller)
+        _advance(_Job(work, found[0], document))
     return True
 
 

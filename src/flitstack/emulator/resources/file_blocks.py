@@ -17,14 +17,15 @@ from flitstack.emulator.files.contents import BLOCK_BYTES, Content, Place
 from flitstack.emulator.files.spool import base64_pieces
 from flitstack.emulator.messages import Answer, Refusal, Request
 from flitstack.emulator.paths import Segment
-from flitstack.emulator.resources.file_columns import attach, check_name, column_of, no_file
+from flitstack.emulator.resources.file_columns import attach, check_name, column_of, guard_change, no_file
 from flitstack.emulator.resources.parameters import body_of, guid, missing, row
 from flitstack.emulator.resources.row_answers import context
 from flitstack.emulator.rows.attachments import BODIES, check_extension, file_settings
+from flitstack.emulator.rows.guards import guard_read
 from flitstack.emulator.rows.references import Target
 from flitstack.emulator.rows.write import create_rows, update_row
 from flitstack.emulator.values import guid_blob, guid_text
-from flitstack.emulator.work import Values, Work
+from flitstack.emulator.work import Change, Values, Work
 
 Body = Mapping[str, object]
 _CRM = "Microsoft.Dynamics.CRM."
@@ -42,6 +43,7 @@ def _begin_file(work: Work, request: Request, segment: Segment) -> Answer:
     name = str(body.get("FileName") or "")
     check_name(work, column, name)
     place = Place(target.model.name, target.id, column.name)
+    guard_change(Change(work, target.model, target.id, {}, work.read(target.model, target.id)))
     token = contents.begin(work, kind_of(work.store, target.model, column), place, name, mime_type(name))
     return _answer(request, segment, {"FileContinuationToken": guid_text(token)})
 
@@ -120,6 +122,7 @@ def _put_in_order(work: Work, session: Content, body: Body) -> int:
 
 def _begin_file_download(work: Work, request: Request, segment: Segment) -> Answer:
     target, column = _column(work, body_of(request))
+    _guard_read(work, target)
     content = current(work.store, column, work.read(target.model, target.id))
     if content is None and column.type == "File":
         raise no_file(column, target.id)
@@ -142,6 +145,7 @@ def _begin_file_download(work: Work, request: Request, segment: Segment) -> Answ
 def _begin_held_download(work: Work, request: Request, segment: Segment) -> Answer:
     table, _ = _HOLDERS[_holder(segment)]
     target = row(work, body_of(request), "Target")
+    _guard_read(work, target)
     stored = work.read(target.model, target.id)
     text = stored.get(BODIES.get(target.model.name, ""))
     if target.model.name != table or not isinstance(text, str):
@@ -167,6 +171,7 @@ def _download_block(work: Work, request: Request, segment: Segment) -> Answer:
         content = contents.find(work.store, id_) if id_ is not None else None
         if content is None or not content.is_whole:
             raise contents.over("download")
+        _guard_read(work, Target(work.store.schema.tables[content.place.table], content.place.row or b""))
         data = b"".join(contents.read(work.store, content.id, start, start + length))
     return _answer(request, segment, {"Data": base64.b64encode(data).decode()})
 
@@ -180,6 +185,7 @@ def _held_bytes(work: Work, token: list[str], start: int, end: int) -> bytes:
         stored = work.find(work.store.schema.tables[table], id_)
     if stored is None or repr(stored.get("versionnumber")) != version:
         raise contents.over("download")
+    _guard_read(work, Target(work.store.schema.tables[table], id_ or b""))
     text = str(stored[BODIES[table]])
     first = start // 3
     return base64.b64decode(text[first * 4 : -(-end // 3) * 4])[start - first * 3 : end - first * 3]
@@ -193,6 +199,12 @@ def _delete_file(work: Work, request: Request, segment: Segment) -> Answer:
     model = work.store.schema.tables[content.place.table]
     update_row(work, model, content.place.row, {content.place.column: None})
     return no_content()
+
+
+def _guard_read(work: Work, target: Target) -> None:
+    """Read on the row whose file is asked for."""
+    if work.rights is not None:
+        guard_read(work, work.rights, target.model, target.id)
 
 
 def _column(work: Work, body: Body) -> tuple[Target, Column]:

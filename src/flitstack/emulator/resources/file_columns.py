@@ -34,6 +34,7 @@ from flitstack.emulator.messages import Answer, Refusal, Request
 from flitstack.emulator.resources.row_answers import context
 from flitstack.emulator.resources.single import check_match
 from flitstack.emulator.rows.attachments import check_extension, file_settings
+from flitstack.emulator.rows.guards import guard_update
 from flitstack.emulator.rows.payload import read_object
 from flitstack.emulator.rows.write import location, update_row, write_change
 from flitstack.emulator.schema import EntityModel
@@ -74,6 +75,12 @@ def attach(
     write_change(change)
 
 
+def guard_change(change: Change) -> None:
+    """Write on the row whose file changes."""
+    if change.work.rights is not None:
+        guard_update(change.work.rights, change)
+
+
 def check_name(work: Work, column: Column, name: str) -> None:
     """Refusal for a file name that is missing or whose extension is blocked. Images have a list of their own."""
     if not name:
@@ -95,6 +102,7 @@ def _upload(work: Work, request: Request, place: Place, model: EntityModel, colu
     if not is_chunked:
         check_size(column, _length(source))
     assert place.row is not None
+    guard_change(Change(work, model, place.row, {}, work.read(model, place.row)))
     content = contents.begin(work, kind_of(work.store, model, column), place, name, mime_type(name))
     if not is_chunked:
         attach(work, model, place.row, column, content, contents.fill(work.store, content, source), name)
