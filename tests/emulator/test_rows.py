@@ -157,8 +157,8 @@ def test_money_without_currency_takes_the_base_currency(driver: Driver) -> None:
 def test_what_the_emulator_does_not_know_is_refused_by_name(driver: Driver) -> None:
     with pytest.raises(Refusal, match=r"501 .*flitstack emulator: the operation .*ApplyRoutingRule is not implemented"):
         driver.send("POST", f"leads({driver.create('leads', subject='s')})/Microsoft.Dynamics.CRM.ApplyRoutingRule", {})
-    with pytest.raises(Refusal, match=r"501 .*fetchXml"):
-        driver.send("GET", "accounts", query={"fetchXml": "<fetch/>"})
+    with pytest.raises(Refusal, match=r"501 .*savedQuery"):
+        driver.send("GET", "accounts", query={"savedQuery": "00000000-0000-0000-0000-000000000000"})
 
 
 def test_a_unit_group_comes_with_its_base_unit(driver: Driver) -> None:

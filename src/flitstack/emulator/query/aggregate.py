@@ -59,7 +59,7 @@ def aggregated_page(
     where = " WHERE " + " AND ".join(f"({c.sql})" for c in conditions) if conditions else ""
     parameters = [value for condition in conditions for value in condition.parameters]
     source = scope.source()
-    _check_limit(work, f"SELECT 1 FROM {source}{where}", parameters)
+    check_limit(work, f"SELECT 1 FROM {source}{where}", parameters)
     by = f" GROUP BY {', '.join(comparable(reference) for _, reference in groups)}" if groups else ""
     sql = f"SELECT * FROM (SELECT {', '.join(columns)} FROM {source}{where}{by})"
     number = 1
@@ -119,23 +119,27 @@ def _select_list(
 def _aggregate(scope: Scope, aggregate: Aggregate) -> tuple[str, Column]:
     if aggregate.path is None:
         return "count(*)", _COUNT
-    reference = scope.reference(aggregate.path)
+    return measure(aggregate.method, scope.reference(aggregate.path))
+
+
+def measure(method: str, reference: Reference) -> tuple[str, Column]:
+    """SQL of sum, average, min, max or countdistinct over a column, and the column it shows like; 400 for its type."""
     column, sql = reference.column, reference.sql
-    if aggregate.method == "countdistinct":
+    if method == "countdistinct":
         return f"count(DISTINCT {comparable(reference)})", _COUNT
-    known = _NUMBERS | {"DateTime"} if aggregate.method in {"min", "max"} else _NUMBERS
+    known = _NUMBERS | {"DateTime"} if method in {"min", "max"} else _NUMBERS
     if column.type not in known:
         raise Refusal(
             400,
             "0x80060888",
-            f"The method '{aggregate.method}' does not support '{column.name}' of type '{column.type}'.",
+            f"The method '{method}' does not support '{column.name}' of type '{column.type}'.",
         )
-    if aggregate.method in {"min", "max"}:
-        return f"{aggregate.method}({sql})", column
+    if method in {"min", "max"}:
+        return f"{method}({sql})", column
     if column.type in _WHOLE:
-        return f"coalesce(sum({sql}), 0)" if aggregate.method == "sum" else f"sum({sql}) / count({sql})", column
+        return f"coalesce(sum({sql}), 0)" if method == "sum" else f"sum({sql}) / count({sql})", column
     # Ten decimals, the most a column has: a sum of binary fractions must not show its rounding errors.
-    return f"round(coalesce(sum({sql}), 0), 10)" if aggregate.method == "sum" else f"round(avg({sql}), 10)", column
+    return f"round(coalesce(sum({sql}), 0), 10)" if method == "sum" else f"round(avg({sql}), 10)", column
 
 
 def _keys(apply: Apply, order: Sequence[Order]) -> list[SortKey]:
@@ -151,9 +155,10 @@ def _keys(apply: Apply, order: Sequence[Order]) -> list[SortKey]:
     return list(keys.values())
 
 
-def _check_limit(work: Work, sql: str, parameters: Sequence[Parameter]) -> None:
-    counted = f"SELECT count(*) FROM ({sql} LIMIT {RECORD_LIMIT + 1})"
-    if work.store.connection.execute(counted, parameters).fetchone()[0] > RECORD_LIMIT:
+def check_limit(work: Work, sql: str, parameters: Sequence[Parameter], limit: int = RECORD_LIMIT) -> None:
+    """400 when a query is to aggregate more rows than the limit."""
+    counted = f"SELECT count(*) FROM ({sql} LIMIT {limit + 1})"
+    if work.store.connection.execute(counted, parameters).fetchone()[0] > limit:
         raise Refusal(400, "0x8004E023", "AggregateQueryRecordLimit exceeded. Cannot perform this operation.")
 
 

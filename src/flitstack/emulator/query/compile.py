@@ -13,6 +13,7 @@ from flitstack.emulator.query.terms import (
     OPERATORS,
     TEXTS,
     Fragment,
+    Reference,
     Scope,
     comparable,
     compare_literal,
@@ -71,7 +72,7 @@ def _compare(scope: Scope, op: str, left: Node, right: Node) -> Fragment:
 
 def _compare_columns(scope: Scope, op: str, left: Path, right: Path) -> Fragment:
     first, second = scope.reference(left), scope.reference(right)
-    if _family(first.column.type) != _family(second.column.type):
+    if family(first.column.type) != family(second.column.type):
         raise Refusal(
             400,
             "0x80060888",
@@ -80,7 +81,7 @@ def _compare_columns(scope: Scope, op: str, left: Path, right: Path) -> Fragment
     return Fragment(f"{comparable(first)} {OPERATORS[op]} {comparable(second)}")
 
 
-def _family(kind: str) -> str:
+def family(kind: str) -> str:
     """Columns compare with columns of their own family: "the column types must match"."""
     if kind in TEXTS or kind == "MultiSelectPicklist":
         return "text"
@@ -97,7 +98,12 @@ def _text_function(scope: Scope, name: str, arguments: tuple[Node, ...]) -> Frag
     reference, literal = scope.reference(arguments[0]), arguments[1]
     if reference.column.type not in TEXTS or literal.kind != "text":
         raise Refusal(400, "0x80060888", f"'{name}' takes a text column and a text.")
-    wanted = fold(str(literal.value)) or ""
+    return text_match(reference, name, str(literal.value))
+
+
+def text_match(reference: Reference, name: str, text: str) -> Fragment:
+    """`contains`, `startswith` or `endswith` on a text column; `%`, `_` and `[]` in the text are wildcards."""
+    wanted = fold(text) or ""
     column = comparable(reference)
     if _WILDCARDS.search(wanted):
         before, after = name != "startswith", name != "endswith"

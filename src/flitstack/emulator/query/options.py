@@ -10,7 +10,9 @@ from flitstack.emulator.query.syntax import Node, Path, parse_filter, syntax_err
 MAX_EXPANDS = 15
 MAX_TOP = 5000
 _KNOWN = frozenset({"$select", "$filter", "$orderby", "$top", "$count", "$expand", "$skiptoken"})
-_UNSUPPORTED = frozenset({"$apply", "$deltatoken", "$search", "$compute", "fetchXml", "sql", "savedQuery", "userQuery"})
+_UNSUPPORTED = frozenset(
+    {"$apply", "$deltatoken", "$search", "$compute", "fetchXml", "fetchxml", "sql", "savedQuery", "userQuery"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from flitstack.emulator.query.expands import check_expands, is_nested, rest_of
 from flitstack.emulator.query.options import Expand, Options
 from flitstack.emulator.query.pages import SortKey, after, read_cookie, write_cookie
 from flitstack.emulator.query.render import Annotations, Projection, Row, blob, project, render_rows
-from flitstack.emulator.query.terms import Fragment, Parameter, Reference, Scope, comparable
-from flitstack.emulator.schema import UNBOUND_LOOKUPS, CollectionNav, EntityModel
+from flitstack.emulator.query.sort_terms import sort_term
+from flitstack.emulator.query.terms import Fragment, Parameter, Scope
+from flitstack.emulator.schema import CollectionNav, EntityModel
 from flitstack.emulator.values import guid_text
 from flitstack.emulator.work import Work
 
@@ -192,29 +193,8 @@ class Reader:
 
 def sort_keys(scope: Scope, options: Options) -> list[SortKey]:
     """`$orderby`, then the id, so that the order is total."""
-    keys = [SortKey(_sorted_by(scope, scope.reference(o.path)), o.is_descending) for o in options.order]
+    keys = [SortKey(sort_term(scope.store, scope.reference(o.path)), o.is_descending) for o in options.order]
     return [*keys, SortKey(f"t.{quoted(scope.model.table.id_column)}")]
-
-
-def _sorted_by(scope: Scope, reference: Reference) -> str:
-    """Lookups sort by the primary name of the row they hold; Microsoft Learn, "Order rows using OData"."""
-    column, tables = reference.column, scope.store.schema.tables
-    if column.type not in UNBOUND_LOOKUPS:
-        return comparable(reference)
-    names: list[str] = []
-    alias = reference.sql.partition(".")[0]
-    for name in column.targets:
-        target = tables.get(name)
-        if target is None or not target.table.name_column or target.table.name_column not in target.stored:
-            continue
-        if name != "activitypointer" and len(column.targets) > 1 and not scope.store.exists(name):
-            continue  # no rows yet, so no row can be of this table
-        kind = f" AND {alias}.{quoted(type_column(column.name))} = '{name}'" if is_polymorphic(column) else ""
-        names.append(
-            f"(SELECT fold(o.{quoted(target.table.name_column)}) FROM {scope.store.ensure(target)} o "
-            f"WHERE o.{quoted(target.table.id_column)} = {reference.sql}{kind})"
-        )
-    return "NULL" if not names else names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
 
 
 def _with_parent(options: Options, nav: CollectionNav) -> Options:

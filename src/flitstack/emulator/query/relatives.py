@@ -100,7 +100,7 @@ def _or_equal(reference: Reference, others: Fragment) -> Fragment:
 
 
 def _below(scope: Scope, reference: Reference, values: Values, name: str) -> Fragment:
-    table, id_column, parent = _hierarchy(scope, reference, name)
+    table, id_column, parent = hierarchy(scope, reference, name)
     # UNION, not UNION ALL: rows that point to each other in a circle end the recursion.
     recursion = (
         f"WITH RECURSIVE line(id) AS (SELECT {id_column} FROM {table} WHERE {parent} = ? "
@@ -110,7 +110,7 @@ def _below(scope: Scope, reference: Reference, values: Values, name: str) -> Fra
 
 
 def _ancestors(scope: Scope, reference: Reference, values: Values, name: str) -> Fragment:
-    table, id_column, parent = _hierarchy(scope, reference, name)
+    table, id_column, parent = hierarchy(scope, reference, name)
     recursion = (
         f"WITH RECURSIVE line(id) AS (SELECT {parent} FROM {table} WHERE {id_column} = ? "
         f"UNION SELECT c.{parent} FROM {table} c JOIN line ON c.{id_column} = line.id) "
@@ -125,7 +125,7 @@ def _named_row(reference: Reference, values: Values, name: str) -> Parameter:
     return to_parameter(reference.column, values[0])
 
 
-def _hierarchy(scope: Scope, reference: Reference, name: str) -> tuple[str, str, str]:
+def hierarchy(scope: Scope, reference: Reference, name: str) -> tuple[str, str, str]:
     """SQL names of the table whose rows the column holds, of its id and of its parent."""
     tables = scope.store.schema.tables
     column = reference.column

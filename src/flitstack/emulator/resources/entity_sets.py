@@ -9,6 +9,7 @@ from flitstack.emulator.query.apply import parse_apply
 from flitstack.emulator.query.options import Options, parse_options
 from flitstack.emulator.query.render import Annotations
 from flitstack.emulator.query.terms import Fragment
+from flitstack.emulator.resources import fetched
 from flitstack.emulator.resources.row_answers import created_at, page_answer, reader, row_answer
 from flitstack.emulator.resources.tracked import is_tracked, tracked_count, tracked_page
 from flitstack.emulator.rows.payload import read_object
@@ -41,6 +42,11 @@ def page(work: Work, request: Request, model: EntityModel, restrict: Fragment | 
         if restrict is not None:
             raise not_implemented("change tracking of a collection below a row")
         return tracked_page(work, request, model, _page_size(work, request, Options())[0])
+    fetch = fetched.text_of(request)
+    if fetch is not None:
+        if restrict is not None:
+            raise not_implemented("fetchXml on a collection below a row")
+        return fetched.fetched_page(work, request, model, fetch)
     if "$apply" in request.query:
         return _aggregated(work, request, model, restrict)
     options = parse_options(request.query)

@@ -1,5 +1,8 @@
 """Answers about rows: one row, a page of rows, where a new one is."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from flitstack.emulator.answers import created, json_answer
 from flitstack.emulator.messages import Answer, Request
 from flitstack.emulator.query.expands import described_expands
@@ -63,7 +66,18 @@ def row_answer(
 
 def page_answer(request: Request, model: EntityModel, options: Options, page: Page, next_url: str | None) -> Answer:
     """A collection."""
-    body: dict[str, object] = {"@odata.context": context(request, described(model, options))}
+    return collection_answer(request, described(model, options), page, next_url)
+
+
+def collection_answer(
+    request: Request,
+    suffix: str,
+    page: Page,
+    next_url: str | None = None,
+    notes: Mapping[str, object] = MappingProxyType({}),
+) -> Answer:
+    """A collection whose context ends with `suffix`; `notes` are further annotations of the whole."""
+    body: dict[str, object] = {"@odata.context": context(request, suffix)}
     if page.count is not None:
         body["@odata.count"] = page.count
     annotations = Annotations.of(request)
@@ -71,6 +85,7 @@ def page_answer(request: Request, model: EntityModel, options: Options, page: Pa
         body[f"@{_COUNT}"] = page.count if page.count is not None else -1
     if annotations.wants(f"{_COUNT}limitexceeded"):
         body[f"@{_COUNT}limitexceeded"] = page.exceeds
+    body.update(notes)
     body["value"] = page.rows
     if next_url is not None:
         body["@odata.nextLink"] = next_url
