@@ -337,6 +337,23 @@ def test_a_table_goes_with_its_rows_notes_and_relationships(wire: Wire) -> None:
     assert make_table(wire).status == 204
 
 
+def test_connections_lead_to_a_table_that_takes_them_and_go_with_it(wire: Wire) -> None:
+    managed = {"Value": True, "CanBeChanged": True, "ManagedPropertyLogicalName": "canmodifyconnectionsettings"}
+    made = make_table(wire, IsConnectionsEnabled=managed)
+    told = wire.get("EntityDefinitions(LogicalName='new_thing')?$select=IsConnectionsEnabled")
+    assert told["IsConnectionsEnabled"]["Value"]
+    thing, person = (
+        wire.post(*row).entity for row in (("new_things", {"new_name": "t"}), ("contacts", {"lastname": "p"}))
+    )
+    ends = {"record1id_new_thing@odata.bind": f"/{thing}", "record2id_contact@odata.bind": f"/{person}"}
+    connection = wire.post("connections", ends)
+    assert connection.status == 204, connection.body
+    assert wire.send("DELETE", made.entity).status == 204
+    assert wire.send("GET", connection.entity).status == 404
+    make_table(wire)
+    assert wire.post("connections", {**ends, "record1id_new_thing@odata.bind": "/new_things(x)"}).status == 400
+
+
 def test_a_table_that_others_point_to_stays(wire: Wire) -> None:
     make_table(wire)
     made = wire.post("RelationshipDefinitions", one_to_many("contact", "new_thing", "new_ThingId"))

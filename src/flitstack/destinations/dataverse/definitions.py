@@ -48,9 +48,17 @@ def table_body(operation: Operation, language: int) -> Body:
         "OwnershipType": operation.get("ownership", "UserOwned"),
         "HasNotes": bool(operation.get("has_notes", False)),
         "HasActivities": bool(operation.get("has_activities", False)),
+        **_connections(operation),
         "IsActivity": False,
         "Attributes": [primary_column],
     }
+
+
+def _connections(operation: Operation) -> Body:
+    """Told only where it is wanted: the platform's own default is that a table has none."""
+    name = "canmodifyconnectionsettings"
+    managed = {"Value": True, "CanBeChanged": True, "ManagedPropertyLogicalName": name}
+    return {"IsConnectionsEnabled": managed} if operation.get("has_connections") else {}
 
 
 def column_body(operation: Operation, language: int) -> Body:

@@ -1,4 +1,4 @@
-"""Notes and activities of custom tables: the lookups of standard tables that learn a new target."""
+"""Notes, activities and connections of custom tables: the lookups of standard tables that learn a new target."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ from flitstack.catalogue.types import OneToMany, Table
 from flitstack.emulator.metadata.live import Live
 
 _CASCADE = dict.fromkeys(("assign", "delete", "reparent", "share", "unshare"), "Cascade")
-_LOOKUPS = ("objectid", "regardingobjectid")
+_LOOKUPS = ("objectid", "regardingobjectid", "record1id", "record2id")
 
 
 def attach_notes(live: Live, table: Table) -> None:
@@ -27,6 +27,14 @@ def attach_activities(live: Live, table: Table) -> None:
         _attach(
             live, table, name, "regardingobjectid", f"regardingobjectid_{table.name}{navigation}", relationship, cascade
         )
+
+
+def attach_connections(live: Live, table: Table) -> None:
+    """Both ends of connections take rows of the table."""
+    for number in (1, 2):
+        lookup = f"record{number}id"
+        relationship = f"{table.name}_connections{number}"
+        _attach(live, table, "connection", lookup, f"{lookup}_{table.name}", relationship, {"delete": "Cascade"})
 
 
 def detach(live: Live, name: str) -> None:

@@ -39,7 +39,7 @@ _KINDS: dict[str, Kind] = {
     **_all(
         "DisplayName DisplayCollectionName Description OptionSet GlobalOptionSet CascadeConfiguration Lookup TrueOption "
         "FalseOption AssociatedMenuConfiguration Entity1AssociatedMenuConfiguration Entity2AssociatedMenuConfiguration "
-        "UserLocalizedLabel",
+        "UserLocalizedLabel IsConnectionsEnabled",
         _OBJECT,
     ),
     **_all("RequiredLevel FormatName DateTimeBehavior", _MANAGED),

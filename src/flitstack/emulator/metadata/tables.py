@@ -9,7 +9,7 @@ from flitstack.catalogue.types import Column, OneToMany, Option, State, Table
 from flitstack.emulator.core import EntityModel
 from flitstack.emulator.ddl import quoted, type_column
 from flitstack.emulator.messages import Refusal, not_implemented
-from flitstack.emulator.metadata.attachables import attach_activities, attach_notes, detach
+from flitstack.emulator.metadata.attachables import attach_activities, attach_connections, attach_notes, detach
 from flitstack.emulator.metadata.bodies import Body, kind_of, texts_of, wrong
 from flitstack.emulator.metadata.column_parse import read_column
 from flitstack.emulator.metadata.columns import changed_texts, create_column, fit_option_set, in_use
@@ -63,6 +63,8 @@ def create_table(live: Live, body: Body) -> str:
         attach_notes(live, table)
     if table.has_activities:
         attach_activities(live, table)
+    if table.has_connections:
+        attach_connections(live, table)
     return name
 
 
@@ -101,7 +103,7 @@ def _table(live: Live, body: Body, schema_name: str, ownership: str, name_column
         is_activity_party=False,
         has_notes=bool(body.get("HasNotes")),
         has_activities=bool(body.get("HasActivities")),
-        has_connections=False,
+        has_connections=_is_set(body.get("IsConnectionsEnabled")),
         is_customizable=True,
         change_tracking=bool(body.get("ChangeTrackingEnabled")),
         duplicate_detection=False,
@@ -112,6 +114,11 @@ def _table(live: Live, body: Body, schema_name: str, ownership: str, name_column
         collection_schema_name=plural_of(schema_name),
         source="custom",
     )
+
+
+def _is_set(managed: object) -> bool:
+    """Whether a managed property is there and true."""
+    return isinstance(managed, dict) and bool(managed.get("Value"))
 
 
 def _system_columns(live: Live, schema_name: str, label: str, ownership: str, name_column: Column) -> dict[str, Column]:
@@ -169,12 +176,14 @@ def change_table(live: Live, model: EntityModel, body: Body, *, merges: bool) ->
     changed_texts(live, extra, "descriptions", body.get("Description"), merges=merges)
     has_notes = table.has_notes or bool(body.get("HasNotes"))
     has_activities = table.has_activities or bool(body.get("HasActivities"))
+    has_connections = table.has_connections or _is_set(body.get("IsConnectionsEnabled"))
     changed = replace(
         table,
         label=base_text(labels, live.language, table.label),
         label_plural=base_text(plurals, live.language, table.label_plural),
         has_notes=has_notes,
         has_activities=has_activities,
+        has_connections=has_connections,
         change_tracking=table.change_tracking or bool(body.get("ChangeTrackingEnabled")),
     )
     live.environment.define_table(changed, extra)
@@ -182,6 +191,8 @@ def change_table(live: Live, model: EntityModel, body: Body, *, merges: bool) ->
         attach_notes(live, changed)
     if has_activities and not table.has_activities:
         attach_activities(live, changed)
+    if has_connections and not table.has_connections:
+        attach_connections(live, changed)
 
 
 def drop_table(live: Live, model: EntityModel) -> None:
@@ -204,17 +215,17 @@ def drop_table(live: Live, model: EntityModel) -> None:
 
 
 def _forget_rows(live: Live, name: str) -> None:
-    """Notes of the table's rows go, activities stay without what they are about."""
+    """Notes and connections of the table's rows go, activities stay without what they are about."""
     connection = live.environment.connection
     made = {table for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     for table, model in live.environment.tables.items():
         if table not in made:
             continue
-        for column in ("objectid", "regardingobjectid"):
+        for column in ("objectid", "regardingobjectid", "record1id", "record2id"):
             if column in model.stored and name in model.columns[column].targets:
                 kind = quoted(type_column(column))
-                if table == "annotation":
-                    connection.execute(f"DELETE FROM annotation WHERE {kind} = ?", (name,))
+                if table in {"annotation", "connection"}:
+                    connection.execute(f"DELETE FROM {quoted(table)} WHERE {kind} = ?", (name,))
                 else:
                     sql = f"UPDATE {quoted(table)} SET {quoted(column)} = NULL, {kind} = NULL WHERE {kind} = ?"
                     connection.execute(sql, (name,))
