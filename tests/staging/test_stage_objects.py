@@ -1,6 +1,7 @@
 """What belongs to which object and field, workbooks, JSON, files that travel with records, what is never read."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
-from staging.export_case import CONTACT_FIELDS, Export, object_of_fields, pack_of
+from staging.export_case import CONTACT_FIELDS, CONTACTS, Export, object_of_fields, pack_of
 
 from flitstack.documents import load_json
 from flitstack.errors import UsageError
-from flitstack.packs.types import Field
+from flitstack.packs.types import Field, SourceObject
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.stage import StageOptions
 from flitstack.staging.trees import flatten, parsed
@@ -365,3 +366,65 @@ def test_a_failure_leaves_the_snapshot_before(export: Export) -> None:
         export.staged()
     assert before.column("Id") == ["1"]
     assert [path.name for path in export.folder.iterdir() if path.name.startswith(".staging")] == []
+
+
+# Keys of several fields, lists inside records, XML, what is not portable
+
+
+def test_several_fields_may_make_the_key(export: Export) -> None:
+    link = SourceObject("Link", ("links.csv",), "Person", {n: Field(n) for n in ("Person", "Firm")}, also_key=("Firm",))
+    export.pack = pack_of(link)
+    staged = export.write("links.csv", "Firm,Person\nK1,P1\nK2,P1\n,P2\n").staged()
+    assert [row[0] for row in staged.rows("_id", "Link")] == ["P1-K1", "P1-K2", "3"]
+
+
+STAGE_FIELDS = {"Pipe": Field("Pipe", headers=("name",)), "Stage": Field("Stage", headers=("stages.name",))}
+STAGES = SourceObject("Stage", ("pipelines.*",), "Pipe", STAGE_FIELDS, also_key=("Stage",), each="stages")
+
+
+@pytest.mark.parametrize("around", ["{}", '{{"pipelines": {}}}'])
+def test_a_list_inside_a_record_gives_a_record_each(export: Export, around: str) -> None:
+    export.pack = pack_of(STAGES)
+    pipes = '[{"name": "A", "stages": [{"name": "New", "share": 5}, {"name": "Won"}]}, {"name": "B", "stages": []}]'
+    staged = export.write("pipelines.json", around.format(pipes)).staged()
+    assert [row["Pipe"] for row in staged.records("Stage")] == ["A", "A", "B"]
+    assert staged.column("Stage", "Stage") == ["New", "Won", None]
+    assert staged.column("stages.share", "Stage") == ["5", None, None]
+
+
+ANSWER = object_of_fields("Answer", ["*.anx"], Field("title"), Field("Answer.name"), key="Answer.name")
+
+
+def test_xml_is_read_like_json(export: Export) -> None:
+    export.pack = pack_of(replace(ANSWER, each="Answer"))
+    answers = """<?xml version="1.0" encoding="UTF-8"?><AnswerSet title="M1">
+      <Answer name="Client"><TextValue>Ana &amp; Bo</TextValue></Answer>
+      <Answer name="Children"><RptValue><TextValue>A</TextValue><TextValue>B</TextValue></RptValue></Answer>
+      <Answer name="Guardian"><TextValue unans="true"></TextValue></Answer></AnswerSet>"""
+    staged = export.write("hotdocs/M1.anx", answers).staged()
+    assert staged.file("hotdocs/M1.anx").format == "xml"
+    assert staged.records("Answer")[0]["Answer.TextValue"] == "Ana & Bo"
+    assert staged.column("Answer.RptValue.TextValue", "Answer") == [None, '["A", "B"]', None]
+    assert staged.column("Answer.TextValue.unans", "Answer") == [None, None, "true"]
+    assert set(staged.column("title", "Answer")) == {"M1"}
+
+
+@pytest.mark.parametrize(
+    "text", ["<Set><Answer></Set>", '<!DOCTYPE x [<!ENTITY a "b">]><Set><Answer>&a;</Answer></Set>']
+)
+def test_xml_that_is_broken_or_expands_is_held(export: Export, text: str) -> None:
+    export.pack = pack_of(ANSWER)
+    staged = export.write("M1.anx", text).staged()
+    assert staged.document.tables["Answer"].records == 0
+    assert {found["outcome"] for found in staged.findings("bad_row")} == {"held"}
+
+
+def test_files_that_no_other_system_can_use_are_listed_once(export: Export) -> None:
+    playbook = {"not_portable": [{"files": ["clauses/*"], "what": "clauses"}, {"files": ["*.cmp"], "do": "ask"}]}
+    export.pack = replace(CONTACTS, playbook=playbook)
+    export.write("contacts.csv", "Id,Name\n1,Ana\n").write("clauses/a.cmp", b"\0").write("b.CMP", b"\0")
+    found = export.staged().findings("not_portable")
+    assert [(f["file"], f["record"], f["outcome"]) for f in found] == [
+        ("b.CMP", "b.CMP", "listed"), ("clauses/a.cmp", "a.cmp", "listed"),
+    ]  # fmt: skip
+    assert sorted(f["what"] for f in found) == ["clauses", "no other system can read this file"]

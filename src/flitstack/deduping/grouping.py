@@ -25,7 +25,7 @@ def group_records(work: Work) -> None:
     """
     engine = work.engine
     rules = work.rules.identity
-    own_id = f"clean({quoted(work.key_field)})" if work.key_field else "NULL"
+    own_id = " || '-' || ".join(f"clean({quoted(name)})" for name in work.key_fields) or "NULL"
     selected = "".join(f", CAST(({rule.key}) AS VARCHAR) AS k{rank}" for rank, rule in enumerate(rules, start=1))
     engine.run(
         f"CREATE OR REPLACE TEMP TABLE {KEYED} AS SELECT _n, CAST({own_id} AS VARCHAR) AS k0{selected}"

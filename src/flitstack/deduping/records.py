@@ -25,7 +25,7 @@ class Work:
     object: str
     rules: ObjectRules
     columns: tuple[str, ...]
-    key_field: str  # "" when no file has it
+    key_fields: tuple[str, ...]  # () when no file has all of them
     decisions: Mapping[str, Any]
     findings: FindingsWriter
     source: SourceObject
@@ -49,8 +49,9 @@ def open_records(
         f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS SELECT file_row_number AS _n, * EXCLUDE (file_row_number){blanks}"
         f" FROM read_parquet({literal(str(parquet))}, file_row_number = true)"
     )
-    key_field = source.key if source.key.casefold() in present else ""
-    return Work(engine, source.name, rules, columns, key_field, decisions, findings, source)
+    keys = (source.key, *source.also_key)
+    key_fields = keys if all(key.casefold() in present for key in keys) else ()
+    return Work(engine, source.name, rules, columns, key_fields, decisions, findings, source)
 
 
 def finding_select(

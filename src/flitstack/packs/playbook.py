@@ -8,10 +8,10 @@ from flitstack.packs.types import Decision, SourceObject
 
 WORDS = (
     "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
-    "automations", "dedupe", "rehearsal", "derived", "existing", "suppress",
+    "automations", "dedupe", "rehearsal", "derived", "existing", "suppress", "not_portable",
 )  # fmt: skip
 # What a derived field is made of the other records' values; exactly one of these.
-_DERIVED = ("count", "sum", "max", "min", "first", "list")
+_DERIVED = ("count", "sum", "max", "min", "first", "list", "circle")
 _DECISION_WORDS = ("question", "options", "default", "kind", "not_built")
 _KINDS = ("choice", "text", "number", "list", "boolean", "zone", "map")
 
@@ -41,6 +41,10 @@ def review_playbook(playbook: Mapping[str, Any], objects: Mapping[str, SourceObj
             if owner not in objects or column not in objects[owner].fields:
                 what = f"vocabulary {name}: there is no field {field}"
                 page.wrong("pack-link", what, ("vocabularies", name), "write Object.Field of the pack", objects)
+    for number, entry in enumerate(playbook.get("not_portable") or ()):
+        place = ("not_portable", str(number))
+        said = page.mapping(entry, "not_portable", place, ("files", "what", "do"))
+        page.texts(said.get("files", ""), "not_portable: files", place)
     _review_derived(playbook, objects, page)
     _review_routes(playbook, objects, page)
 

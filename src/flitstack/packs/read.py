@@ -18,7 +18,7 @@ FIELD_TYPES = (
     "text", "html", "email", "phone", "url", "number", "money", "date", "datetime", "boolean", "choice", "list", "file",
 )  # fmt: skip
 _PACK_WORDS = ("pack", "title", "format", "api", "objects")
-_OBJECT_WORDS = ("files", "key", "fields", "optional", "label", "owner")
+_OBJECT_WORDS = ("files", "key", "fields", "optional", "label", "owner", "each")
 _FIELD_WORDS = (
     "means", "type", "links", "headers", "pattern", "zone", "separator", "values", "sensitive", "required",
 )  # fmt: skip
@@ -92,15 +92,25 @@ def _object(name: str, entry: Mapping[str, Any], page: Page) -> SourceObject:
         field: _field(field, details, page, (*place, "fields", field))
         for field, details in page.children(entry, "fields", "a field", _FIELD_WORDS, place)
     }
-    key = str(entry.get("key", ""))
-    if key not in fields:
-        page.wrong("pack-key", f"object {name}: key {key!r} is not one of its fields", place, "name a field as key")
+    given = entry.get("key", "")
+    keys = page.texts(given, f"{name}: key", place) if isinstance(given, list) else (str(given),)
+    for key in keys or ("",):
+        if key not in fields:
+            page.wrong("pack-key", f"object {name}: key {key!r} is not one of its fields", place, "name a field as key")
     files = page.texts(entry.get("files", []), f"{name}: files", (*place, "files"))
     owner = str(entry.get("owner", ""))
     if owner and owner not in fields:
         page.wrong("pack-owner", f"object {name}: owner {owner!r} is not one of its fields", place, "name a field")
     return SourceObject(
-        name, files, key, fields, bool(entry.get("optional", False)), str(entry.get("label", name)), owner
+        name=name,
+        files=files,
+        key=keys[0] if keys else "",
+        fields=fields,
+        optional=bool(entry.get("optional", False)),
+        label=str(entry.get("label", name)),
+        also_key=keys[1:],
+        each=str(entry.get("each", "")),
+        owner=owner,
     )
 
 

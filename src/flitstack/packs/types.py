@@ -33,7 +33,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """An object of the source system: which files hold it, its key field, its fields by name, in order."""
+    """An object of the source system: which files hold it, its key field, its fields by name, in order.
+
+    `also_key`: further fields of a key that only several fields make; the record's id is their values joined by `-`.
+    `each`: a list inside a JSON record; every element is a record, what stands around it goes with each.
+    """
 
     name: str
     files: tuple[str, ...]  # glob patterns on the path inside the export, `book.xlsx#Sheet` for a sheet
@@ -41,6 +45,8 @@ class SourceObject:
     fields: dict[str, Field]
     optional: bool = False  # an export without it is complete
     label: str = ""
+    also_key: tuple[str, ...] = ()
+    each: str = ""
     owner: str = ""  # a field that names the owner besides those that mean record.owner (a practitioner's own address)
 
 

@@ -180,7 +180,8 @@ def _keys(engine: Engine, source: SourceObject, table: StagedTable, parquet: Pat
     keys = {}
     for field in table.fields:
         declared = source.fields.get(field.name) if field.known else None
-        function = "clean" if field.name == source.key else KEY_FUNCTIONS.get(declared.type, "") if declared else ""
+        is_key = field.name == source.key and not source.also_key
+        function = "clean" if is_key else KEY_FUNCTIONS.get(declared.type, "") if declared else ""
         # A web address identifies a company; of a person it is a page on a network that millions share.
         is_own = not declared or (
             not declared.links and (declared.type != "url" or declared.means.startswith("company."))

@@ -27,7 +27,7 @@ from flitstack.staging.trees import read_trees
 from flitstack.staging.write import RejectsFile, write_records
 
 DELIMITED = frozenset((".csv", ".tsv", ".txt", ".tab"))
-TREES = frozenset((".json", ".jsonl", ".ndjson"))
+TREES = frozenset((".json", ".jsonl", ".ndjson", ".xml"))
 TABLES = DELIMITED | TREES | SUFFIXES
 SAMPLE_RECORDS = 200
 
@@ -112,8 +112,10 @@ def read_file(intake: Intake, inside: PurePosixPath, *, among_tables: bool) -> I
         yield _unread(intake, inside, "not_text", f"named {inside.name}, but holds binary data")
     elif suffix in TREES or (suffix not in DELIMITED and _begins_as_tree(path)):
         encoding = find_encoding(path)
-        for name, source in read_trees(path, encoding):
-            part = Part(str(inside), name, "json", encoding)
+        is_xml = sample_text(path, encoding).lstrip().startswith("<")
+        expected, _ = object_of(str(inside), [], intake.pack)
+        for name, source in read_trees(path, encoding, expected.each if expected else ""):
+            part = Part(str(inside), name, "xml" if is_xml else "json", encoding)
             yield _staged(intake, source, part)
     else:
         yield _delimited(intake, path, inside)
@@ -125,7 +127,7 @@ def _unread(intake: Intake, inside: PurePosixPath, code: str, text: str) -> Part
 
 
 def _begins_as_tree(path: Path) -> bool:
-    return sample_text(path, find_encoding(path)).lstrip()[:1] in {"{", "["}
+    return sample_text(path, find_encoding(path)).lstrip()[:1] in {"{", "[", "<"}
 
 
 def _workbook(intake: Intake, path: Path, inside: PurePosixPath) -> Iterator[Part]:

@@ -67,7 +67,7 @@ def object_of(path: str, header: Sequence[str], pack: Pack) -> tuple[SourceObjec
 
     Where patterns of several objects fit, the one whose fields the header has most of is taken.
     """
-    named = [source for source in pack.objects.values() if any(_fits(path, pattern) for pattern in source.files)]
+    named = [source for source in pack.objects.values() if any(fits(path, pattern) for pattern in source.files)]
     if named:
         return max(named, key=lambda source: match_columns(header, source).score), "pattern"
     best, share = None, 0.0
@@ -138,7 +138,8 @@ def fits_path(path: str, pack: Pack) -> bool:
     return any(fnmatch(path.lower(), pattern.lower()) for source in pack.objects.values() for pattern in source.files)
 
 
-def _fits(path: str, pattern: str) -> bool:
+def fits(path: str, pattern: str) -> bool:
+    """Whether a pattern names a file, by its path or by its name; of a workbook also its sheets."""
     lowered, wanted = path.lower(), pattern.lower()
     if "#" not in wanted:
         # A pattern for the file fits each sheet of it by the sheet's own name as well: contacts.xlsx, book.xlsx#Contacts.

@@ -15,6 +15,7 @@ from flitstack.staging.document import StagedField, StagedFile, StagedTable, Sta
 from flitstack.staging.engine.engine import Engine, literal, quoted
 from flitstack.staging.engine.findings import FindingsWriter
 from flitstack.staging.parts import TABLES, Intake, Part, read_file
+from flitstack.staging.recognise import fits
 from flitstack.staging.write import RejectsFile
 
 # What a reader noticed about a whole file: outcome, what to do. Unread files of an object are held: nobody knows how
@@ -60,6 +61,7 @@ def stage(
             Problem("export-empty", f"{export} holds no files", do="name the folder the export files lie in")
         )
     findings.add(_link_refused(path) for path in refused)
+    findings.add(_not_portable(pack, files))
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(mkdtemp(prefix=".staging-", dir=folder.parent))
     try:
@@ -143,10 +145,16 @@ def _select(source: SourceObject, part: Part, ordered: Sequence[StagedField]) ->
     for known in ordered:
         column = part.columns.get(known.name)
         values.append(f"{f'c{column.place}' if column else 'NULL::VARCHAR'} AS {quoted(known.name)}")
-    key = part.columns.get(source.key)
-    own_id = f"coalesce(clean(c{key.place}), CAST(_record AS VARCHAR))" if key else "CAST(_record AS VARCHAR)"
+    own_id = f"coalesce({_key_sql(source, part)}, CAST(_record AS VARCHAR))"
     columns = ", ".join([f"{literal(part.path)} AS _file", "_record", "_line", f"{own_id} AS _id", *values])
     return f"SELECT {columns} FROM read_parquet({literal(str(part.parquet))})"
+
+
+def _key_sql(source: SourceObject, part: Part) -> str:
+    """The record's own id; NULL unless every field of the key is there."""
+    parts = [part.columns.get(name) for name in (source.key, *source.also_key)]
+    known = [f"clean(c{column.place})" for column in parts if column is not None]
+    return " || '-' || ".join(known) if len(known) == len(parts) else "NULL"
 
 
 def _findings_of(part: Part) -> list[Finding]:
@@ -167,13 +175,13 @@ def _missing_fields(part: Part, pack: Pack) -> list[Finding]:
     source = pack.objects[part.object]
     unknown = [column.header for column in part.columns.values() if not column.known]
     example = unknown[0] if len(unknown) == 1 else "the column's header"
-    found = []
+    found, keys = [], (source.key, *source.also_key)
     for name, known in source.fields.items():
-        if name in part.columns or name in part.suppressed or not (known.required or name == source.key):
+        if name in part.columns or name in part.suppressed or not (known.required or name in keys):
             continue
         what = "no column is recognised as this field"
         what += f"; not recognised: {', '.join(unknown)}" if unknown else ""
-        what += "; records go by their number" if name == source.key else ""
+        what += "; records go by their number" if name in keys else ""
         do = f"write headers: {{{source.name}: {{{example}: {name}}}}} in flitstack.yaml and stage again"
         found.append(Finding("field_missing", part.object, part.path, "", "listed", field=name, what=what, do=do))
     return found
@@ -191,10 +199,29 @@ def _link_refused(path: PurePosixPath) -> Finding:
     return Finding("link_refused", "", str(path), "", "listed", what=what, do="put the file itself into the export")
 
 
+def _not_portable(pack: Pack, files: Sequence[PurePosixPath]) -> list[Finding]:
+    """Files that no other system can use, as the playbook names them; the first entry that fits a file counts."""
+    found: dict[PurePosixPath, Finding] = {}
+    for entry in pack.playbook.get("not_portable") or ():
+        what = str(entry.get("what", "no other system can read this file"))
+        do = str(entry.get("do", "keep the file where the source system is kept"))
+        for path in files:
+            if path not in found and any(fits(str(path), str(pattern)) for pattern in entry["files"]):
+                found[path] = Finding("not_portable", "", str(path), path.name, "listed", what=what, do=do)
+    return list(found.values())
+
+
 def _fingerprint(hashes: Mapping[str, str], pack: Pack, options: StageOptions) -> str:
     """Changes with any file, with what the pack looks for, and with the read scope."""
     scope = [
-        (source.name, source.files, source.key, [(f.name, f.type, f.headers) for f in source.fields.values()])
+        (
+            source.name,
+            source.files,
+            source.key,
+            source.also_key,
+            source.each,
+            [(f.name, f.type, f.headers) for f in source.fields.values()],
+        )
         for source in pack.objects.values()
     ]
     suppress = sorted((name, sorted(fields)) for name, fields in options.suppress.items())

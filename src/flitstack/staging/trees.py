@@ -1,6 +1,6 @@
-"""Reads JSON: an array, JSON lines, or an object that wraps lists; nested objects become dotted columns.
+"""Reads JSON: an array, JSON lines, or an object that wraps lists; nested objects become dotted columns. XML likewise.
 
-JSON lines are streamed; an array is held in memory as a whole.
+JSON lines are streamed; an array or an XML document is held in memory as a whole.
 """
 
 import json
@@ -9,8 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from flitstack.staging.encodings import UNREADABLE, Lines, read_text
+from flitstack.staging.encodings import UNREADABLE, Lines, read_text, sample_text
 from flitstack.staging.source import Record, Reject, Remarks, unique_names
+from flitstack.staging.xml_trees import parse_xml
 
 Tree = tuple[int | None, str, Any]  # physical line, raw text, value
 _UNREAD = object()
@@ -50,17 +51,25 @@ class TreeSource:
                     yield lines.number, text.rstrip("\r\n"), parsed(text)
 
 
-def read_trees(path: Path, encoding: str) -> Iterator[tuple[str, TreeSource]]:
-    """The lists of a JSON file: (name of the list or "", source).
+def read_trees(path: Path, encoding: str, each: str = "") -> Iterator[tuple[str, TreeSource]]:
+    """The lists of a JSON or XML file: (name of the list or "", source).
 
-    An object with several lists of objects gives one source each, named by its key.
+    An object with several lists of objects gives one source each, named by its key. `each`: a list inside the records,
+    of which every element is a record (`stages` of a pipeline: `name` and `stages.name`).
     """
-    if _is_lines(path, encoding):
+    is_xml = sample_text(path, encoding).lstrip().startswith("<")
+    if not is_xml and _is_lines(path, encoding):
         yield "", TreeSource(path, encoding)
         return
-    data = parsed(read_text(path, encoding))
-    if data is _UNREAD:
+    text = read_text(path, encoding)
+    data = parse_xml(text) if is_xml else parsed(text)
+    if data is _UNREAD or (is_xml and data is None):
         yield "", TreeSource(path, encoding)
+        return
+    if each:
+        is_record = isinstance(data, dict) and each in data
+        records = [data] if is_record else next(iter(_lists_of(data).values()))
+        yield "", TreeSource(path, encoding, _elements(records, each))
         return
     lists = _lists_of(data)
     for name, elements in lists.items():
@@ -144,6 +153,18 @@ def _lists_of(data: Any) -> dict[str, list[Any]]:
         if lists:
             return lists
     return {"": [data]}
+
+
+def _elements(records: list[Any], each: str) -> list[Any]:
+    """A record for every element of the list `each`, what stands around it beside; a record without the list stays."""
+    found: list[Any] = []
+    for record in records:
+        inner = record.get(each) if isinstance(record, dict) else None
+        if isinstance(inner, list) and inner:
+            found += [{**record, each: element} for element in inner]
+        else:
+            found.append(record)
+    return found
 
 
 def _is_list_of_objects(value: Any) -> bool:
