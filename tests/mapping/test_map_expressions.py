@@ -20,7 +20,11 @@ from flitstack.staging.engine.engine import Engine
 
 FIELDS = ("Id", "Name", "Started At", "Ended At", "Seconds", "Mails")
 SCOPE = Scope(
-    FIELDS, {"calls": "task", "hosts": ["a.com", "b.com"], "limit": 5}, "MDY", "UTC", {"Ended At": "Europe/Kyiv"}
+    FIELDS,
+    {"calls": "task", "hosts": ["a.com", "b.com"], "limit": 5, "words": {"a-b": "x", "": "none"}},
+    "MDY",
+    "UTC",
+    {"Ended At": "Europe/Kyiv"},
 )
 
 
@@ -58,6 +62,15 @@ def test_an_expression_reads_nothing_but_the_record(text: str) -> None:
         ("to_date(Name)", "to_date(Name, 'MDY')"),
         ('plus_seconds("Started At", Seconds)', "plus_seconds_at(\"Started At\", Seconds, 'MDY', 'UTC')"),
         ("decision('calls') = 'task' AND Id = 'a'", "Id = 'a'"),
+        ("list_contains(decision('hosts'), 'A.com')", "TRUE"),
+        ("list_contains(decision('hosts'), 'c.com')", "FALSE"),
+        (
+            "mapped('words', Id)",
+            (
+                "CASE WHEN choice_key('a-b') = coalesce(choice_key(Id), '') THEN 'x'"
+                " WHEN coalesce(choice_key(Id), '') = '' THEN 'none' ELSE Id END"
+            ),
+        ),
         ("list_contains(decision('hosts'), Id)", "list_contains(list_value('a.com', 'b.com'), Id)"),
         ("to_number(Seconds) / 60", "to_number(Seconds) / 60"),
     ],

@@ -1,6 +1,7 @@
 """The map that is proposed, and what proposing again leaves alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,19 @@ def test_the_meanings_name_columns_that_exist() -> None:
 @pytest.mark.parametrize("name", pack_names())
 def test_the_map_of_a_packs_example_reads_and_checks(name: str, tmp_path: Path) -> None:
     assert propose_example(load_pack(name), tmp_path) == []
+
+
+def test_what_many_records_share_has_only_the_columns_that_the_pack_says(case: Callable[..., MapCase]) -> None:
+    proposing = Proposing(case)
+    shared = {
+        "table": "contact",
+        "name": "household",
+        "phase": "contacts",
+        "also": True,
+        "distinct": True,
+        "key": "Kind",
+    }
+    routes = [*PLAYBOOK["routes"]["Person"], {**shared, "columns": {"lastname": {"from": "Kind"}}}]
+    proposing.pack = replace(proposing.pack, playbook={**PLAYBOOK, "routes": {"Person": routes}})
+    proposing.run()
+    assert list(proposing.columns(len(routes) - 1)) == ["lastname"]

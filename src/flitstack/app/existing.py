@@ -54,9 +54,14 @@ async def fetch_existing(
 
 def existing_rows(
     engine: Engine, journal: Journal, rules: Rules, files: Mapping[str, Path], folder: Path
-) -> dict[str, dict[str, Path]]:
-    """Table -> match index -> Parquet of ("key", "row"): what the rows are known by, without those this project made."""
-    found: dict[str, dict[str, Path]] = {}
+) -> dict[str, dict[str, Path | tuple[()]]]:
+    """Table -> match index -> Parquet of ("key", "row"): what the rows are known by, without those this project made.
+
+    An index of a table without rows is there all the same, and empty.
+    """
+    found: dict[str, dict[str, Path | tuple[()]]] = {
+        name: dict.fromkeys(indexes, ()) for name, indexes in rules.items()
+    }
     for name, path in files.items():
         source = f"read_parquet({literal(str(path))})"
         columns = tuple(str(row[0]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}") if row[0] != "_row")
@@ -74,5 +79,5 @@ def existing_rows(
                 WHERE ({key}) IS NOT NULL {ours}""",
                 target,
             )
-            found.setdefault(name, {})[index] = target
+            found[name][index] = target
     return found

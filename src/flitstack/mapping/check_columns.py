@@ -17,6 +17,13 @@ CREATABLE = {
     **dict.fromkeys(("Picklist", "MultiSelectPicklist", "Lookup", "Customer"), 0),
 }
 _POINTING = frozenset(("Lookup", "Customer", "Owner"))
+# Lookups of standard tables that take rows of a custom table, where its definition says so.
+_GAINED = {
+    "objectid": "notes",
+    "regardingobjectid": "activities",
+    "record1id": "connections",
+    "record2id": "connections",
+}
 _WORDS = {
     "missing": ("", "hold", "blank", "skip"),
     "too_long": ("", "hold", "truncate_keep_full"),
@@ -76,6 +83,9 @@ def _lookup_problems(spot: Spot, rule: ColumnRule, name: str) -> Iterator[Proble
         what = f"{name} is a {kind}, which points to no row"
         yield spot.problem("column-unsuitable", what, "write from: instead of lookup:")
     targets = column.targets if column else tuple((rule.create or {}).get("targets", ()))
+    gained = _GAINED.get(rule.name) if column else None
+    if gained and targets:
+        targets += tuple(name for name, made in spot.around.made_tables.items() if made.get(gained))
     for one in rule.alternatives:
         yield from alternative_problems(spot.inside("lookup"), name, one, targets if rule.kind == "lookup" else ())
 

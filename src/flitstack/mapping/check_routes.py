@@ -96,7 +96,11 @@ def _forgotten(file: MapFile, fields: Sequence[str], around: Surroundings) -> It
     told = {name.casefold() for route in file.routes for name in (*route_reads(route), *route.unmapped)}
     source = around.pack.objects.get(file.object)
     if source is not None:
-        told |= {source.key.casefold(), *(f.name.casefold() for f in source.fields.values() if f.means == "record.id")}
+        keys = (source.key, *source.also_key)
+        told |= {
+            *(key.casefold() for key in keys),
+            *(f.name.casefold() for f in source.fields.values() if f.means == "record.id"),
+        }
     for field in fields:
         if field.casefold() not in told and file.routes:
             what = f"the map says nothing about {file.object}.{field}"

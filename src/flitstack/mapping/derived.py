@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flitstack.mapping.circles import find_circles
 from flitstack.mapping.expressions import Scope, compile_expression
 from flitstack.packs.types import Pack
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
-# What is made of the other records' values; `count` counts the records.
+# What is made of the other records' values; `count` counts the records. Besides: `circle` (circles.py).
 AGGREGATES = {
     "count": "count(*)",
     "sum": "sum({})",
@@ -46,7 +47,12 @@ def add_derived(
     columns, joins = [], []
     for place, (name, rule) in enumerate(rules.items()):
         columns.append(f"{_default(rule, f'd{place}.value')} AS {quoted(name)}")
-        joins.append(_join(place, rule, object_name, views, scopes))
+        if "circle" in rule:
+            own, their = (compile_expression(str(rule[word]), scopes[object_name]).sql for word in ("own", "their"))
+            found = find_circles(engine, views[object_name], own, their, f"circle {object_name} {name}")
+            joins.append(f' LEFT JOIN {found} d{place} ON d{place}."key" = CAST({own} AS VARCHAR)')
+        else:
+            joins.append(_join(place, rule, object_name, views, scopes))
     path = scratch / f"derived_{object_name}.parquet"
     engine.write_parquet(f"SELECT r.*, {', '.join(columns)} FROM {views[object_name]} r {' '.join(joins)}", path)
     view = f"{views[object_name]}_derived"

@@ -93,7 +93,9 @@ def _draft_route(given: Mapping[str, Any], drafting: Drafting) -> dict[str, Any]
     if route["table"] in custom:
         definition = custom[route["table"]]
         route["create_table"] = {
-            k: definition[k] for k in ("label", "plural", "name_label", "ownership") if k in definition
+            k: definition[k]
+            for k in ("label", "plural", "name_label", "ownership", "notes", "activities", "connections")
+            if k in definition
         }
     order = (
         "table",
@@ -124,6 +126,8 @@ def _add_meanings(name: str, routes: list[dict[str, Any]], drafting: Drafting) -
     source = drafting.pack.objects[name]
     present = {field.name for field in drafting.staged.tables[name].fields}
     for route in routes:
+        if route.get("distinct"):
+            continue  # what many records share is no single record's: it has the columns that the pack gives it
         table = drafting.table(route["table"])
         placed = set(used_fields(route["columns"], tuple(source.fields)))
         for field in source.fields.values():
@@ -142,7 +146,7 @@ def _add_leftovers(name: str, routes: list[dict[str, Any]], drafting: Drafting) 
     staged = drafting.staged.tables[name]
     source = drafting.pack.objects[name]
     fields = [field.name for field in staged.fields]
-    used = {field for route in routes for field in used_fields(route, fields)} | {source.key}
+    used = {field for route in routes for field in used_fields(route, fields)} | {source.key, *source.also_key}
     used |= {str((route.get("vocabulary") or {}).get("field", "")) for route in routes}
     # Parts of another expression's meaning: an id is the source key.
     used |= {f.name for f in source.fields.values() if f.means == "record.id"}

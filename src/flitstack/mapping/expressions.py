@@ -199,6 +199,8 @@ def _completed(node: exp.Expression, scope: Scope) -> exp.Expression:
         return _if_json(given[0], exp.Anonymous(this=function, expressions=[given[0].copy(), path]))
     if name == "decision":
         return _constant(scope.decisions[_decision_name(node)])
+    if name == "list_contains" and len(given) == 2 and _is_call(given[0], "decision"):
+        return _is_among(scope.decisions[_decision_name(given[0])], given[1]) or node
     if name == "mapped" and len(given) == 2:
         return _mapped(scope.decisions[_decision_name(node)], given[1])
     if name == "to_datetime" and len(given) == 1:
@@ -213,15 +215,31 @@ def _completed(node: exp.Expression, scope: Scope) -> exp.Expression:
 
 
 def _mapped(entries: Any, value: exp.Expression) -> exp.Expression:
-    """What a decision of kind map says for a value, compared by choice_key; a value it does not name stays."""
+    """What a decision of kind map says for a value, compared by choice_key; a value it does not name stays.
+
+    An entry for the empty text is what no value means.
+    """
     if not isinstance(entries, Mapping) or not entries:
         return value
-    key = exp.Anonymous(this="choice_key", expressions=[value.copy()])
+    key = _choice_key(value.copy())
+    if "" in entries:
+        key = exp.Anonymous(this="coalesce", expressions=[key, _constant("")])
     branches = [
-        exp.If(this=exp.Anonymous(this="choice_key", expressions=[_constant(str(source))]), true=_constant(wanted))
+        exp.If(this=_choice_key(_constant(str(source))) if source else _constant(""), true=_constant(wanted))
         for source, wanted in entries.items()
     ]
     return exp.Case(this=key, ifs=branches, default=value)
+
+
+def _is_among(values: Any, wanted: exp.Expression) -> exp.Expression | None:
+    """Whether a list that was decided holds a constant: known before any record is read. None: it has to be asked."""
+    if not isinstance(values, list | tuple) or not isinstance(wanted, exp.Literal):
+        return None
+    return exp.Boolean(this=str(wanted.this).casefold() in {str(one).strip().casefold() for one in values})
+
+
+def _choice_key(value: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="choice_key", expressions=[value])
 
 
 def _if_json(text: exp.Expression, value: exp.Expression) -> exp.Expression:

@@ -152,11 +152,14 @@ def order_programs(programs: Sequence[Program]) -> list[Program]:
     edges: dict[str, set[str]] = {}
     for program in programs:
         ways = [*program.unless, *(way for plan in early(program) for way in plan.ways)]
-        targets = {table for way in ways if not way.is_live for table in way.tables}
+        targets = {(table, way.via) for way in ways if not way.is_live for table in way.tables}
         edges[program.name] = {
             other.name
             for other in programs
-            if (other.route.table in targets and not (other is program and program.unless))
+            if (
+                any((other.route.table, via) in targets for via in other.matches)
+                and not (other is program and program.unless)
+            )
             or (_is_beside(program) and other.route.object == program.route.object and other.is_primary)
         }
     try:
@@ -228,7 +231,8 @@ def _route_all(run: _Run) -> dict[str, str]:
 
 
 def _list_unrouted(run: _Run, left: Mapping[str, str]) -> dict[str, int]:
-    """Records that no route takes: held where the map says so, else excluded by rule. Returns the excluded by object."""
+    """Records that no route takes: held where the map says so, merged where another row carries what they say, else
+    excluded by rule. Returns the excluded by object."""
     excluded: dict[str, int] = {}
     for name, file in run.maps.items():
         view = run.records.merged.get(name)
@@ -248,7 +252,7 @@ def _list_unrouted(run: _Run, left: Mapping[str, str]) -> dict[str, int]:
         )
         if outcome == "held":
             run.engine.run(f"INSERT INTO {HELD} SELECT {literal(name)}, _n FROM {view} WHERE {condition}")
-        elif count:
+        elif count and outcome == "excluded":
             excluded[name] = count
     return excluded
 

@@ -34,6 +34,12 @@ class Surroundings:
         routes = [r for name, rs in self.pack.playbook.get("routes", {}).items() if name not in self.maps for r in rs]
         return frozenset(str(route["table"]) for route in routes)
 
+    @cached_property
+    def made_tables(self) -> dict[str, Mapping[str, object]]:
+        """Tables that the map makes -> what it says of them."""
+        routes = [route for file in self.maps.values() for route in file.routes]
+        return {route.table: route.create_table for route in routes if route.create_table is not None}
+
     def table(self, name: str) -> Table | None:
         """Metadata of a table."""
         return describe_table(name, self.live)

@@ -5,7 +5,7 @@ ascending in load order.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flitstack.catalogue.types import Table
@@ -111,11 +111,13 @@ def write_send_table(engine: Engine, group: Group, number: int, folder: Path, co
 
 
 def merge_columns(routes: Sequence[MappedRoute]) -> tuple[MappedColumn, ...]:
-    """The columns of several routes to one table, each once, in the order first met."""
+    """The columns of several routes to one table, each once, in the order first met; a lookup with all its targets."""
     found: dict[str, MappedColumn] = {}
     for route in routes:
         for column in route.columns:
-            found.setdefault(column.name, column)
+            first = found.setdefault(column.name, column)
+            targets = tuple(dict.fromkeys((*first.targets, *column.targets)))
+            found[column.name] = replace(first, targets=targets)
     return tuple(found.values())
 
 

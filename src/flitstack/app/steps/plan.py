@@ -141,7 +141,8 @@ def _tables_named(maps: dict[str, MapFile]) -> set[str]:
     for route in (route for each in maps.values() for route in each.routes):
         named.add(route.table)
         named |= {table for column in route.columns.values() for way in column.alternatives for table in way.tables}
-        named |= {str(party["table"]) for party in route.parties if party.get("table")}
+        for tables in (party.get("table") or () for party in route.parties):
+            named |= {tables} if isinstance(tables, str) else set(tables)
         if route.vocabulary and route.vocabulary.get("table"):
             named.add(str(route.vocabulary["table"]))
     return named
