@@ -14,6 +14,10 @@ EXAMPLES = {
         {"account": 4, "contact": 6, "appointment": 4, "flit_clinicencounter": 2, "flit_clinicprescription": 1},
         {"suppressed": 2, "invalid_npi": 1, "invalid_code": 1, "unsafe_html": 1, "required_missing": 1},
     ),
+    "interactive": (
+        {"account": 9, "lead": 2, "contact": 4, "flit_matter": 3, "flit_asset": 2, "connection": 9, "file": 2},
+        {"circular_parent": 2, "placeholder_created": 1, "deal_on_lead": 1, "not_portable": 2, "kept_as_lookup": 3},
+    ),
     "voopty": (
         {"account": 1, "contact": 8, "appointment": 3, "flit_attendance": 3, "flit_payment": 3, "product": 2},
         {"bad_schedule": 1, "same_person": 1, "unknown_choice": 1, "unresolved_lookup": 1, "duplicate_merged": 1},

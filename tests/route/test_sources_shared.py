@@ -33,9 +33,10 @@ WORDS = {
         "subscription": "opportunity",
         "payment": "flit_payment",
     },
+    "interactive": {"matter": "flit_matter", "asset": "flit_asset"},
 }
 # Codes that tell more than the known truth asks for.
-MORE = {"voopty": {"same_person"}}
+MORE = {"voopty": {"same_person"}, "interactive": {"kept_as_lookup"}}
 
 
 @dataclass(frozen=True)
