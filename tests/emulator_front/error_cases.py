@@ -16,20 +16,17 @@ Provoke = Callable[[Wire], Reply]
 TABLE: list[Any] = []
 
 
-def error(code: str, status: int, reason: str = "") -> Callable[[Provoke], Provoke]:
-    """Put a request into the table; `reason`: why the emulator does not answer so yet."""
+def error(code: str, status: int) -> Callable[[Provoke], Provoke]:
+    """Put a request into the table."""
 
     def put(provoke: Provoke) -> Provoke:
-        marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-        TABLE.append(pytest.param(code, status, provoke, marks=marks, id=f"{code}-{provoke.__name__}"))
+        TABLE.append(pytest.param(code, status, provoke, id=f"{code}-{provoke.__name__}"))
         return provoke
 
     return put
 
 
-def plain(
-    code: str, status: int, method: str, path: str, body: object = None, reason: str = "", **headers: str
-) -> None:
+def plain(code: str, status: int, method: str, path: str, body: object = None, **headers: str) -> None:
     """One request without anything before it. In the name of a header `__` stands for a dot, `_` for a hyphen."""
 
     def provoke(wire: Wire) -> Reply:
@@ -38,7 +35,7 @@ def plain(
         )
 
     provoke.__name__ = f"{method} {path}"[:60]
-    error(code, status, reason)(provoke)
+    error(code, status)(provoke)
 
 
 def make(wire: Wire, entity_set: str, **values: object) -> str:

@@ -1,4 +1,4 @@
-"""Errors of sales, files and definitions, and of what is not there yet."""
+"""Errors of sales, files, definitions, queries and solutions."""
 
 from uuid import uuid4
 
@@ -199,16 +199,11 @@ plain(
 )
 plain("0x80047009", 404, "DELETE", "RelationshipDefinitions(SchemaName='nosuch')")
 plain("0x80040000", 501, "POST", "NoSuchAction", {})
-
-# What others are building: the mark goes when it is there.
-
-FETCH, SOLUTIONS = (f"{what} not there yet" for what in ("FetchXML is", "import of solutions is"))
 plain(
     "0x80041103",
     400,
     "GET",
     "accounts?fetchXml=<fetch><entity name='account'><attribute name='nosuch'/></entity></fetch>",
-    reason=FETCH,
 )
 
 
@@ -220,7 +215,7 @@ def duplicate_found(wire: Wire) -> Reply:
 
 
 plain(
-    "0x80048033",
+    "0x80048060",
     400,
     "POST",
     "ImportSolution",
@@ -230,7 +225,6 @@ plain(
         "OverwriteUnmanagedCustomizations": True,
         "PublishWorkflows": False,
     },
-    reason=SOLUTIONS,
 )
 
 

@@ -41,7 +41,9 @@ def answer(live: Live, request: Request) -> Answer:
     """The whole document."""
     if request.method != "GET":
         raise not_implemented(f"{request.method} $metadata")
-    annotated = request.query.get("annotations", "").lower() == "true"
+    # The client library dynamics-web-api asks by the Prefer header instead.
+    wanted = request.query.get("annotations", "").lower() == "true"
+    annotated = wanted or request.prefers("odata.include-annotations") == "*"
     text = "".join(document(live, is_annotated=annotated))
     return Answer(200, text.encode(), {"Content-Type": "application/xml", "OData-Version": "4.0"})
 

@@ -9,7 +9,7 @@ from flitstack.emulator.query.apply import parse_apply
 from flitstack.emulator.query.options import Options, parse_options
 from flitstack.emulator.query.render import Annotations
 from flitstack.emulator.query.terms import Fragment
-from flitstack.emulator.resources import fetched
+from flitstack.emulator.resources import fetched, selected
 from flitstack.emulator.resources.row_answers import created_at, page_answer, reader, row_answer
 from flitstack.emulator.resources.tracked import is_tracked, tracked_count, tracked_page
 from flitstack.emulator.rows.payload import read_object
@@ -47,6 +47,10 @@ def page(work: Work, request: Request, model: EntityModel, restrict: Fragment | 
         if restrict is not None:
             raise not_implemented("fetchXml on a collection below a row")
         return fetched.fetched_page(work, request, model, fetch)
+    if "sql" in request.query:
+        if restrict is not None:
+            raise not_implemented("sql on a collection below a row")
+        return selected.selected_page(work, request, model, request.query["sql"])
     if "$apply" in request.query:
         return _aggregated(work, request, model, restrict)
     options = parse_options(request.query)

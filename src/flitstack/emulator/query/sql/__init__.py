@@ -1,0 +1,1 @@
+"""T-SQL of the `?sql=` endpoint as a query tree."""
