@@ -156,7 +156,7 @@ def test_fifty_thousand_rows_are_the_limit(driver: Driver) -> None:
     driver.create("tasks", subject="first")
     more = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
-        "INSERT INTO task (activityid, subject, versionnumber) SELECT randomblob(16), 'more', i FROM n"
+        "INSERT INTO task$rows (activityid, subject, versionnumber) SELECT randomblob(16), 'more', i FROM n"
     )
     driver.environment.connection.execute(more.format(49_999))
     assert result(driver, "aggregate($count as n)", "tasks") == [{"n": 50_000}]

@@ -94,7 +94,7 @@ class Side:
         return found
 
     def clear(self) -> None:
-        self.environment.connection.execute("DELETE FROM contact WHERE lastname IS NOT 'kept'")
+        self.environment.connection.execute("DELETE FROM contact$rows WHERE lastname IS NOT 'kept'")
 
 
 def open_side(directory: Path) -> Side:

@@ -136,7 +136,9 @@ def test_the_organization_says_when_a_week_begins(driver: Driver) -> None:
     driver.create("contacts", firstname="Sun", anniversary=str(monday + timedelta(days=6)))
     this_week = "ThisWeek(PropertyName='anniversary')"
     assert len(found(driver, "contacts", this_week, "firstname")) == 1
-    driver.environment.connection.execute("UPDATE organization SET weekstartdaycode = 1")
+    environment = driver.environment
+    rows = environment.ensure_rows(environment.tables["organization"], ["weekstartdaycode"])
+    environment.connection.execute(f"UPDATE {rows} SET weekstartdaycode = 1")
     assert found(driver, "contacts", this_week, "firstname") == {"Mon", "Sun"}
 
 
@@ -151,10 +153,11 @@ def test_hierarchies_are_walked_as_plain_python_walks_them(
         for row in driver.rows("accounts", select="accountid"):
             driver.delete(f"accounts({row['accountid']})")
         ids = [driver.create("accounts", name=str(number)) for number in range(len(parents))]
+        rows = driver.environment.ensure_rows(driver.environment.tables["account"], ["parentaccountid"])
         for number, parent in enumerate(parents):
             if 0 <= parent < len(parents):
                 driver.environment.connection.execute(
-                    "UPDATE account SET parentaccountid = ? WHERE accountid = ?",
+                    f"UPDATE {rows} SET parentaccountid = ? WHERE accountid = ?",
                     (guid_blob(ids[parent]), guid_blob(ids[number])),
                 )
     named = at % len(parents)

@@ -150,6 +150,6 @@ def aggregate_over_too_many_rows(wire: Wire) -> Reply:
     make(wire, "letters", subject="A")
     connection.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50001) "
-        "INSERT INTO letter (activityid, subject) SELECT randomblob(16), 'x' FROM n"
+        "INSERT INTO letter$rows (activityid, subject) SELECT randomblob(16), 'x' FROM n"
     )
     return wire.send("GET", "letters?$apply=aggregate($count as n)")

@@ -33,7 +33,7 @@ def test_throttling(wire: Wire, facet: str, code: str) -> None:
 
 def test_sql_error(wire: Wire, capfd: pytest.CaptureFixture[str]) -> None:
     make(wire, "accounts", name="A")
-    wire.instance.environment.connection.execute("DROP TABLE account")
+    wire.instance.environment.connection.execute("DROP TABLE account$rows")
     reply = wire.send("GET", "accounts")
     assert (reply.status, reply.code) == (500, "0x80044150")
     assert "Traceback" in capfd.readouterr().err

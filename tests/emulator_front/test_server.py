@@ -107,7 +107,7 @@ def test_an_unforeseen_fault_is_a_500_and_a_trace(
     wire: Wire, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     wire.post("accounts", {"name": "A"})
-    wire.instance.environment.connection.execute("DROP TABLE account")
+    wire.instance.environment.connection.execute("DROP TABLE account$rows")
     reply = wire.send("GET", "accounts")
     assert (reply.status, reply.code) == (500, "0x80044150")
     assert "Traceback" in capfd.readouterr().err

@@ -4,7 +4,7 @@ Everything is synchronous; one thread at a time may use an `Environment`.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +74,10 @@ class Environment:
     def application_user(self) -> UUID:
         """The seeded application user (System Administrator)."""
         return APPLICATION_USER
+
+    def ensure_rows(self, model: EntityModel, columns: Collection[str]) -> str:
+        """The SQLite name to write these columns of a table's rows by."""
+        return self._store.ensure_rows(model, columns)
 
     @property
     def tables(self) -> Mapping[str, EntityModel]:

@@ -1,6 +1,10 @@
-"""SQLite statements for a Dataverse table: one column per attribute, the GUID as clustered key."""
+"""SQLite statements for a Dataverse table.
 
-from collections.abc import Iterable, Iterator
+Its rows lie in `{table}$rows`, whose columns are those that some row was given: of the hundreds a table has most are never
+used, and SQLite spends time and bytes on each column of each row. The view `{table}` shows all columns.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
 
 from flitstack.catalogue.types import Column, Key, ManyToMany
 from flitstack.emulator.schema import UNBOUND_LOOKUPS, EntityModel
@@ -68,23 +72,50 @@ def column_parts(column: Column) -> Iterator[str]:
         yield f"{quoted(type_column(column.name))} TEXT"
 
 
-def create_table(model: EntityModel) -> Iterator[str]:
-    """Statements that make the table with its alternate keys."""
-    id_column = model.table.id_column
-    parts = [f"{quoted(id_column)} BLOB PRIMARY KEY NOT NULL"]
+def rows_table(table: str) -> str:
+    """SQLite table of a Dataverse table's rows."""
+    return f"{table}$rows"
+
+
+def columns_of(model: EntityModel) -> dict[str, tuple[str, int | None]]:
+    """What rows may hold: name of the SQLite column -> its definition, and the value of rows that were given none."""
+    found: dict[str, tuple[str, int | None]] = {}
     for column in model.stored.values():
-        if column.name != id_column:
-            parts.extend(column_parts(column))
-    parts.extend(f"{quoted(key_column(key.name))} TEXT" for key in model.keys)
-    yield f"CREATE TABLE {quoted(model.name)} ({', '.join(parts)})"
+        default = None if column.default is None else int(column.default)
+        own, *companions = column_parts(column)
+        found[column.name] = (own, default)
+        found |= {type_column(column.name): (part, None) for part in companions}
+    for key in model.keys:
+        found[key_column(key.name)] = (f"{quoted(key_column(key.name))} TEXT", None)
+    return found
+
+
+def create_table(model: EntityModel, wanted: Collection[str]) -> Iterator[str]:
+    """Statements that make the table of the rows with some of its columns, and its alternate keys."""
+    id_column = model.table.id_column
+    keys = {key_column(key.name) for key in model.keys}
+    parts = [f"{quoted(id_column)} BLOB PRIMARY KEY NOT NULL"]
+    for name, (definition, _) in columns_of(model).items():
+        if name != id_column and (name in wanted or name in keys):
+            parts.append(definition)
+    yield f"CREATE TABLE {quoted(rows_table(model.name))} ({', '.join(parts)})"
     for key in model.keys:
         yield key_index(model.name, key)
+
+
+def create_view(model: EntityModel, present: Collection[str]) -> str:
+    """The statement that makes the view; `present`: the columns that the rows have."""
+    shown = (
+        quoted(name) if name in present else f"{'NULL' if default is None else default} AS {quoted(name)}"
+        for name, (_, default) in columns_of(model).items()
+    )
+    return f"CREATE VIEW {quoted(model.name)} AS SELECT {', '.join(shown)} FROM {quoted(rows_table(model.name))}"
 
 
 def key_index(table: str, key: Key) -> str:
     """The unique index of an alternate key."""
     name = quoted(f"{table}${key_column(key.name)}")
-    return f"CREATE UNIQUE INDEX {name} ON {quoted(table)} ({quoted(key_column(key.name))})"
+    return f"CREATE UNIQUE INDEX {name} ON {quoted(rows_table(table))} ({quoted(key_column(key.name))})"
 
 
 def create_pairs(relationship: ManyToMany) -> Iterator[str]:

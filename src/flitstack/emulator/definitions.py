@@ -17,7 +17,7 @@ from flitstack.emulator.documents import (
 )
 from flitstack.emulator.rows.alternate_keys import key_text
 from flitstack.emulator.rows.write import duplicate
-from flitstack.emulator.schema import EntityModel, is_stored
+from flitstack.emulator.schema import EntityModel
 from flitstack.emulator.schema_build import build_schema
 from flitstack.emulator.store import Store
 
@@ -46,6 +46,19 @@ class Definitions:
             self.reload()
             raise
 
+    @contextmanager
+    def _reshaping(self, table: str) -> Iterator[frozenset[str]]:
+        """A change of a table's columns, without its view on the way; gives the columns its rows have."""
+        with self._change():
+            if not self._store.exists(table):
+                yield frozenset()
+                return
+            present = self._store.present(self._model(table))
+            self._store.hide(table)
+            yield present
+            self.reload()
+            self._store.show(self._model(table))
+
     def _model(self, table: str) -> EntityModel:
         return self._store.schema.tables[table]
 
@@ -69,7 +82,8 @@ class Definitions:
         schema = self._store.schema
         with self._change():
             if self._store.exists(name):
-                self._run(f"DROP TABLE {quoted(name)}")
+                self._store.hide(name)
+                self._run(f"DROP TABLE {quoted(ddl.rows_table(name))}")
             delete_document(self._store, "table", name)
             for kind in ("column", "key"):
                 for full in read_documents(self._store, kind):
@@ -86,31 +100,39 @@ class Definitions:
         """Add or replace a column."""
         model = self._model(table)
         known = model.stored.get(column.name)
-        with self._change():
+        if known is not None and known.default != column.default:
+            self._store.ensure_rows(model, [column.name])  # rows that were given none keep the default they met
+        with self._reshaping(table):
             write_definition(self._store, "column", f"{table}.{column.name}", column, extra)
-            if self._store.exists(table) and is_stored(column):
-                if known is None:
-                    for part in ddl.column_parts(column):
-                        self._run(f"ALTER TABLE {quoted(table)} ADD COLUMN {part}")
-                elif ddl.is_polymorphic(column) and not ddl.is_polymorphic(known):
-                    # A lookup that gains a second target starts to store which table each value points to.
-                    companion = quoted(ddl.type_column(column.name))
-                    self._run(f"ALTER TABLE {quoted(table)} ADD COLUMN {companion} TEXT")
-                    self._store.connection.execute(
-                        f"UPDATE {quoted(table)} SET {companion} = ? WHERE {quoted(column.name)} IS NOT NULL",
-                        known.targets[:1],
-                    )
+            is_used = self._store.exists(table) and column.name in self._store.present(model)
+            if is_used and known is not None and ddl.is_polymorphic(column) and not ddl.is_polymorphic(known):
+                # A lookup that gains a second target starts to store which table each value points to.
+                rows, companion = quoted(ddl.rows_table(table)), quoted(ddl.type_column(column.name))
+                self._run(f"ALTER TABLE {rows} ADD COLUMN {companion} TEXT")
+                self._store.connection.execute(
+                    f"UPDATE {rows} SET {companion} = ? WHERE {quoted(column.name)} IS NOT NULL", known.targets[:1]
+                )
+            if is_used and known is not None and known.default != column.default:
+                self._change_default(table, column)
+
+    def _change_default(self, table: str, column: Column) -> None:
+        """Give new rows another default; SQLite keeps the one a column was made with, so the column is made anew."""
+        rows, old, new = quoted(ddl.rows_table(table)), quoted(column.name), f"{column.name}$new"
+        self._run(f"DROP INDEX IF EXISTS {quoted(f'{table}$by${column.name}')}")
+        for definition in ddl.column_parts(replace(column, name=new)):
+            self._run(f"ALTER TABLE {rows} ADD COLUMN {definition}")
+        self._run(f"UPDATE {rows} SET {quoted(new)} = {old}")
+        self._run(f"ALTER TABLE {rows} DROP COLUMN {old}")
+        self._run(f"ALTER TABLE {rows} RENAME COLUMN {quoted(new)} TO {old}")
 
     def drop_column(self, table: str, name: str) -> None:
         """Remove a custom column with its values."""
-        column = self._model(table).columns[name]
-        with self._change():
+        with self._reshaping(table) as present:
             delete_document(self._store, "column", f"{table}.{name}")
-            if self._store.exists(table) and is_stored(column):
-                self._run(f"DROP INDEX IF EXISTS {quoted(f'{table}$by${name}')}")
-                self._run(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(name)}")
-                if ddl.is_polymorphic(column):
-                    self._run(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(ddl.type_column(name))}")
+            self._run(f"DROP INDEX IF EXISTS {quoted(f'{table}$by${name}')}")
+            for gone in (name, ddl.type_column(name)):
+                if gone in present:
+                    self._run(f"ALTER TABLE {quoted(ddl.rows_table(table))} DROP COLUMN {quoted(gone)}")
 
     def put_relationship(self, relationship: OneToMany | ManyToMany, extra: Document | None) -> None:
         """Add or replace a relationship."""
@@ -138,9 +160,9 @@ class Definitions:
             write_definition(self._store, "key", f"{table}.{key.name}", key, extra)
             if not self._store.exists(table) or key in model.keys:
                 return
-            self._run(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(ddl.key_column(key.name))} TEXT")
-            self._fill_key(model, key)
             self.reload()
+            self._store.ensure_rows(self._model(table), [ddl.key_column(key.name)])
+            self._fill_key(model, key)
             try:
                 self._run(ddl.key_index(table, key))
             except sqlite3.IntegrityError as error:
@@ -153,14 +175,15 @@ class Definitions:
         rows = self._store.connection.execute(f"SELECT {id_column}, {names} FROM {quoted(model.name)}").fetchall()
         texts = [(key_text(key, dict(zip(key.columns, row[1:], strict=True))), row[0]) for row in rows]
         self._store.connection.executemany(
-            f"UPDATE {quoted(model.name)} SET {quoted(ddl.key_column(key.name))} = ? WHERE {id_column} = ?", texts
+            f"UPDATE {quoted(ddl.rows_table(model.name))} SET {quoted(ddl.key_column(key.name))} = ? WHERE {id_column} = ?",
+            texts,
         )
 
     def drop_key(self, table: str, name: str) -> None:
         """Remove an alternate key with its index."""
-        with self._change():
+        column = ddl.key_column(name)
+        with self._reshaping(table) as present:
             delete_document(self._store, "key", f"{table}.{name}")
-            if self._store.exists(table):
-                column = ddl.key_column(name)
+            if column in present:
                 self._run(f"DROP INDEX IF EXISTS {quoted(f'{table}${column}')}")
-                self._run(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(column)}")
+                self._run(f"ALTER TABLE {quoted(ddl.rows_table(table))} DROP COLUMN {quoted(column)}")

@@ -23,7 +23,8 @@ def fingerprint(environment: Environment) -> dict[str, object]:
     A column without a value counts as absent, so that adding and removing columns changes nothing.
     """
     present = {
-        name for (name,) in environment.connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        name
+        for (name,) in environment.connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")
     }
     tables = {name: _table(environment, model) for name, model in sorted(environment.tables.items()) if name in present}
     pairs = {

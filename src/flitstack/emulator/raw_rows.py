@@ -37,14 +37,12 @@ def set_cell(instance: Instance, body: dict[str, object]) -> dict[str, object]:
         raise Refusal(404, "0x80040217", f"There is no cell {body['table']}.{body['column']} of row {body['id']}.")
     connection = instance.environment.connection
     is_made = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (model.name,)).fetchone() is not None
+    changed = 0
     with instance.environment.transaction():
-        changed = (
-            is_made
-            and connection.execute(
-                f"UPDATE {quoted(model.name)} SET {quoted(column.name)} = ? WHERE {quoted(model.table.id_column)} = ?",
-                (stored_value(column, body["value"]), id_),
-            ).rowcount
-        )
+        if is_made:
+            rows, id_column = instance.environment.ensure_rows(model, [column.name]), quoted(model.table.id_column)
+            sql = f"UPDATE {rows} SET {quoted(column.name)} = ? WHERE {id_column} = ?"
+            changed = connection.execute(sql, (stored_value(column, body["value"]), id_)).rowcount
     if not changed:
         raise Refusal(404, "0x80040217", f"{model.name} With Id = {body['id']} Does Not Exist")
     return {"changed": changed}
@@ -52,12 +50,13 @@ def set_cell(instance: Instance, body: dict[str, object]) -> dict[str, object]:
 
 def set_organization(instance: Instance, body: dict[str, object]) -> dict[str, object]:
     """Set columns of the organization row."""
-    stored = instance.environment.tables["organization"].stored
+    model = instance.environment.tables["organization"]
+    stored = model.stored
     with instance.environment.transaction():
         for name, value in body.items():
             if name not in stored:
                 raise Refusal(400, "0x80040203", f"organization has no column '{name}'.")
-            sql = f"UPDATE organization SET {quoted(name)} = ?"
+            sql = f"UPDATE {instance.environment.ensure_rows(model, [name])} SET {quoted(name)} = ?"
             instance.environment.connection.execute(sql, (stored_value(stored[name], value),))
     return {"changed": len(body)}
 

@@ -123,5 +123,5 @@ def put_row(store: Store, table: str, id_: UUID, values: Values) -> None:
     known[model.table.id_column] = uuid_blob(id_)
     names = ", ".join(map(quoted, known))
     marks = ", ".join("?" * len(known))
-    sql = f"INSERT OR REPLACE INTO {store.ensure(model)} ({names}) VALUES ({marks})"
+    sql = f"INSERT OR REPLACE INTO {store.ensure_rows(model, known)} ({names}) VALUES ({marks})"
     store.connection.execute(sql, list(known.values()))

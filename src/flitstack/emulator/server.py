@@ -181,7 +181,8 @@ class Front:
             return answer
         cost_ms = 0.0
         try:
-            cost_ms = limiter.profile.cost_ms(_count_rows(request), visit.ordinal)
+            rows = _count_rows(request) if limiter.profile.ms_per_row else 0
+            cost_ms = limiter.profile.cost_ms(rows, visit.ordinal)
             answer = instance.dispatcher.answer(request, caller)
             units, written = instance.dispatcher.units, instance.dispatcher.written
             with instance.state.memory.lock():

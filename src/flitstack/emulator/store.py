@@ -1,7 +1,7 @@
 """The SQLite file of an environment: opening, transactions, row versions, lazily made tables and indexes."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +16,15 @@ from flitstack.emulator.schema import EntityModel, Schema
 from flitstack.emulator.turn import Turn
 from flitstack.emulator.values import fold, instant_text
 
-FORMAT = 1
+FORMAT = 2
 FILE_NAME = "environment.sqlite"
 _WAIT_S = 60  # for other programs that write to the file
 _CHECKPOINT_PAGES = 4000
+# What nearly every row is given: made with the table.
+_STAMPS = (
+    "createdon", "createdby", "modifiedon", "modifiedby", "versionnumber", "statecode", "statuscode", "ownerid",
+    "ownerid$type", "owninguser", "owningteam", "owningbusinessunit",
+)  # fmt: skip
 
 _BASE = (
     "CREATE TABLE IF NOT EXISTS environment$counter (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -53,6 +58,7 @@ class Store:
         self.definitions = 0
         self._depth = 0
         self._made: set[str] = set()
+        self._present: dict[str, frozenset[str]] = {}  # columns of the tables of rows
         self._seen: tuple[int, int] = (0, 0)  # SQLite's data_version and schema_version
         # Alone: SQLite's switch to the write-ahead log fails at once when another process opens the file too.
         with self.turn:
@@ -64,12 +70,21 @@ class Store:
 
     def _set_up(self) -> None:
         run = self.connection.execute
+        is_new = not run("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        found = self._pragma("user_version")
+        if not is_new and found != FORMAT:
+            raise ValueError(
+                f"the data directory was written by another version (format {found}, this one writes {FORMAT}): "
+                "begin with an empty directory, or use the version that made it"
+            )
         run("PRAGMA page_size=16384")  # wide rows: less time than 4,096 or 8,192
         run("PRAGMA journal_mode=WAL")
         run(f"PRAGMA synchronous={'FULL' if self.switches.sync_full else 'NORMAL'}")
         run("PRAGMA cache_size=-65536")
         run("PRAGMA secure_delete=OFF")  # some builds overwrite every cell that moves
         run(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        if is_new:
+            run(f"PRAGMA user_version={FORMAT}")
         self.connection.create_function("fold", 1, fold, deterministic=True)
         self.connection.create_function("matches", 2, matches, deterministic=True)
         for statement in _BASE:
@@ -109,8 +124,9 @@ class Store:
         self.set_counter("definitions", self.stored_definitions() + 1)
 
     def _read_made(self) -> None:
-        found = self.connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')")
+        found = self.connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'index', 'view')")
         self._made = {name for (name,) in found}
+        self._present.clear()
 
     @property
     def now(self) -> str:
@@ -182,13 +198,54 @@ class Store:
         return name in self._made
 
     def ensure(self, model: EntityModel) -> str:
-        """The quoted SQLite name of a table, made on first use; for activitypointer a subquery over all activities."""
+        """The quoted SQLite name to read a table by, made on first use; for activitypointer a subquery over all activities."""
         if model.name == "activitypointer":
             activities = [m for m in self.schema.tables.values() if m.table.is_activity and self.exists(m.name)]
             return ddl.union_of(model, activities)
         if model.name not in self._made:
-            self._make(model.name, ddl.create_table(model))
+            self._make_rows(model, ())
         return ddl.quoted(model.name)
+
+    def ensure_rows(self, model: EntityModel, columns: Collection[str]) -> str:
+        """The quoted SQLite name to write a table's rows by; it has all the columns that the statement names."""
+        if model.name not in self._made:
+            self._make_rows(model, columns)
+        if not self.present(model).issuperset(columns):
+            with self.transaction():
+                self._widen(model, columns)
+        return ddl.quoted(ddl.rows_table(model.name))
+
+    def present(self, model: EntityModel) -> frozenset[str]:
+        """The columns that rows of a table were given so far."""
+        found = self._present.get(model.name)
+        if found is None:
+            info = self.connection.execute(f"PRAGMA table_info({ddl.quoted(ddl.rows_table(model.name))})")
+            found = self._present[model.name] = frozenset(row[1] for row in info)
+        return found
+
+    def _make_rows(self, model: EntityModel, columns: Collection[str]) -> None:
+        wanted = {*columns, *_STAMPS}
+        held = {model.table.id_column, *(ddl.key_column(key.name) for key in model.keys)}
+        present = held | (wanted & ddl.columns_of(model).keys())
+        self._make(model.name, [*ddl.create_table(model, wanted), ddl.create_view(model, present)])
+
+    def _widen(self, model: EntityModel, columns: Collection[str]) -> None:
+        present, known = self.present(model), ddl.columns_of(model)
+        run, rows = self.connection.execute, ddl.quoted(ddl.rows_table(model.name))
+        for name in columns:
+            if name not in present:
+                run(f"ALTER TABLE {rows} ADD COLUMN {known[name][0]}")
+        self.show(model)
+
+    def hide(self, table: str) -> None:
+        """Drop a table's view, because its columns are going to change; `show` makes it again."""
+        self.connection.execute(f"DROP VIEW IF EXISTS {ddl.quoted(table)}")
+
+    def show(self, model: EntityModel) -> None:
+        """Make a table's view anew."""
+        self._present.pop(model.name, None)
+        self.hide(model.name)
+        self.connection.execute(ddl.create_view(model, self.present(model)))
 
     def ensure_pairs(self, relationship: ManyToMany) -> str:
         """The quoted SQLite name of a N:N relationship's table, made on first use."""
@@ -200,9 +257,9 @@ class Store:
     def ensure_index(self, table: str, column: str) -> None:
         """An index on a lookup, made when it is first searched, so that a load before pays nothing for it."""
         name = f"{table}$by${column}"
-        if name in self._made or table not in self._made:
+        if name in self._made or table not in self._made or column not in self.present(self.schema.tables[table]):
             return
-        target = f"{ddl.quoted(table)} ({ddl.quoted(column)})"
+        target = f"{ddl.quoted(ddl.rows_table(table))} ({ddl.quoted(column)})"
         self._make(name, [f"CREATE INDEX {ddl.quoted(name)} ON {target} WHERE {ddl.quoted(column)} IS NOT NULL"])
 
     def _make(self, name: str, statements: Iterable[str]) -> None:

@@ -60,7 +60,7 @@ def option_texts(live: Live, item: dict[str, Any]) -> Document:
 def option_prefix(live: Live) -> int:
     """The option value prefix of the request's solution's publisher, of the first publisher, or the default."""
     connection = live.environment.connection
-    made = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    made = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")}
     row = None
     if live.occasion.solution and {"solution", "publisher"} <= made:
         row = connection.execute(

@@ -217,15 +217,16 @@ def drop_table(live: Live, model: EntityModel) -> None:
 def _forget_rows(live: Live, name: str) -> None:
     """Notes and connections of the table's rows go, activities stay without what they are about."""
     connection = live.environment.connection
-    made = {table for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    made = {table for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")}
     for table, model in live.environment.tables.items():
         if table not in made:
             continue
         for column in ("objectid", "regardingobjectid", "record1id", "record2id"):
             if column in model.stored and name in model.columns[column].targets:
                 kind = quoted(type_column(column))
+                rows = live.environment.ensure_rows(model, (column, type_column(column)))
                 if table in {"annotation", "connection"}:
-                    connection.execute(f"DELETE FROM {quoted(table)} WHERE {kind} = ?", (name,))
+                    connection.execute(f"DELETE FROM {rows} WHERE {kind} = ?", (name,))
                 else:
-                    sql = f"UPDATE {quoted(table)} SET {quoted(column)} = NULL, {kind} = NULL WHERE {kind} = ?"
+                    sql = f"UPDATE {rows} SET {quoted(column)} = NULL, {kind} = NULL WHERE {kind} = ?"
                     connection.execute(sql, (name,))

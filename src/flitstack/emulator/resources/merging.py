@@ -71,17 +71,19 @@ def _move(work: Work, relationship: OneToMany, old: bytes, new: bytes) -> None:
     if not store.exists(child.name):
         return
     store.ensure_index(child.name, column)
-    condition, moved = f"{quoted(column)} = ?", [column]
+    condition, moved, named = f"{quoted(column)} = ?", [column], [column]
     if column in SHADOWS and relationship.referenced in {"account", "contact"}:
         shadow = child.stored.get(SHADOWS[column][relationship.referenced == "contact"])
         moved += [shadow.name] if shadow is not None and not shadow.creatable else []
     sets = [f"{quoted(name)} = ?" for name in moved]
     if is_polymorphic(child.columns[column]):
         condition += f" AND {quoted(type_column(column))} = '{relationship.referenced}'"
+        named.append(type_column(column))
     if "versionnumber" in child.stored:
         sets.append(f"versionnumber = {store.next_version()}")
     if "modifiedon" in child.stored:
         sets.append(f"modifiedon = '{work.now}'")
     store.connection.execute(
-        f"UPDATE {quoted(child.name)} SET {', '.join(sets)} WHERE {condition}", [*[new for _ in moved], old]
+        f"UPDATE {store.ensure_rows(child, [*named, *moved])} SET {', '.join(sets)} WHERE {condition}",
+        [*[new for _ in moved], old],
     )

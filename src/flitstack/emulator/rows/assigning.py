@@ -53,7 +53,7 @@ def _hand_on(work: Work, model: EntityModel, parent: bytes, old: object, new: Va
             stamp_modified(change)
             sets = ", ".join(f"{quoted(name)} = ?" for name in change.values)
             work.store.connection.execute(
-                f"UPDATE {quoted(child.name)} SET {sets} WHERE {quoted(child.table.id_column)} = ?",
+                f"UPDATE {work.store.ensure_rows(child, change.values)} SET {sets} WHERE {quoted(child.table.id_column)} = ?",
                 (*change.values.values(), id_),
             )
             if child.table.is_activity:

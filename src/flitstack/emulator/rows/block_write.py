@@ -99,10 +99,11 @@ def _insert(block: Block) -> None:
         # Shadows and base amounts share their values with another column: bound once, named twice.
         bound.setdefault(id(values), values)
         marks.append(f"?{list(bound).index(id(values)) + 1}")
-    names = ", ".join(map(quoted, (*block.columns, *block.constants)))
+    columns = (*block.columns, *block.constants)
+    names = ", ".join(map(quoted, columns))
     marks.extend(map(literal, block.constants.values()))
     store = block.work.store
-    sql = f"INSERT INTO {store.ensure(block.model)} ({names}) VALUES ({', '.join(marks)})"
+    sql = f"INSERT INTO {store.ensure_rows(block.model, columns)} ({names}) VALUES ({', '.join(marks)})"
     try:
         store.connection.executemany(sql, zip(*map(_bindable, bound.values()), strict=True))
     except sqlite3.IntegrityError as error:

@@ -104,20 +104,19 @@ def _pointing(work: Work, child: EntityModel, column: str, parents: list[bytes],
 
 
 def _clear(work: Work, child: EntityModel, column: str, ids: list[bytes]) -> None:
-    sets = [f"{quoted(column)} = NULL"]
-    if is_polymorphic(child.columns[column]):
-        sets.append(f"{quoted(type_column(column))} = NULL")
+    cleared = [column, *([type_column(column)] if is_polymorphic(child.columns[column]) else [])]
+    sets = [f"{quoted(name)} = NULL" for name in cleared]
     if "versionnumber" in child.stored:
         sets.append(f"versionnumber = {work.store.next_version()}")
-    id_column = quoted(child.table.id_column)
+    rows, id_column = work.store.ensure_rows(child, cleared), quoted(child.table.id_column)
     work.store.connection.executemany(
-        f"UPDATE {quoted(child.name)} SET {', '.join(sets)} WHERE {id_column} = ?", [(id_,) for id_ in ids]
+        f"UPDATE {rows} SET {', '.join(sets)} WHERE {id_column} = ?", [(id_,) for id_ in ids]
     )
 
 
 def _erase(work: Work, model: EntityModel, ids: list[bytes]) -> None:
     store = work.store
-    sql = f"DELETE FROM {store.ensure(model)} WHERE {quoted(model.table.id_column)} = ?"
+    sql = f"DELETE FROM {store.ensure_rows(model, ())} WHERE {quoted(model.table.id_column)} = ?"
     store.connection.executemany(sql, [(id_,) for id_ in ids])
     record_deletions(work, model, ids)
     drop_of_rows(store, model.name, ids)

@@ -84,15 +84,16 @@ def _insert(change: Change, draft: Draft) -> None:
     values["versionnumber"] = work.store.next_version()
     known = {k: v for k, v in values.items() if k in model.stored or k.removesuffix("$type") in model.stored}
     names = ", ".join(map(quoted, known))
-    sql = f"INSERT INTO {work.store.ensure(model)} ({names}) VALUES ({', '.join('?' * len(known))})"
+    sql = f"INSERT INTO {work.store.ensure_rows(model, known)} ({names}) VALUES ({', '.join('?' * len(known))})"
     work.store.connection.execute(sql, list(known.values()))
     work.store.ensure_index(_PARTY, "activityid")
 
 
 def _remove(change: Change, condition: str) -> None:
+    columns = ("activityid", "participationtypemask")
     model = change.work.store.schema.tables[_PARTY]
     gone = change.work.store.connection.execute(
-        f"DELETE FROM {change.work.store.ensure(model)} WHERE activityid = ? AND {condition} "
+        f"DELETE FROM {change.work.store.ensure_rows(model, columns)} WHERE activityid = ? AND {condition} "
         f"RETURNING {quoted(model.table.id_column)}",
         (change.id,),
     ).fetchall()

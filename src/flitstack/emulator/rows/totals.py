@@ -222,5 +222,6 @@ def _store(change: Change) -> None:
     sets = ", ".join(f"{quoted(name)} = ?" for name in known)
     store, id_column = change.work.store, quoted(change.model.table.id_column)
     store.connection.execute(
-        f"UPDATE {store.ensure(change.model)} SET {sets} WHERE {id_column} = ?", (*known.values(), change.id)
+        f"UPDATE {store.ensure_rows(change.model, known)} SET {sets} WHERE {id_column} = ?",
+        (*known.values(), change.id),
     )

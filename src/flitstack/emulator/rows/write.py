@@ -196,7 +196,7 @@ def write_change(change: Change) -> None:
             values[key_column(key.name)] = key_text(key, {c: change.after(c) for c in key.columns})
     sets = ", ".join(f"{quoted(column)} = ?" for column in values)
     store = change.work.store
-    sql = f"UPDATE {store.ensure(model)} SET {sets} WHERE {quoted(model.table.id_column)} = ?"
+    sql = f"UPDATE {store.ensure_rows(model, values)} SET {sets} WHERE {quoted(model.table.id_column)} = ?"
     try:
         store.connection.execute(sql, (*values.values(), change.id))
     except sqlite3.IntegrityError as error:
@@ -214,7 +214,7 @@ def _insert(work: Work, model: EntityModel, rows: Sequence[Values]) -> None:
     in_order = itemgetter(*columns) if len(columns) > 1 else lambda values: (values[columns[0]],)
     names = ", ".join(map(quoted, (*columns, *shared)))
     marks = ", ".join([*("?" * len(columns)), *map(literal, shared.values())])
-    sql = f"INSERT INTO {work.store.ensure(model)} ({names}) VALUES ({marks})"
+    sql = f"INSERT INTO {work.store.ensure_rows(model, (*columns, *shared))} ({names}) VALUES ({marks})"
     tuples = (in_order(blank | values) for values in rows)
     try:
         work.store.connection.executemany(sql, tuples)
