@@ -30,7 +30,8 @@ _TYPE = "Microsoft.Dynamics.CRM."
 
 def create_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
     """200 with the ids in order."""
-    prepared = work.prepared
+    # A block knows its work: left there, the rows of the request would live until the next garbage collection.
+    prepared, work.prepared = work.prepared, None
     if not isinstance(prepared, _Prepared) or prepared.schema is not work.store.schema:
         prepared = _prepare(work, request, model)
     ids = insert_block(prepared.block) if prepared.block is not None else None
@@ -61,16 +62,20 @@ def prepare(work: Work, request: Request, entity_set: str, message: str) -> None
 
 def _prepare(work: Work, request: Request, model: EntityModel) -> _Prepared:
     targets = _targets(work, request, model)
-    if not work.store.switches.nested_parties_in_bulk:
-        parties = f"{model.name}_activity_parties"
-        if any(parties in target for target in targets):
-            raise not_implemented(f"'{parties}' inside CreateMultiple (see the switch nested_parties_in_bulk)")
+    if model.table.is_activity and not work.store.switches.nested_parties_in_bulk:
+        _refuse_parties(model, targets)
     model.require_message("Create")
     block = None
     if work.rights is None and work.caller.suppress_duplicates and takes_blocks(work.store, model):
         with suppress(Unusual, Refusal):  # row by row they get the exact refusal
             block = parse_block(work, model, targets)
     return _Prepared(work.store.schema, targets, block)
+
+
+def _refuse_parties(model: EntityModel, targets: list[Body]) -> None:
+    parties = f"{model.name}_activity_parties"
+    if any(parties in target for target in targets):
+        raise not_implemented(f"'{parties}' inside CreateMultiple (see the switch nested_parties_in_bulk)")
 
 
 def update_multiple(work: Work, request: Request, model: EntityModel) -> Answer:
@@ -136,7 +141,7 @@ def _targets(work: Work, request: Request, model: EntityModel) -> list[Body]:
     if not targets:
         raise Refusal(400, "0x80040203", "The parameter 'Targets' holds no rows.")
     expected = _TYPE + model.name
-    if all(target.get("@odata.type") == expected for target in targets):
+    if [target.get("@odata.type") for target in targets].count(expected) == len(targets):
         return targets
     for target in targets:
         kind = target.get("@odata.type")

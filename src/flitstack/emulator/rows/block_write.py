@@ -115,7 +115,7 @@ def _bindable(values: Sequence[object]) -> Sequence[object]:
     if isinstance(values, Sparse):
         return [_NULL if value is None else bytearray(value) if type(value) is bytes else value for value in values]
     if type(values[0]) is bytes and None not in values:
-        return [bytearray(value) for value in values if type(value) is bytes]
+        return list(map(bytearray, values))  # type: ignore[arg-type]
     return values
 
 

@@ -65,8 +65,9 @@ def require(store: Store, targets: Iterable[Target]) -> None:
 
 def require_ids(store: Store, model: EntityModel, wanted: Collection[bytes]) -> None:
     """404 0x80040217 unless all ids are rows of the table."""
-    present = {row[0] for row in rows_of(store, model, wanted)}
-    if len(present) < len(wanted):
+    found = sum(row[0] for row in _per_chunk(store, model, wanted, "count(*)"))
+    if found < len(wanted):
+        present = {row[0] for row in rows_of(store, model, wanted)}
         raise missing_row(model, min(id_ for id_ in wanted if id_ not in present))
 
 
@@ -74,12 +75,16 @@ def rows_of(
     store: Store, model: EntityModel, wanted: Collection[bytes], columns: str = "NULL"
 ) -> Iterator[tuple[Any, ...]]:
     """Id and columns of those rows that exist; one statement for 512 ids."""
+    return _per_chunk(store, model, wanted, f"{quoted(model.table.id_column)}, {columns}")
+
+
+def _per_chunk(store: Store, model: EntityModel, wanted: Collection[bytes], shown: str) -> Iterator[tuple[Any, ...]]:
     id_column, ids = quoted(model.table.id_column), sorted(wanted)
     for start in range(0, len(ids), _CHUNK):
         chunk = ids[start : start + _CHUNK]
         # Filled up to a power of two, so that few statements serve all counts.
         count = 1 << (len(chunk) - 1).bit_length()
-        sql = f"SELECT {id_column}, {columns} FROM {store.ensure(model)} WHERE {id_column} IN ({','.join('?' * count)})"
+        sql = f"SELECT {shown} FROM {store.ensure(model)} WHERE {id_column} IN ({','.join('?' * count)})"
         yield from store.connection.execute(sql, [*map(bytearray, chunk), *chunk[-1:] * (count - len(chunk))])
 
 
