@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flitstack.packs.automations import review_automations
 from flitstack.packs.page import Page
 from flitstack.packs.types import Decision, SourceObject
 
@@ -45,6 +46,7 @@ def review_playbook(playbook: Mapping[str, Any], objects: Mapping[str, SourceObj
         place = ("not_portable", str(number))
         said = page.mapping(entry, "not_portable", place, ("files", "what", "do"))
         page.texts(said.get("files", ""), "not_portable: files", place)
+    review_automations(playbook, objects, page)
     _review_derived(playbook, objects, page)
     _review_routes(playbook, objects, page)
 

@@ -116,3 +116,64 @@ class MigrationReport:
     rollback: RollbackProof | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     decisions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltAction:
+    """An action of a source automation and what rebuilds it; `counterpart` is "" where nobody knows."""
+
+    action: str
+    detail: str
+    counterpart: str
+    by_hand: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAutomation:
+    """One automation whose definition the export carries. `kind`: name of the playbook's entry; `tables`: where the rows
+    of the object it watches went; `is_recognised`: trigger and every action are known by their words."""
+
+    kind: str
+    id: str
+    title: str
+    enabled: bool | None
+    object: str
+    tables: tuple[str, ...]
+    trigger: str
+    condition: str
+    trigger_counterpart: str
+    trigger_by_hand: str
+    actions: tuple[RebuiltAction, ...]
+    is_recognised: bool
+    file: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAutomation:
+    """What the source is known to automate and the export does not carry: a question for the customer."""
+
+    kind: str
+    why: str
+    question: str
+    counterpart: str
+    by_hand: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """A file of the export that only the source system can use."""
+
+    file: str
+    what: str
+    do: str
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryReport:
+    """Input of the automation inventory: reports/inventory.html and .json."""
+
+    heading: Heading
+    found: tuple[FoundAutomation, ...]
+    asked: tuple[AskedAutomation, ...]
+    left_behind: tuple[LeftBehind, ...] = ()

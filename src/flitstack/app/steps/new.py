@@ -13,6 +13,7 @@ from flitstack.app.project import EnvironmentSettings, ProjectSettings, login_na
 from flitstack.app.result import Result
 from flitstack.documents import write_yaml
 from flitstack.errors import Problem, UsageError
+from flitstack.packs.automations import read_automations
 from flitstack.packs.read import load_pack
 from flitstack.packs.types import Pack
 
@@ -142,6 +143,11 @@ def export_request(pack: Pack) -> str:
             linked = f", points to {item.links}" if item.links else ""
             lines.append(f"- {name} ({item.type}{linked}{', needed' if name == source.key or item.required else ''})")
         lines += ["- every other column there is, custom fields above all", ""]
+    questions = [entry for entry in read_automations(pack.playbook) if entry.question]
+    if questions:
+        lines += ["## Automations", "", "They do not move; we list them with what rebuilds them. Please answer:", ""]
+        lines += [f"- {entry.name}: {entry.question}" for entry in questions]
+        lines.append("")
     return "\n".join(lines)
 
 

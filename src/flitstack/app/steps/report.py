@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from flitstack.app.gates import now
+from flitstack.app.inventory import make_inventory
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.steps.findings import finding_files, findings_of_files
@@ -17,8 +18,17 @@ from flitstack.app.store import (
 )
 from flitstack.app.wiring import open_engine
 from flitstack.errors import Problem, UsageError
-from flitstack.reporting.document import Heading, LoadFacts, MigrationReport, ProofLine, QualityReport, RollbackProof
+from flitstack.reporting.document import (
+    Heading,
+    InventoryReport,
+    LoadFacts,
+    MigrationReport,
+    ProofLine,
+    QualityReport,
+    RollbackProof,
+)
 from flitstack.reporting.groups import group_findings
+from flitstack.reporting.inventory import write_inventory
 from flitstack.reporting.quality import write_quality
 from flitstack.reporting.reconciliation import write_reconciliation
 from flitstack.staging.engine.engine import Engine
@@ -31,6 +41,7 @@ def report(project: Project, progress: Progress) -> Result:
     with open_engine(project) as engine:
         if load_profile(project) is not None:
             written += write_quality_report(project, engine)
+            written += write_inventory_report(project, engine)[1:]
         if load_reconciled(project) is not None:
             written += write_migration_report(project, engine)
     if not written:
@@ -78,6 +89,15 @@ def write_migration_report(project: Project, engine: Engine, *, only_sample: boo
         decisions={name: str(option) for name, option in project.decisions.items()},
     )
     return write_reconciliation(content, project.reports / "sample" if only_sample else project.reports)
+
+
+def write_inventory_report(project: Project, engine: Engine) -> tuple[InventoryReport, Path, Path]:
+    """reports/inventory.html and .json, and what they say. Staging must be there."""
+    staged = load_staging(project)
+    if staged is None:
+        raise UsageError(Problem("not-staged", "nothing is staged yet", do="run: flitstack stage"))
+    made = make_inventory(engine, project, staged, _heading(project))
+    return made, *write_inventory(made, project.reports)
 
 
 def _heading(project: Project) -> Heading:
