@@ -152,3 +152,10 @@ def test_a_required_column_without_a_value_holds_the_record_and_every_finding_sa
     assert list(mapped.rows["meeting"]) == ["2"]
     assert mapped.findings == [("bad_date", "1", "held", "D"), ("required_missing", "1", "held", "D")]
     assert mapped.document.held == {"Deal": 1}
+
+
+def test_a_turkish_capital_is_the_same_option(case: Callable[..., MapCase]) -> None:
+    create = "create: {type: Picklist, label: Stage, options: [[1, İptal], [2, IŞIK]]}"
+    mapped = deals(case, f"t_stage: {{from: S, {create}}}", {"S": "İptal"}, {"S": "iptal"}, {"S": "IŞIK"}, live={})
+    assert [row["t_stage"] for row in mapped.rows["deal"].values()] == [1, 1, 2]
+    assert not mapped.findings

@@ -235,8 +235,11 @@ def choice_values(rule: ColumnRule, target: Target) -> dict[str, int | bool | No
 
 
 def choice_key(text: str) -> str:
-    """The engine's `choice_key` for the plain text of labels: lower case without blanks and `_-.#/`."""
-    return "".join(c for c in text.lower() if not c.isspace() and c not in "_-.#/")
+    """The engine's `choice_key` for the plain text of labels: lower case without blanks and `_-.#/`.
+
+    Letter by letter, as the engine does: `İ` is `i`, not `i` and a dot above it.
+    """
+    return "".join(c.lower()[0] for c in text if not c.isspace() and c not in "_-.#/")
 
 
 def _unknown(value: Value, when: str) -> Trouble:

@@ -31,14 +31,18 @@ def company_macros() -> tuple[str, ...]:
     """`company_key`: lower case, punctuation and legal form gone. The forms come from cleanco and LOCAL_FORMS.
 
     Only forms at the end go (also several: "Ltd. Co."), or one of the leading Slavic ones; a name that is nothing but a
-    form keeps it. Accents stay: "Société" and "Societe" may be two companies.
+    form keeps it. Accents stay: "Société" and "Societe" may be two companies; the Turkish `ı` is `i`, since capitals do not
+    tell them apart ("GALATA YAPI").
     """
     forms = {_bare(form) for group in terms_by_type.values() for form in group} | {_bare(form) for form in LOCAL_FORMS}
     ordered = sorted((form for form in forms if len(form) > 1), key=lambda form: (-len(form), form))
     alternatives = "|".join(form.replace("+", "[+]").replace(" ", " ?") for form in ordered)
     tail = f"(?: (?:{alternatives}))+$".replace("'", "''")
     return (
-        r"company_words(x) AS clean(regexp_replace(regexp_replace(lower(clean(x)), '[''’`.]', '', 'g'), '[^\p{L}\p{N}\p{M}&+]+', ' ', 'g'))",
+        (
+            r"company_words(x) AS clean(regexp_replace(regexp_replace(replace(lower(clean(x)), 'ı', 'i'), '[''’`.]', '', 'g'),"
+            r" '[^\p{L}\p{N}\p{M}&+]+', ' ', 'g'))"
+        ),
         f"""company_key(x) AS coalesce(nullif(regexp_replace(regexp_replace(company_words(x), '{tail}', ''), '^(?:{_IN_FRONT}) ', ''), ''),
             company_words(x))""",
     )
@@ -46,5 +50,7 @@ def company_macros() -> tuple[str, ...]:
 
 def _bare(form: str) -> str:
     """A legal form as `company_words` leaves it."""
-    kept = "".join(c if c.isalnum() or c in "&+" else " " for c in form.lower().replace(".", "").replace("'", ""))
+    kept = "".join(
+        c if c.isalnum() or c in "&+" else " " for c in form.lower().replace("ı", "i").replace(".", "").replace("'", "")
+    )
     return " ".join(kept.split())
