@@ -7,6 +7,7 @@ from itertools import count, islice
 from pathlib import Path, PurePosixPath
 
 from flitstack.packs.types import Pack, SourceObject
+from flitstack.staging.chats import ChatSource, is_chat
 from flitstack.staging.delimited import DelimitedSource
 from flitstack.staging.delimited_fast import MIN_BYTES, stage_fast
 from flitstack.staging.dialect import find_dialect
@@ -117,6 +118,8 @@ def read_file(intake: Intake, inside: PurePosixPath, *, among_tables: bool) -> I
         for name, source in read_trees(path, encoding, expected.each if expected else ""):
             part = Part(str(inside), name, "xml" if is_xml else "json", encoding)
             yield _staged(intake, source, part)
+    elif suffix == ".txt" and is_chat(path, encoding := find_encoding(path)):
+        yield _staged(intake, ChatSource(path, inside, encoding), Part(str(inside), "", "chat", encoding))
     else:
         yield _delimited(intake, path, inside)
 
