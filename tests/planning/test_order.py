@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from flitstack.errors import UsageError
 from flitstack.mapping.document import MappedColumn, MappedRoute
 from flitstack.planning.order import order_groups
+from flitstack.planning.rows import merge_columns
 
 
 def route(table: str, phase: str, *targets: str) -> MappedRoute:
@@ -54,3 +55,14 @@ def test_every_lookups_target_comes_first_or_in_a_later_pass(graph: dict[str, se
         for target in graph[group.table]:
             if target in place and place[target] >= place[group.table]:
                 assert f"to_{target}" in group.held_back
+
+
+def test_a_lookup_that_two_routes_fill_has_the_targets_of_both() -> None:
+    one, other = (
+        MappedRoute(
+            table, table, "annotation", "all", True, "", 1,
+            (MappedColumn("objectid", "lookup", "Lookup", "", "", targets=(table,)),), False, False, False, False, (table,),
+        )
+        for table in ("contact", "task")
+    )  # fmt: skip
+    assert [column.targets for column in merge_columns([one, other])] == [("contact", "task")]

@@ -30,7 +30,8 @@ def accounts_before(engine: Engine, project: Project, staged: StagingDocument) -
             FROM {findings_source(project)} f
             WHERE outcome IN ('held', 'excluded', 'merged') AND f.record <> '' AND NOT EXISTS (
                 SELECT 1 FROM read_parquet({literal(str(survivors))}) s
-                WHERE s.object = f.object AND s.loser_file = f.file AND s.loser_id = f.record)
+                WHERE s.object = f.object AND s.loser_file = f.file AND s.loser_id = f.record
+                    AND s.loser_line IS NOT DISTINCT FROM f.line)
             -- By line as well: a reject is known by its number, which may be another record's id.
             GROUP BY f.object, f.file, f.record, f.line
         ) GROUP BY object, worst

@@ -22,14 +22,20 @@ LINKS_TEXT = (
 _CLOSING = frozenset({"win", "lose", "fulfil", "cancel"})
 
 
+# A draft quote cannot be won or lost: it is activated first (Microsoft Learn, "WinQuote"; state Active, status Open).
+_OPEN_QUOTE = orjson.dumps({"state": 1, "status": 3})
+
+
 def state_calls(table: Table, batch: RowBatch) -> list[Call]:
-    """One call a row."""
+    """One call a row; two for a quote that is closed. They go in one batch, in this order."""
     calls = []
     for place in range(len(batch)):
         wanted = orjson.loads(batch.text(place))
         is_closing = wanted["action"] in _CLOSING
         names = ("status", "at", "value") if is_closing else ("state", "status")
         body = orjson.dumps({name: wanted[name] for name in names if wanted[name] is not None})
+        if is_closing and table.name == "quote":
+            calls.append(Call("state", table.name, batch.row_id(place), _OPEN_QUOTE))
         calls.append(Call(wanted["action"] if is_closing else "state", table.name, batch.row_id(place), body))
     return calls
 

@@ -17,7 +17,7 @@ ENVIRONMENT_TABLES = frozenset(
 )  # fmt: skip
 # Participation types of activities. Source: Microsoft Learn, "Activity Party table reference".
 _MASKS = range(1, 13)
-_ACTIONS = {"win": ("opportunity", "quote"), "lose": ("opportunity",)}
+_ACTIONS = {"win": ("opportunity", "quote"), "lose": ("opportunity", "quote")}
 
 
 def alternative_problems(spot: Spot, name: str, one: Alternative, targets: Sequence[str]) -> Iterator[Problem]:

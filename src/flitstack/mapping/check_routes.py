@@ -7,7 +7,7 @@ from flitstack.errors import Problem
 from flitstack.mapping.check_columns import column_problems, definition_problems
 from flitstack.mapping.check_links import alternative_problems, names_somebody, party_problems, state_problems
 from flitstack.mapping.maps import MapFile
-from flitstack.mapping.reads import route_reads
+from flitstack.mapping.reads import derived_reads, route_reads
 from flitstack.mapping.surroundings import Spot, Surroundings
 
 
@@ -94,6 +94,7 @@ def _route_problems(spot: Spot) -> Iterator[Problem]:
 def _forgotten(file: MapFile, fields: Sequence[str], around: Surroundings) -> Iterator[Problem]:
     """Staged fields that the map neither reads nor names as unmapped."""
     told = {name.casefold() for route in file.routes for name in (*route_reads(route), *route.unmapped)}
+    told |= {name.casefold() for name in derived_reads(around.pack.playbook, file.object)}
     source = around.pack.objects.get(file.object)
     if source is not None:
         keys = (source.key, *source.also_key)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flitstack.mapping.document import MappedColumn
 from flitstack.mapping.maps import Alternative, ColumnRule
 from flitstack.mapping.program import LookupPlan, PartyPlan, Program, TagPlan, Way
+from flitstack.mapping.reads import names_of
 from flitstack.mapping.target import Target
 from flitstack.staging.engine.engine import quoted
 
@@ -53,10 +54,13 @@ def compile_parties(compiler: Compiler, program: Program, place: Place) -> None:
             program.parties.append(PartyPlan(int(party["mask"]), when, owner=f"CAST({owner} AS VARCHAR)"))
             continue
         one = Alternative(
-            tables=_names(party["table"]), via=str(party["via"]), each=str(party["each"]), key=str(party.get("key", ""))
+            tables=names_of(party["table"]),
+            via=str(party["via"]),
+            each=str(party["each"]),
+            key=str(party.get("key", "")),
         )
         for way in _way(compiler, one, inside):
-            program.parties.append(PartyPlan(int(party["mask"]), when, way=way))
+            program.parties.append(PartyPlan(int(party["mask"]), when, way=way, or_users=bool(party.get("users"))))
 
 
 def compile_unless(compiler: Compiler, program: Program, place: Place) -> None:
@@ -107,7 +111,3 @@ def _way(compiler: Compiler, one: Alternative, place: Place) -> list[Way]:
 def _fields(compiler: Compiler, one: Alternative, place: Place) -> tuple[str, ...]:
     expression = compiler.expression(one.by or one.each, *place)
     return expression.fields if expression else ()
-
-
-def _names(table: str | list[str]) -> tuple[str, ...]:
-    return (table,) if isinstance(table, str) else tuple(table)

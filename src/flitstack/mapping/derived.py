@@ -21,6 +21,7 @@ AGGREGATES = {
     "min": "min({})",
     "first": "arg_min({}, (o._file, o._record))",
     "list": "array_to_string(list_sort(list_distinct(list({}) FILTER (WHERE {} IS NOT NULL))), ';')",
+    "lines": "string_agg({}, chr(10) ORDER BY o._file, o._record)",
 }
 
 

@@ -81,6 +81,7 @@ def _draft_route(given: Mapping[str, Any], drafting: Drafting) -> dict[str, Any]
             drafting.staged_folder,
             drafting.engine,
             drafting.option_prefix,
+            drafting.decisions,
         )
         columns[column] = {**drafted, "status": "proposed", "confidence": 0.99, "why": ["pack"]}
     route["columns"] = columns

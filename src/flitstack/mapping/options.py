@@ -11,16 +11,27 @@ from flitstack.staging.engine.engine import Engine, literal, quoted
 
 
 def number_options(
-    rule: dict[str, Any], pack: Pack, staged: StagingDocument, folder: Path, engine: Engine, option_prefix: int
+    rule: dict[str, Any],
+    pack: Pack,
+    staged: StagingDocument,
+    folder: Path,
+    engine: Engine,
+    option_prefix: int,
+    decisions: Mapping[str, Any],
 ) -> dict[str, Any]:
     """A column's rule with `create.options` as [value, label] and `choices` as source value -> option value.
 
-    `choices_from: {object, name, order}` takes the labels from the records of a reference object.
+    `choices_from: {object, name, order}` takes the labels from the records of an object, `choices_from: {decision}` from
+    a decision of kind list. `decisions`: what was taken.
     """
     given = rule.get("choices_from")
     create = dict(rule.get("create") or {})
     if given is not None:
-        labels = _labels_of(given, pack, staged, folder, engine)
+        labels = (
+            [str(label) for label in decisions.get(str(given["decision"])) or ()]
+            if "decision" in given
+            else _labels_of(given, pack, staged, folder, engine)
+        )
         create["options"] = labels
         if "choices" not in rule:
             rule["choices"] = {label: label for label in labels}

@@ -17,8 +17,9 @@ def parties_sql(program: Program, indexes: Indexes, source: str) -> str:
                 f" FROM {source} WHERE {name} IS NOT NULL"
             )
             continue
+        unknown = "WHEN i.digest IS NULL THEN 'owner'" if party.or_users else ""
         selects.append(
-            f"""{head}, e.place, CASE WHEN NOT i.is_ambiguous THEN i."table" END AS "table",
+            f"""{head}, e.place, CASE WHEN NOT i.is_ambiguous THEN i."table" {unknown} END AS "table",
                 CASE WHEN NOT i.is_ambiguous THEN replace(CAST(i.digest AS VARCHAR), '-', '') END AS digest,
                 e."key" AS address
             FROM (SELECT _n, unnest({name}) AS "key", generate_subscripts({name}, 1) AS place FROM {source}) e

@@ -41,12 +41,14 @@ class LookupPlan:
 
 @dataclass(frozen=True, slots=True)
 class PartyPlan:
-    """Participants of an activity: an owner, or the elements of a list looked up in a match index."""
+    """Participants of an activity: an owner, or the elements of a list looked up in a match index; `or_users`: an element
+    that no row is known by may be a user's address."""
 
     mask: int
     when: str
     owner: str = ""
     way: Way | None = None
+    or_users: bool = False
 
 
 @dataclass(frozen=True, slots=True)

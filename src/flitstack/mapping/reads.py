@@ -1,6 +1,7 @@
 """Which source fields the parts of a map read; names as the map spells them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -21,6 +22,23 @@ def names_read(text: str) -> tuple[str, ...]:
     bound = {name.name.casefold() for one in tree.find_all(exp.Lambda) for name in one.expressions}
     found = (column.name for column in tree.find_all(exp.Column))
     return tuple(dict.fromkeys(name for name in found if name.casefold() not in bound))
+
+
+def names_of(table: str | list[str]) -> tuple[str, ...]:
+    """The tables that a way or a participant names: one, or several."""
+    return (table,) if isinstance(table, str) else tuple(table)
+
+
+def derived_reads(playbook: Mapping[str, Any], object_name: str) -> frozenset[str]:
+    """Fields of an object that derived fields are made of, its own or another object's."""
+    texts = []
+    for owner, rules in (playbook.get("derived") or {}).items():
+        for rule in rules.values():
+            if owner == object_name:
+                texts.append(rule["own"])
+            if rule["from"] == object_name:
+                texts += [text for word, text in rule.items() if word not in {"from", "own"} and isinstance(text, str)]
+    return frozenset(name for text in texts for name in names_read(str(text)))
 
 
 def column_reads(rule: ColumnRule) -> tuple[str, ...]:

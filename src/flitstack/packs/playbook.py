@@ -12,7 +12,7 @@ WORDS = (
     "automations", "dedupe", "rehearsal", "derived", "existing", "suppress", "not_portable",
 )  # fmt: skip
 # What a derived field is made of the other records' values; exactly one of these.
-_DERIVED = ("count", "sum", "max", "min", "first", "list", "circle")
+_DERIVED = ("count", "sum", "max", "min", "first", "list", "lines", "circle")
 _DECISION_WORDS = ("question", "options", "default", "kind", "not_built")
 _KINDS = ("choice", "text", "number", "list", "boolean", "zone", "map")
 

@@ -36,6 +36,7 @@ from flitstack.mapping.check import check_maps
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.document import MappingDocument
 from flitstack.mapping.maps import MapFile, read_maps
+from flitstack.mapping.reads import names_of
 from flitstack.mapping.run import run_map
 from flitstack.planning.build import PlanInputs, build_plan, sample_plan
 from flitstack.planning.document import Plan
@@ -141,8 +142,7 @@ def _tables_named(maps: dict[str, MapFile]) -> set[str]:
     for route in (route for each in maps.values() for route in each.routes):
         named.add(route.table)
         named |= {table for column in route.columns.values() for way in column.alternatives for table in way.tables}
-        for tables in (party.get("table") or () for party in route.parties):
-            named |= {tables} if isinstance(tables, str) else set(tables)
+        named |= {table for party in route.parties if party.get("table") for table in names_of(party["table"])}
         if route.vocabulary and route.vocabulary.get("table"):
             named.add(str(route.vocabulary["table"]))
     return named

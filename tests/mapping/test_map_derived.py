@@ -1,0 +1,68 @@
+"""Fields made of another object's records, and participants that may be users."""
+
+from collections.abc import Callable
+
+from mapping.map_case import MapCase
+from mapping.test_map_lookups import digest
+
+CARD = """routes:
+  - {table: contact, name: card, phase: contacts, key: Id, matches: {email: 'email_key(Mail)'},
+     columns: {lastname: {from: Id}, description: {from: said}, numberofchildren: {from: messages}}}"""
+MESSAGE = """routes:
+  - {table: annotation, name: note, phase: rest, key: Id, when: '_id = opens', columns: {notetext: {from: day}}}
+unrouted: {code: joined, outcome: merged, field: Text}"""
+DERIVED = {
+    "Card": {
+        "messages": {"from": "Message", "own": "Id", "their": "Chat", "count": True},
+        "said": {"from": "Message", "own": "Id", "their": "Chat", "list": "Text"},
+    },
+    "Message": {
+        "opens": {"from": "Message", "own": "Chat", "their": "Chat", "first": "_id"},
+        "day": {"from": "Message", "own": "Chat", "their": "Chat", "lines": "Text || '!'"},
+    },
+}
+
+
+def test_lines_stand_in_the_order_of_the_files_and_none_is_lost(case: Callable[..., MapCase]) -> None:
+    texts = ["b", "a", "b"]
+    mapped = case(
+        objects={
+            "Card": [{"Id": "k", "Mail": None}, {"Id": "alone", "Mail": None}],
+            "Message": [{"Id": str(n), "Chat": "k", "Text": text} for n, text in enumerate(texts, start=1)],
+        },
+        maps={"Card": CARD, "Message": MESSAGE},
+        playbook={"derived": DERIVED},
+    ).run()
+    assert {row["notetext"] for row in mapped.rows["note"].values()} == {"b!\na!\nb!"}
+    cards = mapped.rows["card"]
+    assert (cards["k"]["description"], cards["k"]["numberofchildren"]) == ("a;b", 3)
+    assert (cards["alone"]["description"], cards["alone"]["numberofchildren"]) == (None, 0)
+    assert [found[:3] for found in mapped.findings] == [("joined", "2", "merged"), ("joined", "3", "merged")]
+
+
+def test_a_participant_that_no_row_is_known_by_may_be_a_user(case: Callable[..., MapCase]) -> None:
+    meeting = """routes:
+  - table: appointment
+    name: meeting
+    phase: rest
+    key: Id
+    columns: {subject: {from: Id}}
+    parties: [{mask: 5, table: [contact, lead], via: email, each: "split_list(Mails, ';')", key: email_key, users: true}]"""
+    mapped = case(
+        objects={
+            "Card": [
+                {"Id": "k", "Mail": "ana@x.com"},
+                {"Id": "1", "Mail": "two@x.com"},
+                {"Id": "2", "Mail": "two@x.com"},
+            ],
+            "Message": [{"Id": "1", "Chat": None, "Text": None}],
+            "Meeting": [{"Id": "m", "Mails": "Ana@x.com; boss@us.com; two@x.com"}],
+        },
+        maps={"Card": CARD, "Message": MESSAGE, "Meeting": meeting},
+        playbook={"derived": DERIVED},
+    ).run()
+    assert mapped.rows["meeting"]["m"]["_parties"] == [
+        {"mask": 5, "table": "contact", "digest": digest("Card", "k"), "address": "ana@x.com"},
+        {"mask": 5, "table": "owner", "digest": None, "address": "boss@us.com"},
+        {"mask": 5, "table": None, "digest": None, "address": "two@x.com"},  # two people have it
+    ]
