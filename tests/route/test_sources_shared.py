@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from route.planports_facts import PLANPORTS
 from route.route_case import Migration, begin, serving
 
 from flitstack.documents import read_yaml
@@ -25,6 +26,7 @@ WORDS = {
         "referral": "flit_clinicreferral",
         "claim_rows_in_dataverse": "",
     },
+    "planports": {"account_new": "account"},
     "voopty": {
         "course": "product",
         "enrollment": "flit_enrollment",
@@ -36,7 +38,16 @@ WORDS = {
     "interactive": {"matter": "flit_matter", "asset": "flit_asset"},
 }
 # Codes that tell more than the known truth asks for.
-MORE = {"voopty": {"same_person"}, "interactive": {"kept_as_lookup"}}
+MORE = {"voopty": {"same_person"}, "interactive": {"kept_as_lookup"}, "planports": {"joined_lead", "joined_chat"}}
+# Rows that a decision adds to those of the known truth: word -> where the known truth tells how many.
+ADDED = {
+    "planports": {
+        "note": ("notes when whatsapp bodies load (added to the note count)", "one_per_chat_and_day"),
+    },
+}
+
+# What else each known truth tells, checked against the destination.
+FACTS = {"planports": PLANPORTS}
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,9 @@ def loaded(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytes
 def test_each_table_holds_the_expected_rows(loaded: Loaded) -> None:
     tables = loaded.migration.do("status")["tables"]
     words = WORDS.get(loaded.source, {})
-    expected = loaded.expected["tables"]
+    expected = dict(loaded.expected["tables"])
+    for word, (name, choice) in ADDED.get(loaded.source, {}).items():
+        expected[word] += loaded.expected["alternatives"][name][choice]
     assert {word: tables.get(words.get(word, word), 0) for word in expected} == expected
 
 
@@ -100,6 +113,11 @@ def test_every_account_closes_and_every_cell_is_verified(loaded: Loaded) -> None
     assert all(account["closes"] for account in loaded.migration.do("status")["accounts"].values())
     told = loaded.migration.do("reconcile", code={0, 3})
     assert told["differences"] == 0
+
+
+def test_facts_and_samples_of_the_known_truth_hold(loaded: Loaded) -> None:
+    for check in FACTS.get(loaded.source, ()):
+        check(loaded.migration, loaded.expected)
 
 
 def test_rollback_leaves_the_destination_as_it_was(loaded: Loaded) -> None:
