@@ -240,6 +240,8 @@ class MemoryDestination:
         row = self._row(call.table, call.row)
         if call.table == "opportunity" and row["statecode"] != 0:
             raise refuse("0x80040515", 400, "The opportunity has already been closed.")
+        if call.table == "quote" and row["statecode"] != 1:
+            raise refuse("0x80040203", 400, "The quote must be active.")
         self._set_state(call, state, wanted["status"])
         if call.table == "opportunity" and wanted.get("at"):
             row["actualclosedate"] = date.fromisoformat(wanted["at"][:10])
