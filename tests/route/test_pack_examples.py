@@ -21,8 +21,8 @@ EXAMPLES = {
     "planports": (
         {
             "account": 3,
-            "contact": 5,
-            "lead": 7,
+            "contact": 6,
+            "lead": 6,
             "opportunity": 3,
             "quote": 3,
             "quotedetail": 3,
