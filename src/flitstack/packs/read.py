@@ -34,7 +34,14 @@ def load_pack(name_or_path: str | Path) -> Pack:
 
     Rules of a `dedupe.yaml` beside them become the playbook's `dedupe`. Raises UsageError listing every mistake.
     """
-    folder = find_pack(name_or_path)
+    pack, problems = read_pack(find_pack(name_or_path))
+    if problems:
+        raise UsageError(*problems)
+    return pack
+
+
+def read_pack(folder: Path) -> tuple[Pack, list[Problem]]:
+    """What can be read of a pack's folder, and its mistakes. Raises UsageError only for what is no YAML at all."""
     data, lines = read_yaml(folder / "pack.yaml")
     page = Page(folder / "pack.yaml", lines)
     page.mapping(data, "a pack", (), _PACK_WORDS)
@@ -47,10 +54,8 @@ def load_pack(name_or_path: str | Path) -> Pack:
     playbook, other = _playbook(folder)
     decisions = read_decisions(playbook, other)
     review_playbook(playbook, objects, other)
-    if problems := [*page.problems, *other.problems]:
-        raise UsageError(*problems)
     name, title = str(data.get("pack", folder.name)), str(data.get("title", folder.name))
-    return Pack(name, title, objects, decisions, playbook, folder)
+    return Pack(name, title, objects, decisions, playbook, folder), [*page.problems, *other.problems]
 
 
 def find_pack(name_or_path: str | Path) -> Path:

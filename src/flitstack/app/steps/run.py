@@ -26,18 +26,30 @@ def run(project: Project, progress: Progress, *, rehearse: bool = False) -> Resu
 
     `rehearse` opens each gate by itself; raises UsageError unless the destination is an emulator.
     """
-    if rehearse:
-        refuse_unless_emulator(project)
-    results: dict[str, Result] = {}
-    for name, step, gate in _steps(rehearse=rehearse):
-        results[name] = step(project, progress)
-        _open_or_stop(project, gate, rehearse=rehearse)
+    results = _walk(project, progress, rehearse=rehearse)
     report(project, progress)
     document = {name: result.document for name, result in results.items()}
     lines = tuple(line for result in results.values() for line in result.lines)
     return Result(
         document, lines, worst_exit(*(result.exit_code for result in results.values())), next="flitstack status"
     )
+
+
+def rehearse(project: Project, progress: Progress, *, last: str) -> dict[str, Result]:
+    """The steps of a rehearsal up to the one called `last`, whose gate stays shut; their results by name."""
+    return _walk(project, progress, rehearse=True, last=last)
+
+
+def _walk(project: Project, progress: Progress, *, rehearse: bool, last: str = "") -> dict[str, Result]:
+    if rehearse:
+        refuse_unless_emulator(project)
+    results: dict[str, Result] = {}
+    for name, step, gate in _steps(rehearse=rehearse):
+        results[name] = step(project, progress)
+        if name == last:
+            break
+        _open_or_stop(project, gate, rehearse=rehearse)
+    return results
 
 
 def refuse_unless_emulator(project: Project) -> None:
