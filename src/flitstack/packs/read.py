@@ -11,7 +11,7 @@ from flitstack.documents import read_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.packs.page import Page, Place
 from flitstack.packs.playbook import read_decisions, review_playbook
-from flitstack.packs.types import Field, Pack, SourceObject
+from flitstack.packs.types import FhirObject, Field, Pack, SourceObject
 
 BUNDLED = Path(__file__).parent
 FIELD_TYPES = (
@@ -54,8 +54,10 @@ def read_pack(folder: Path) -> tuple[Pack, list[Problem]]:
     playbook, other = _playbook(folder)
     decisions = read_decisions(playbook, other)
     review_playbook(playbook, objects, other)
+    fhir, third = _fhir(folder, objects)
     name, title = str(data.get("pack", folder.name)), str(data.get("title", folder.name))
-    return Pack(name, title, objects, decisions, playbook, folder), [*page.problems, *other.problems]
+    pack = Pack(name, title, objects, decisions, playbook, folder, fhir)
+    return pack, [*page.problems, *other.problems, *third.problems]
 
 
 def find_pack(name_or_path: str | Path) -> Path:
@@ -85,6 +87,21 @@ def _playbook(folder: Path) -> tuple[dict[str, Any], Page]:
         read_yaml(rules)  # tells file and line of what is no YAML
         playbook["dedupe"] = _plain_yaml(rules)
     return playbook, page
+
+
+def _fhir(folder: Path, objects: Mapping[str, SourceObject]) -> tuple[tuple[FhirObject, ...], Page]:
+    """How objects are read from FHIR resources (`fhir.yaml`); paths are checked where they are compiled."""
+    page, found = Page(folder / "fhir.yaml"), []
+    if not page.path.exists():
+        return (), page
+    data, page.lines = read_yaml(page.path)
+    for name, value in page.mapping(data, "fhir.yaml", (), objects).items():
+        entry = page.mapping(value, "an object", (name,), ("resource", "fields"))
+        if name not in objects:
+            continue
+        fields = page.mapping(entry.get("fields"), "fields", (name, "fields"), objects[name].fields)
+        found.append(FhirObject(name, str(entry.get("resource", name)), {str(k): str(v) for k, v in fields.items()}))
+    return tuple(found), page
 
 
 def _plain_yaml(path: Path) -> dict[str, Any]:

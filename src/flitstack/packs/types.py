@@ -51,6 +51,15 @@ class SourceObject:
 
 
 @dataclass(frozen=True, slots=True)
+class FhirObject:
+    """How an object's fields are read from FHIR R4 resources of one type: field -> path (staging/fhir/paths.py)."""
+
+    object: str
+    resource: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A question that scoping answers. `options` maps an option to what it means for the customer, `not_built` those
     that cannot be taken yet to what to do instead."""
@@ -73,3 +82,4 @@ class Pack:
     decisions: dict[str, Decision]
     playbook: dict[str, Any]
     folder: Path
+    fhir: tuple[FhirObject, ...] = ()

@@ -13,6 +13,8 @@ from flitstack.staging.delimited_fast import MIN_BYTES, stage_fast
 from flitstack.staging.dialect import find_dialect
 from flitstack.staging.encodings import find_encoding, is_text, sample_text
 from flitstack.staging.engine.engine import Engine
+from flitstack.staging.fhir.paths import Directory
+from flitstack.staging.fhir.resources import FhirFile, FhirSource, build_directory, is_fhir
 from flitstack.staging.recognise import (
     fits_path,
     header_key,
@@ -82,6 +84,7 @@ class Intake:
     rejects: RejectsFile
     numbers: Iterator[int] = field(default_factory=count)
     spelled: dict[tuple[str, str], str] = field(default_factory=dict)
+    directory: Directory = field(default_factory=Directory)
 
     def spell(self, object_name: str, name: str) -> str:
         """The spelling an object's earlier file has for this column: the engine takes "Score" and "score" for one."""
@@ -113,6 +116,9 @@ def read_file(intake: Intake, inside: PurePosixPath, *, among_tables: bool) -> I
         yield _unread(intake, inside, "not_text", f"named {inside.name}, but holds binary data")
     elif suffix in TREES or (suffix not in DELIMITED and _begins_as_tree(path)):
         encoding = find_encoding(path)
+        if intake.pack.fhir and is_fhir(path, encoding):
+            yield from _fhir(intake, inside, encoding)
+            return
         is_xml = sample_text(path, encoding).lstrip().startswith("<")
         expected, _ = object_of(str(inside), [], intake.pack)
         for name, source in read_trees(path, encoding, expected.each if expected else ""):
@@ -122,6 +128,35 @@ def read_file(intake: Intake, inside: PurePosixPath, *, among_tables: bool) -> I
         yield _staged(intake, ChatSource(path, inside, encoding), Part(str(inside), "", "chat", encoding))
     else:
         yield _delimited(intake, path, inside)
+
+
+def read_directory(intake: Intake, files: Sequence[PurePosixPath]) -> Directory:
+    """Who is who in all FHIR files: practitioners and places are pointed to from other files, by their identifiers."""
+    if not intake.pack.fhir:
+        return Directory()
+    paths = [intake.export / inside for inside in files if inside.suffix.lower() in TREES - {".xml"}]
+    return build_directory(path for path in paths if path.stat().st_size and is_fhir(path, find_encoding(path)))
+
+
+def _fhir(intake: Intake, inside: PurePosixPath, encoding: str) -> Iterator[Part]:
+    file = FhirFile(intake.export / inside, encoding)
+    parts: list[Part] = []
+    types = file.types()
+    for how in intake.pack.fhir:
+        if types.pop(how.resource, 0):
+            known = intake.pack.objects[how.object]
+            separators = {name: f.separator or "; " for name, f in known.fields.items() if f.type == "list"}
+            source = FhirSource(file, how, separators, intake.directory, names_broken=not parts)
+            parts.append(_staged(intake, source, Part(str(inside), how.resource, "fhir", encoding), known=known))
+    types.pop("PractitionerRole", 0)  # read with the practitioners
+    broken = types.pop("", 0)
+    whole = parts[0] if parts else Part(str(inside), "", "fhir", encoding)
+    if types:
+        kinds = ", ".join(f"{kind} ({number})" for kind, number in sorted(types.items()))
+        whole.remarks.append(("fhir_unread", f"resources that no object is made of: {kinds}"))
+    if broken and not parts:
+        whole.remarks.append(("not_fhir", f"{broken} entries are no FHIR resources"))
+    yield from parts or [whole]
 
 
 def _unread(intake: Intake, inside: PurePosixPath, code: str, text: str) -> Part:
@@ -170,8 +205,10 @@ def _find_header(intake: Intake, rows: Sequence[Sequence[str]], part: Part) -> i
     return None
 
 
-def _staged(intake: Intake, source: Source, part: Part, fast: Fast | None = None) -> Part:
-    found, seen = object_of(part.path, source.header, intake.pack)
+def _staged(
+    intake: Intake, source: Source, part: Part, fast: Fast | None = None, known: SourceObject | None = None
+) -> Part:
+    found, seen = (known, "") if known else object_of(part.path, source.header, intake.pack)
     part.header = source.header
     if found is None:
         return part

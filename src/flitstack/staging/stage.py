@@ -14,7 +14,7 @@ from flitstack.staging.attachments import export_files
 from flitstack.staging.document import StagedField, StagedFile, StagedTable, StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted
 from flitstack.staging.engine.findings import FindingsWriter
-from flitstack.staging.parts import TABLES, Intake, Part, read_file
+from flitstack.staging.parts import TABLES, Intake, Part, read_directory, read_file
 from flitstack.staging.recognise import fits
 from flitstack.staging.write import RejectsFile
 
@@ -28,6 +28,8 @@ _REMARKS = {
     "header_missing": ("listed", "write the columns' names into the file's first line and stage again"),
     "file_by_content": ("listed", ""),
     "beside_the_list": ("listed", ""),
+    "not_fhir": ("held", "correct these entries in the export and stage again"),
+    "fhir_unread": ("listed", "have it exported as a table too if it is to be migrated"),
     "duplicate_column": ("listed", "rename one of the two columns in the file if the name matters"),
     "unnamed_column": ("listed", "name the column in the file if it matters"),
 }
@@ -85,6 +87,7 @@ def stage(
 
 def _read_all(intake: Intake, files: Sequence[PurePosixPath]) -> list[Part]:
     mixed = {inside.parent for inside in files if inside.suffix.lower() not in TABLES}
+    intake.directory = read_directory(intake, files)
     return [part for inside in files for part in read_file(intake, inside, among_tables=inside.parent not in mixed)]
 
 
@@ -224,8 +227,11 @@ def _fingerprint(hashes: Mapping[str, str], pack: Pack, options: StageOptions) -
         )
         for source in pack.objects.values()
     ]
+    fhir = [(how.object, how.resource, how.fields) for how in pack.fhir]
     suppress = sorted((name, sorted(fields)) for name, fields in options.suppress.items())
-    return fingerprint(pack.name, repr(scope), repr(suppress), *(f"{path}:{sha}" for path, sha in hashes.items()))
+    return fingerprint(
+        pack.name, repr(scope), repr(fhir), repr(suppress), *(f"{path}:{sha}" for path, sha in hashes.items())
+    )
 
 
 def _swap(work: Path, folder: Path) -> None:

@@ -25,7 +25,7 @@ class TreeSource:
         self._path, self._encoding, self._elements = path, encoding, elements
         self.remarks = Remarks()
         names: dict[str, None] = {}
-        for _, _, value in self._trees():
+        for _, _, value in self.trees():
             if isinstance(value, dict):
                 names.update(dict.fromkeys(flatten(value)))
         self._keys = list(names)
@@ -33,7 +33,7 @@ class TreeSource:
 
     def records(self) -> Iterator[Record | Reject]:
         """Every element; what is no object is a reject."""
-        for number, (line, raw, value) in enumerate(self._trees(), start=1):
+        for number, (line, raw, value) in enumerate(self.trees(), start=1):
             if isinstance(value, dict):
                 flat = flatten(value)
                 yield Record(number, line, [flat.get(key) for key in self._keys])
@@ -41,7 +41,8 @@ class TreeSource:
                 reason = "not readable as JSON" if value is _UNREAD else "not a JSON object"
                 yield Reject(number, line, "bad_row", reason, raw or str(value))
 
-    def _trees(self) -> Iterator[Tree]:
+    def trees(self) -> Iterator[Tree]:
+        """Each element: physical line, raw text, value."""
         if self._elements is not None:
             yield from ((None, "", element) for element in self._elements)
             return
@@ -97,20 +98,26 @@ def flatten(record: dict[str, Any], before: str = "") -> dict[str, str | None]:
     flat: dict[str, str | None] = {}
     for key, value in record.items():
         name = f"{before}{key}"
-        match value:
-            case dict() if value:
-                flat |= flatten(value, f"{name}.")
-            case None | "":
-                flat[name] = None
-            case bool():
-                flat[name] = "true" if value else "false"
-            case str():
-                flat[name] = value
-            case Decimal():
-                flat[name] = plain_number(value)
-            case _:
-                flat[name] = _json_text(value)
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{name}.")
+        else:
+            flat[name] = as_text(value)
     return flat
+
+
+def as_text(value: Any) -> str | None:
+    """A value as a cell: numbers as they stand, true/false, lists and objects as JSON text, empty text and null None."""
+    match value:
+        case None | "":
+            return None
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case Decimal():
+            return plain_number(value)
+        case _:
+            return _json_text(value)
 
 
 def plain_number(number: Decimal) -> str:

@@ -1,0 +1,143 @@
+"""The resources of a FHIR file: a Bundle, NDJSON (one resource a line, as bulk exports are), or a lone resource.
+
+Source: HL7 FHIR R4, "Bundle"; HL7, "Bulk Data Access". A Bundle is held in memory as a whole, NDJSON is streamed.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+from flitstack.errors import Problem, UsageError
+from flitstack.packs.types import FhirObject
+from flitstack.staging.encodings import find_encoding, read_text, sample_text
+from flitstack.staging.fhir.paths import DIRECTORY_TYPES, Directory, Path, PathError, compile_path, reference_key
+from flitstack.staging.source import Record, Reject, Remarks
+from flitstack.staging.trees import Tree, TreeSource, as_text, parsed
+
+_BEGINS = re.compile(r'\{\s*"(?:resourceType"\s*:\s*"[A-Z]|[^{}]{0,2000}?"resourceType"\s*:\s*"[A-Z])')
+# Elements that say nothing about the record: what it is, how it is kept, the same once more as prose.
+_BOOKKEEPING = frozenset({"resourceType", "id", "meta", "text", "implicitRules", "language", "contained"})
+
+
+def is_fhir(path: FilePath, encoding: str) -> bool:
+    """Whether a JSON file begins as a FHIR resource."""
+    return _BEGINS.match(sample_text(path, encoding).lstrip()) is not None
+
+
+class FhirFile:
+    """The resources of one file, in order; a Bundle's entries count as its records."""
+
+    def __init__(self, path: FilePath, encoding: str) -> None:
+        self._source = TreeSource(path, encoding)
+        self._entries: list[Any] | None = None
+        first = next(iter(self._source.trees()), None)
+        if first is None or not isinstance(first[2], Mapping) or first[2].get("resourceType") == "Bundle":
+            self._entries = _entries_of(path, encoding)
+
+    def trees(self) -> Iterator[Tree]:
+        """Each resource with its physical line (NDJSON only) and raw text."""
+        if self._entries is None:
+            yield from self._source.trees()
+        else:
+            yield from ((None, "", entry) for entry in self._entries)
+
+    def types(self) -> Counter[str]:
+        """How many resources of each type; "" for what is none."""
+        return Counter(type_of(value) for _, _, value in self.trees())
+
+
+class FhirSource:
+    """The resources of one type as records of an object; what its paths do not read is remarked."""
+
+    def __init__(
+        self,
+        file: FhirFile,
+        how: FhirObject,
+        separators: Mapping[str, str],
+        directory: Directory,
+        *,
+        names_broken: bool,
+    ) -> None:
+        """`separators`: between the values of fields that take several; the others take the first.
+
+        `names_broken`: what is no resource at all is a reject of this source, so that one of a file's sources tells it.
+        """
+        self._names_broken = names_broken
+        self._file, self._how, self._separators, self._directory = file, how, separators, directory
+        self._paths = {name: _compiled(how, name, path) for name, path in how.fields.items()}
+        self.header = list(self._paths)
+        self.remarks = Remarks()
+        unread = self._unread()
+        if unread:
+            elements = ", ".join(f"{name} ({number})" for name, number in sorted(unread.items()))
+            self.remarks.add("fhir_unread", f"elements of {how.resource} that no field is read from: {elements}")
+
+    def records(self) -> Iterator[Record | Reject]:
+        """A record for every resource of the type."""
+        for number, (line, raw, value) in enumerate(self._file.trees(), start=1):
+            kind = type_of(value)
+            if not kind and self._names_broken:
+                yield Reject(number, line, "bad_row", "not a FHIR resource", raw or str(value))
+            elif kind == self._how.resource:
+                yield Record(number, line, [self._text(name, path, value) for name, path in self._paths.items()])
+
+    def _text(self, name: str, path: Path, resource: Mapping[str, Any]) -> str | None:
+        roles = self._directory.roles.get(str(resource.get("id")))
+        if roles and "roles" in path.roots:
+            resource = {**resource, "roles": roles}
+        texts = [text for value in path.find(resource, self._directory) if (text := as_text(value)) is not None]
+        separator = self._separators.get(name)
+        return (texts[0] if separator is None else separator.join(texts)) if texts else None
+
+    def _unread(self) -> Counter[str]:
+        read = frozenset().union(*(path.roots for path in self._paths.values())) | _BOOKKEEPING
+        found: Counter[str] = Counter()
+        for _, _, value in self._file.trees():
+            if type_of(value) == self._how.resource:
+                found.update(value.keys() - read)
+        return found
+
+
+def build_directory(files: Iterable[FilePath]) -> Directory:
+    """Identifiers of practitioners, organisations and places in all files, and the roles of practitioners."""
+    directory, roles = Directory(), []
+    for path in files:
+        for _, _, value in FhirFile(path, find_encoding(path)).trees():
+            kind = type_of(value)
+            if kind in DIRECTORY_TYPES and value.get("id"):
+                directory.types[str(value["id"])] = kind
+                for identifier in value.get("identifier") or ():
+                    key = f"{kind}|{identifier.get('system', '')}|{identifier.get('value', '')}"
+                    directory.identifiers.setdefault(key, str(value["id"]))
+            elif kind == "PractitionerRole":
+                roles.append(value)
+    for role in roles:
+        practitioner = reference_key(role.get("practitioner"), directory)
+        if practitioner:
+            directory.roles.setdefault(practitioner, []).append(role)
+    return directory
+
+
+def _compiled(how: FhirObject, name: str, path: str) -> Path:
+    try:
+        return compile_path(path)
+    except PathError as error:
+        do = "write a path as docs/staging.md describes"
+        raise UsageError(Problem("pack-path", f"{name}: {error}", where=f"fhir.yaml: {how.object}", do=do)) from error
+
+
+def type_of(value: Any) -> str:
+    """A resource's type; "" for what is none."""
+    kind = value.get("resourceType") if isinstance(value, Mapping) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _entries_of(path: FilePath, encoding: str) -> list[Any]:
+    bundle = parsed(read_text(path, encoding))
+    if type_of(bundle) != "Bundle":
+        return [bundle]
+    return [
+        entry.get("resource", entry) if isinstance(entry, Mapping) else entry for entry in bundle.get("entry") or ()
+    ]
