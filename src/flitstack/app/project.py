@@ -46,6 +46,7 @@ class ProjectSettings(BaseModel):
     sample_rows: int = Field(default=5, ge=1)
     four_eyes: bool = False
     suppress: dict[str, list[str]] = Field(default_factory=dict)  # object -> fields never staged
+    files: dict[str, list[str]] = Field(default_factory=dict)  # object -> patterns of its files
     headers: dict[str, dict[str, str]] = Field(default_factory=dict)  # object -> header in the file -> field
     absent: list[str] = Field(default_factory=list)  # objects the customer has not
 
@@ -83,7 +84,7 @@ class Project:
                 )
             )
         settings = _settings(path)
-        pack = fit_pack(load_pack(settings.pack), settings.headers, settings.absent, settings.suppress)
+        pack = fit_pack(load_pack(settings.pack), settings.files, settings.headers, settings.absent, settings.suppress)
         decided = read_decided(folder / "decisions.yaml", pack)
         decisions = {name: decision.default for name, decision in pack.decisions.items()}
         decisions |= {name: entry.get("option") for name, entry in decided.items()}

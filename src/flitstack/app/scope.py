@@ -1,4 +1,4 @@
-"""What this customer's export is like, said in flitstack.yaml: own headers, objects it has not, fields never read."""
+"""What this customer's export is like, said in flitstack.yaml: own files and headers, objects it has not, fields never read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -8,14 +8,15 @@ from flitstack.packs.types import Pack, SourceObject
 from flitstack.staging.recognise import header_key
 
 Headers = Mapping[str, Mapping[str, str]]  # object -> header in the file -> field of the pack
+Names = Mapping[str, Sequence[str]]
 
 
-def fit_pack(pack: Pack, headers: Headers, absent: Sequence[str], suppress: Mapping[str, Sequence[str]]) -> Pack:
-    """The pack with the customer's headers before its own. Raises UsageError naming every object or field it has not."""
+def fit_pack(pack: Pack, files: Names, headers: Headers, absent: Sequence[str], suppress: Names) -> Pack:
+    """The pack with the customer's files and headers before its own. Raises UsageError naming what it has not."""
     problems = [
         Problem("scope-unknown", f"{part} names {name!r}, which is no object", where=f"flitstack.yaml, {part}",
                 known=", ".join(pack.objects), do="name an object of the pack")
-        for part, names in (("headers", headers), ("absent", absent), ("suppress", suppress))
+        for part, names in (("files", files), ("headers", headers), ("absent", absent), ("suppress", suppress))
         for name in names
         if name not in pack.objects
     ]  # fmt: skip
@@ -23,7 +24,9 @@ def fit_pack(pack: Pack, headers: Headers, absent: Sequence[str], suppress: Mapp
     problems += [one for name, source in fitted.items() for one in _header_problems(source, headers[name])]
     if problems:
         raise UsageError(*problems)
-    return replace(pack, objects=pack.objects | {name: _named(one, headers[name]) for name, one in fitted.items()})
+    objects = pack.objects | {name: _named(one, headers[name]) for name, one in fitted.items()}
+    told = {name: replace(objects[name], told=tuple(patterns)) for name, patterns in files.items()}
+    return replace(pack, objects=objects | told)
 
 
 def _header_problems(source: SourceObject, headers: Mapping[str, str]) -> Iterator[Problem]:

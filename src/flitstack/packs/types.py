@@ -47,6 +47,7 @@ class SourceObject:
     label: str = ""
     also_key: tuple[str, ...] = ()
     each: str = ""
+    told: tuple[str, ...] = ()  # patterns the customer names its files by; they go before those of all packs' objects
     owner: str = ""  # a field that names the owner besides those that mean record.owner (a practitioner's own address)
 
 

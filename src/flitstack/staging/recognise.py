@@ -65,8 +65,12 @@ def match_by_values(
 def object_of(path: str, header: Sequence[str], pack: Pack) -> tuple[SourceObject | None, str]:
     """The object a file holds and how that was seen ("pattern", "content" or "").
 
-    Where patterns of several objects fit, the one whose fields the header has most of is taken.
+    Where patterns of several objects fit, the one whose fields the header has most of is taken. What the customer says
+    goes before what the pack says.
     """
+    told = [source for source in pack.objects.values() if any(fits(path, pattern) for pattern in source.told)]
+    if told:
+        return max(told, key=lambda source: match_columns(header, source).score), "pattern"
     named = [source for source in pack.objects.values() if any(fits(path, pattern) for pattern in source.files)]
     if named:
         return max(named, key=lambda source: match_columns(header, source).score), "pattern"
@@ -135,7 +139,8 @@ def _other_names(source: SourceObject) -> dict[str, Field]:
 
 def fits_path(path: str, pack: Pack) -> bool:
     """Whether a pattern names this very path, not only the file's name wherever it lies."""
-    return any(fnmatch(path.lower(), pattern.lower()) for source in pack.objects.values() for pattern in source.files)
+    patterns = (pattern for source in pack.objects.values() for pattern in (*source.told, *source.files))
+    return any(fnmatch(path.lower(), pattern.lower()) for pattern in patterns)
 
 
 def fits(path: str, pattern: str) -> bool:

@@ -220,6 +220,7 @@ def _fingerprint(hashes: Mapping[str, str], pack: Pack, options: StageOptions) -
         (
             source.name,
             source.files,
+            source.told,
             source.key,
             source.also_key,
             source.each,
