@@ -56,7 +56,7 @@ def simulate(batch: int, row_s: float, hours: float = 1.0, factor: float = 1.0, 
             service.running -= 1
             service.spent.append((now, took_s))
             service.executed_s += took_s
-            pace.end(expected, "create", batch, now - at)
+            pace.end(now, expected, "create", batch, now - at)
             if now > WINDOW_S:
                 outcome.rows += batch
         wait_s = float("inf") if len(ends) >= workers else pace.wait_s(now)

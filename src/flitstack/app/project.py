@@ -19,6 +19,14 @@ PROJECT_FILE = "flitstack.yaml"
 MICROSOFT_HOSTS = ("dynamics.com", "dynamics.cn", "dynamics.us", "microsoftdynamics.de", "microsoftdynamics.us")
 
 
+class ApplicationUser(BaseModel):
+    """One more application user of an environment, named by the environment variables that hold its credentials."""
+
+    model_config = ConfigDict(extra="forbid")
+    client_id_variable: str
+    client_secret_variable: str
+
+
 class EnvironmentSettings(BaseModel):
     """One destination environment. Secrets are named by environment variable, never written here."""
 
@@ -30,6 +38,9 @@ class EnvironmentSettings(BaseModel):
     token_url: str = ""
     client_id_variable: str = "FLITSTACK_CLIENT_ID"
     client_secret_variable: str = "FLITSTACK_CLIENT_SECRET"
+    more_users: list[ApplicationUser] = Field(default_factory=list)  # each has service protection limits of its own
+    licences: int = Field(default=0, ge=0)  # Enterprise and Professional licences of the tenant: its daily requests
+    daily_requests: int = Field(default=0, ge=0)  # own budget instead; 0: what the licences give
 
 
 class ProjectSettings(BaseModel):

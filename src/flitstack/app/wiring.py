@@ -37,17 +37,28 @@ def journal_folder(project: Project) -> Path:
 
 
 def open_destination(project: Project) -> Destination:
-    """The chosen environment, paced by the service protection limits."""
+    """The chosen environment as its application users, each paced by service protection limits of its own."""
     settings = project.target
     # An emulator without limits need not be found out slowly.
     trial = EMULATOR_TRIAL if is_emulator(settings.url) else 1.0
-    users = [DataverseDestination(Client(settings.url, _tokens(settings)), load_catalogue())]
-    return ThrottledDestination(users, trial=trial)
+    catalogue = load_catalogue()
+    clients = [Client(settings.url, tokens) for tokens in _all_tokens(settings)]
+    paced = ThrottledDestination([DataverseDestination(client, catalogue) for client in clients], trial=trial)
+    for lane, client in zip(paced.lanes, clients, strict=True):
+        client.pacer = lane
+    return paced
 
 
-def _tokens(settings: EnvironmentSettings) -> Tokens:
+def _all_tokens(settings: EnvironmentSettings) -> list[Tokens]:
+    """One sign-in an application user."""
     if settings.auth == "none":
-        return NoTokens()
+        return [NoTokens()]
+    names = [(settings.client_id_variable, settings.client_secret_variable)]
+    names += [(user.client_id_variable, user.client_secret_variable) for user in settings.more_users]
+    return [_tokens(settings, *pair) for pair in names]
+
+
+def _tokens(settings: EnvironmentSettings, id_variable: str, secret_variable: str) -> Tokens:
     if settings.auth != "client_credentials":
         raise UsageError(
             Problem(
@@ -57,10 +68,8 @@ def _tokens(settings: EnvironmentSettings) -> Tokens:
                 do="correct it in flitstack.yaml",
             )
         )
-    client_id = os.environ.get(settings.client_id_variable, "")
-    missing = [
-        name for name in (settings.client_id_variable, settings.client_secret_variable) if not os.environ.get(name)
-    ]
+    client_id = os.environ.get(id_variable, "")
+    missing = [name for name in (id_variable, secret_variable) if not os.environ.get(name)]
     if missing:
         raise UsageError(
             *(
@@ -72,5 +81,5 @@ def _tokens(settings: EnvironmentSettings) -> Tokens:
         )
     if settings.token_url:
         scope = f"{settings.url.rstrip('/')}/.default"
-        return ClientCredentials(settings.token_url, client_id, settings.client_secret_variable, scope)
-    return ClientCredentials.of_tenant(settings.tenant, client_id, settings.client_secret_variable, settings.url)
+        return ClientCredentials(settings.token_url, client_id, secret_variable, scope)
+    return ClientCredentials.of_tenant(settings.tenant, client_id, secret_variable, settings.url)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Throttled
-from flitstack.destinations.pacing import Pace
+from flitstack.destinations.pacing import Pace, choose
 from flitstack.destinations.port import Call, Destination, Done, Encoder, Facts
 
 T = TypeVar("T")
@@ -22,10 +22,23 @@ _LONGEST_NAP_S, _SHORTEST_NAP_S = 5.0, 0.001
 
 @dataclass(slots=True)
 class Lane:
-    """One application user and its pace."""
+    """One application user and its pace. The user's client tells it what answers say (`dataverse.client.Pacer`)."""
 
     destination: Destination
     pace: Pace = field(default_factory=Pace)
+    clock: Callable[[], float] = time.monotonic
+
+    def paused(self, retry_after_s: float, code: str) -> None:
+        """A 429 was read, of whichever of the requests that a call takes."""
+        self.pace.paused(self.clock(), retry_after_s, code)
+
+    def told(self, requests_left: float, execution_left_s: float) -> None:
+        """So much is left of this user's window on the web server that answered."""
+        self.pace.told(self.clock(), requests_left, execution_left_s)
+
+    def connected(self, seconds: float) -> None:
+        """The quickest connection is the network's share of an answer's time."""
+        self.pace.latency_s = min(seconds, self.pace.latency_s or seconds)
 
 
 class ThrottledDestination:
@@ -45,7 +58,7 @@ class ThrottledDestination:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         trial: float = 1.0,
     ) -> None:
-        self.lanes = [Lane(destination, Pace(now=clock(), factor=trial)) for destination in destinations]
+        self.lanes = [Lane(destination, Pace(now=clock(), factor=trial), clock) for destination in destinations]
         self._clock, self._sleep = clock, sleep
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
@@ -135,7 +148,7 @@ class ThrottledDestination:
         self, only: Lane | None, kind: Hashable, units: int, work: Callable[[Destination], Awaitable[T]]
     ) -> T:
         lane, expected = await self._admit(only, kind, units)
-        started = self._clock()
+        started, pauses = self._clock(), lane.pace.pauses
         throttled: Throttled | None = None
         try:
             return await work(lane.destination)
@@ -147,7 +160,9 @@ class ThrottledDestination:
             if throttled is not None:
                 lane.pace.refuse(now, expected, throttled.retry_after_s, str(throttled))
             else:
-                lane.pace.end(expected, kind, units, now - started)
+                # A read that waited out a pause inside took that long for no fault of its rows.
+                took_s = now - started if lane.pace.pauses == pauses else expected + lane.pace.latency_s
+                lane.pace.end(now, expected, kind, units, took_s)
             self._freed.set()
 
     async def _admit(self, only: Lane | None, kind: Hashable, units: int) -> tuple[Lane, float]:
@@ -157,8 +172,7 @@ class ThrottledDestination:
                 now = self._clock()
                 self._freed.clear()
                 lanes = self.lanes if only is None else [only]
-                waits = [(lane.pace.wait_s(now), lane.pace.running, at) for at, lane in enumerate(lanes)]
-                wait_s, _, at = min(waits)
+                wait_s, at = choose([lane.pace for lane in lanes], now)
                 if wait_s <= 0:
                     return lanes[at], lanes[at].pace.begin(now, kind, units)
                 if wait_s == float("inf"):

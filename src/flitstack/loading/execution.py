@@ -10,6 +10,7 @@ from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
 from flitstack.errors import Problem, StepFailed
 from flitstack.journal.journal import Journal
+from flitstack.loading.allowance import Allowance
 from flitstack.loading.attempts import Attempts, Counters
 from flitstack.loading.batch_size import BatchSize
 from flitstack.loading.rows import RowBatch, cut, make_done_view
@@ -41,6 +42,7 @@ class Load:
     options: SendOptions = field(default_factory=SendOptions)
     tables: dict[str, Table] = field(default_factory=dict)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    allowance: Allowance | None = None
 
     @property
     def export_folder(self) -> Path:
@@ -82,8 +84,12 @@ class Load:
         """Keep at most `in_flight` requests under way; the first failure stops reading and is raised."""
         running: set[asyncio.Task[None]] = set()
         pieces = cut(batches, lambda: sender.size.rows, self.options.batch_bytes)
+        is_exhausted = False
         try:
             for piece in pieces:
+                if self.allowance is not None and not self.allowance.take(len(piece)):
+                    is_exhausted = True
+                    break
                 running.add(asyncio.create_task(self._send(piece, send)))
                 if len(running) >= self.options.in_flight:
                     running = await _first_done(running)
@@ -96,6 +102,8 @@ class Load:
             # An open result keeps the engine from any other query.
             pieces.close()
             batches.close()
+        if self.allowance is not None and is_exhausted:
+            raise self.allowance.exhausted()
 
     async def _send(self, piece: RowBatch, send: Callable[[RowBatch], Awaitable[None]]) -> None:
         await send(piece)

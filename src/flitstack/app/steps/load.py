@@ -1,6 +1,7 @@
 """`flitstack load` and `flitstack retry`: the approved plan is executed; running it again goes on."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from flitstack.app.accounts import accounts_now, rows_by_table
 from flitstack.app.gates import now, require
@@ -18,6 +19,8 @@ from flitstack.app.wiring import open_destination, open_engine, open_journal
 from flitstack.documents import save_json
 from flitstack.errors import UsageError
 from flitstack.journal.journal import Journal
+from flitstack.limits import daily_requests, day_begins
+from flitstack.loading.allowance import Allowance
 from flitstack.loading.document import LoadDocument
 from flitstack.loading.load import Load, execute
 from flitstack.loading.refusals import save_refusals
@@ -28,6 +31,8 @@ from flitstack.staging.engine.engine import Engine
 
 # An emulator on this machine ends with its client's connection; the service may work on for two minutes.
 EMULATOR_LIMIT_S, SERVICE_LIMIT_S = 1.0, 120.0
+# Bodies under way, all together, and how many at most.
+MOST_IN_FLIGHT, BODIES_BYTES = 48, 64 << 20
 
 
 def load(project: Project, progress: Progress, *, only_sample: bool = False) -> Result:
@@ -74,8 +79,10 @@ async def _execute(
         facts = await destination.facts()
         limit_s = EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
         await take_fingerprint(project, plan, destination, journal, engine)
-        options = SendOptions(in_flight=max(2, min(facts.parallelism_hint, 16)), server_limit_s=limit_s)
+        users = 1 + len(project.target.more_users)
+        options = send_options(facts.parallelism_hint, users, limit_s)
         work = Load(plan, plan_folder(project), destination, journal, engine, progress, options)
+        work.allowance = _allowance(project, engine, journal, is_emulator=facts.is_emulator)
         document = await execute(work, "load --sample" if only_sample else "load")
         await keep_versions(project, plan, destination, journal, engine)
         if only_sample:
@@ -83,6 +90,25 @@ async def _execute(
         return document
     finally:
         await destination.close()
+
+
+def send_options(hint: int, users: int, server_limit_s: float) -> SendOptions:
+    """Twice the server's hint for each user, since the network takes a part of an answer's time: the pace decides what goes."""
+    in_flight = max(2, min(2 * hint * users, MOST_IN_FLIGHT))
+    return SendOptions(
+        in_flight=in_flight, server_limit_s=server_limit_s, batch_bytes=min(8 << 20, BODIES_BYTES // in_flight)
+    )
+
+
+def _allowance(project: Project, engine: Engine, journal: Journal, *, is_emulator: bool) -> Allowance | None:
+    """What of today's requests is left, by the journal. An emulator has no licences: only a budget that was set counts."""
+    target = project.target
+    if is_emulator and not target.daily_requests:
+        return None
+    make_done_view(engine, journal)
+    begins = day_begins(datetime.now(UTC))
+    used = engine.one(f"SELECT count(*) FROM journal_rows WHERE at_ms >= {int(begins.timestamp() * 1000)}")[0]
+    return Allowance(target.daily_requests or daily_requests(target.licences), int(used), begins)
 
 
 def _lines(document: LoadDocument, tables: dict[str, int], *, only_sample: bool) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from flitstack.app.accounts import accounts_before
 from flitstack.app.existing import existing_rows, existing_rules, fetch_existing
 from flitstack.app.exports import export_lines, exports_document, write_exports
+from flitstack.app.forecast import forecast, forecast_document, forecast_lines
 from flitstack.app.gates import now, require
 from flitstack.app.operators import remember_operator
 from flitstack.app.owners import owner_counts, save_owner_findings
@@ -28,6 +29,7 @@ from flitstack.app.wiring import open_destination, open_engine, open_journal
 from flitstack.catalogue.types import Table
 from flitstack.deduping.document import DedupeDocument
 from flitstack.destinations.port import Facts
+from flitstack.destinations.virtual import Assumed
 from flitstack.documents import file_sha256, read_yaml, save_json, write_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
@@ -221,6 +223,7 @@ def _document(made: Plan, sample: Plan, owners: OwnerMap) -> dict[str, Any]:
         "owners": owners_document(owners),
         "accounts": made.accounts,
         "requests": made.requests,
+        "forecast": forecast_document(forecast(made, (1,), Assumed()), Assumed()),
         "sample": {"sha256": sample.sha256, "rows": sum(t.rows for t in sample.tables)},
         "notes": list(made.notes),
     }
@@ -243,4 +246,6 @@ def _lines(made: Plan, sample: Plan, owners: OwnerMap) -> list[str]:
     lines.append(
         f"about {made.requests['requests']:,} requests for {made.requests['rows']:,} rows; sample of {sum(t.rows for t in sample.tables)} rows"
     )
+    assumed = Assumed()
+    lines += forecast_lines(forecast(made, (1,), assumed), assumed)
     return lines + list(made.notes)

@@ -15,8 +15,8 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -34,6 +34,9 @@ _ALWAYS = {
     "User-Agent": "flitstack",
 }
 _NONE: Mapping[str, str] = MappingProxyType({})
+# Source: Microsoft Learn, "Service protection API limits" (response headers of the Web API); the second in milliseconds.
+_REQUESTS_LEFT = "x-ms-ratelimit-burst-remaining-xrm-requests"
+_MILLISECONDS_LEFT = "x-ms-ratelimit-time-remaining-xrm-requests"
 # Used when a 429 carries no Retry-After, which the documentation does not foresee.
 _PAUSE_WITHOUT_HINT_S = 10.0
 # A read has no effect, so it is simply asked again; the waits between the tries.
@@ -67,6 +70,19 @@ class Answer:
         return found
 
 
+class Pacer(Protocol):
+    """Who wants to know what answers say about the limits."""
+
+    def paused(self, retry_after_s: float, code: str) -> None:
+        """A 429 was read."""
+
+    def told(self, requests_left: float, execution_left_s: float) -> None:
+        """So much is left of this user's window on the web server that answered."""
+
+    def connected(self, seconds: float) -> None:
+        """A connection was made in this time: the network's share of an answer's."""
+
+
 class Client:
     """Sends requests; raises nothing but faults. Opens its session at the first request, on the running loop."""
 
@@ -88,6 +104,9 @@ class Client:
         self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
         self._has_connected = False
+        # Who paces this user listens here; nothing is sent before `open_at` (seconds of the running loop's clock).
+        self.pacer: Pacer | None = None
+        self._open_at = float("-inf")
 
     async def get(self, path: str, headers: Mapping[str, str] = _NONE) -> Answer:
         """A read, asked again after a fault that passes.
@@ -101,10 +120,9 @@ class Client:
                 if wait_s is None:
                     raise
                 await self._sleep(wait_s)
-            except Throttled as fault:
+            except Throttled:
                 if wait_s is None:
-                    raise
-                await self._sleep(fault.retry_after_s)
+                    raise  # the next try would have waited until the pause is over
         raise AssertionError("unreachable: the last try returns or raises")
 
     async def find(self, path: str, headers: Mapping[str, str] = _NONE) -> dict[str, Any] | None:
@@ -149,6 +167,8 @@ class Client:
 
     async def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         session = self._opened()
+        while (pause_s := self._open_at - asyncio.get_running_loop().time()) > 0:
+            await self._sleep(pause_s)
         token = await self._tokens.bearer(session)
         sent = {**headers, "Authorization": f"Bearer {token}"} if token else dict(headers)
         address = path if path.startswith(("http://", "https://")) else f"{self.url}{API}{path}"
@@ -160,9 +180,28 @@ class Client:
             )
             async with request as response:
                 self._has_connected = True
-                return Answer(response.status, response.headers, await response.read())
+                if response.status == 429:
+                    self._pause(response.headers)
+                answer = Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._fault_on_the_way(error) from error
+        self._tell(answer)
+        return answer
+
+    def _pause(self, headers: Mapping[str, str]) -> None:
+        """From the moment its status is read, a 429 holds back whatever this user would send, reads too."""
+        until = asyncio.get_running_loop().time() + _retry_after_s(headers)
+        self._open_at = max(self._open_at, until)
+
+    def _tell(self, answer: Answer) -> None:
+        if self.pacer is None:
+            return
+        if answer.status == 429:
+            self.pacer.paused(_retry_after_s(answer.headers), refusal_of(429, answer.body).code)
+            return
+        left = answer.headers.get(_REQUESTS_LEFT, ""), answer.headers.get(_MILLISECONDS_LEFT, "")
+        if left[0].isdigit() and left[1].isdigit():
+            self.pacer.told(int(left[0]), int(left[1]) / 1000)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -180,8 +219,25 @@ class Client:
                 headers=_ALWAYS,
                 timeout=timeout,
                 auto_decompress=True,
+                trace_configs=[self._connection_trace()],
             )
         return self._session
+
+    def _connection_trace(self) -> aiohttp.TraceConfig:
+        """Times the making of connections. TCP takes one round trip, TLS 1.3 another one, so a half is a round trip."""
+        trace = aiohttp.TraceConfig()
+        round_trips = 2 if self.url.startswith("https") else 1
+
+        async def start(_: object, context: SimpleNamespace, __: object) -> None:
+            context.started = asyncio.get_running_loop().time()
+
+        async def end(_: object, context: SimpleNamespace, __: object) -> None:
+            if self.pacer is not None:
+                self.pacer.connected((asyncio.get_running_loop().time() - context.started) / round_trips)
+
+        trace.on_connection_create_start.append(start)
+        trace.on_connection_create_end.append(end)
+        return trace
 
     def _fault_on_the_way(self, error: Exception) -> Fault:
         """A transport error as a fault: before the request left nothing is done, after it nobody knows."""
