@@ -216,20 +216,21 @@ def table(bare: Measured, measured: Sequence[Measured]) -> list[str]:
 
 
 def growth(work: Path, small: int, large: int) -> str:
-    """Server CPU of a row in two environments of different size."""
-    one, two = (measure_emulator(work, millions * 1_000_000, 1) for millions in (small, large))
+    """Server CPU of a row in two environments of different size; the small one before and after, since machines change."""
+    before, two, after = (measure_emulator(work, millions * 1_000_000, 1) for millions in (small, large, small))
+    one_us = (before.cpu_us + after.cpu_us) / 2
     return (
-        f"Growth: {one.cpu_us:.1f} µs a row at {small} million rows, {two.cpu_us:.1f} at {large} million: "
-        f"{two.cpu_us / one.cpu_us:.2f} times; the last tenth of the larger load took "
+        f"Growth: {one_us:.1f} µs a row at {small} million rows ({before.cpu_us:.1f} before, {after.cpu_us:.1f} after), "
+        f"{two.cpu_us:.1f} at {large} million: {two.cpu_us / one_us:.2f} times; the last tenth of the larger load took "
         f"{two.slices[-1] / two.slices[0]:.2f} times as long as its first."
     )
 
 
-def write_section(page: Path, lines: Sequence[str]) -> None:
-    """Replace this benchmark's section of the page; other sections stay."""
+def write_section(page: Path, section: str, lines: Sequence[str]) -> None:
+    """Replace one benchmark's section of the page; other sections stay."""
     text = page.read_text(encoding="utf-8") if page.exists() else "# Benchmarks\n"
-    rest = re.sub(rf"\n*^{SECTION}$.*?(?=^## |\Z)", "\n", text, flags=re.MULTILINE | re.DOTALL).rstrip("\n")
-    page.write_text("\n".join([rest, "", SECTION, "", *lines, ""]), encoding="utf-8")
+    rest = re.sub(rf"\n*^{section}$.*?(?=^## |\Z)", "\n", text, flags=re.MULTILINE | re.DOTALL).rstrip("\n")
+    page.write_text("\n".join([rest, "", section, "", *lines, ""]), encoding="utf-8")
 
 
 def main() -> None:
@@ -264,7 +265,7 @@ def main() -> None:
             ),
             "",
         ]
-        write_section(given.write, [*head, *lines])
+        write_section(given.write, SECTION, [*head, *lines])
 
 
 if __name__ == "__main__":
