@@ -181,9 +181,12 @@ def test_an_owner_nobody_knows_keeps_the_owners_gate_shut_until_settled(dirty: M
     owners = dirty.folder / "owners.yaml"
     text = owners.read_text()
     assert text.count("to: block") == 3
-    owners.write_text(text.replace("to: block", "to: ana@northbeam.example\n    by: cara"))
+    owners.write_text(text.replace("fallback: ''", "fallback: ana@northbeam.example"))
+    assert "fallback_owner: ana@northbeam.example" in dirty.run("plan").errors["owner-fallback"]["do"]
+    owners.write_text(text.replace("to: block", "to: ana@northbeam.example"))
     assert dirty.run("approve", "owners").code == 4, "the plan does not know the new owners yet"
     dirty.do("plan", code=3)
+    assert owners.read_text().count("by: ") == 3
     assert dirty.run("approve", "owners").code == 0
 
 

@@ -1,7 +1,12 @@
 """Source owners in the staged tables: how often each is named, and the findings about them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flitstack.app.project import Project
 from flitstack.app.store import staged_folder
+from flitstack.documents import load_json, read_yaml, save_json
+from flitstack.errors import Problem, UsageError
 from flitstack.planning.owners import OwnerCount, OwnerMap
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted
@@ -9,6 +14,43 @@ from flitstack.staging.engine.findings import FindingsWriter
 
 OWNER = "record.owner"
 USER_EMAIL = "user.email"
+
+
+def decided_owners(project: Project) -> dict[str, Mapping[str, Any]]:
+    """What owners.yaml says of each owner; an entry whose `to` was changed by hand since the last plan has a `by`.
+
+    Raises UsageError for a fallback changed there: it is a decision, and would be lost with the next plan.
+    """
+    path = project.folder / "owners.yaml"
+    if not path.exists():
+        return {}
+    document, lines = read_yaml(path)
+    written = _written(project)
+    if document.get("fallback", "") != written.get("fallback", document.get("fallback", "")):
+        raise UsageError(
+            Problem(
+                "owner-fallback",
+                f"the fallback {document['fallback']!r} was written into owners.yaml",
+                where=f"owners.yaml:{lines.get(('fallback',), 1)}",
+                do=f"write fallback_owner: {document['fallback']} into decisions.yaml",
+            )
+        )
+    before = written.get("owners", {})
+    found = dict(document.get("owners") or {})
+    for name, entry in found.items():
+        if not entry.get("by") and name in before and entry.get("to") != before[name].get("to"):
+            found[name] = {**entry, "by": project.operator}
+    return found
+
+
+def remember_owners(project: Project, document: Mapping[str, Any]) -> None:
+    """Keep what the plan wrote into owners.yaml, so that changes made by hand are seen."""
+    save_json(project.env_state / "owners.json", dict(document))
+
+
+def _written(project: Project) -> dict[str, Any]:
+    path = project.env_state / "owners.json"
+    return load_json(path, dict) if path.exists() else {}
 
 
 def owner_counts(engine: Engine, project: Project, staged: StagingDocument) -> list[OwnerCount]:

@@ -11,7 +11,7 @@ from flitstack.app.exports import export_lines, exports_document, write_exports
 from flitstack.app.forecast import forecast, forecast_document, forecast_lines
 from flitstack.app.gates import now, require
 from flitstack.app.operators import remember_operator
-from flitstack.app.owners import owner_counts, save_owner_findings
+from flitstack.app.owners import decided_owners, owner_counts, remember_owners, save_owner_findings
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.running import run_async
@@ -189,12 +189,13 @@ def _run_map(
 
 def _owners(project: Project, staged: StagingDocument, facts: Facts, engine: Engine) -> OwnerMap:
     path = project.folder / "owners.yaml"
-    decided = read_yaml(path)[0].get("owners", {}) if path.exists() else {}
+    decided = decided_owners(project)
     counts = owner_counts(engine, project, staged)
     owners = match_owners(counts, facts.users, project.decisions, decided)
     document = owners_document(owners)
     if not path.exists() or read_yaml(path)[0] != document:
         write_yaml(path, document)
+    remember_owners(project, document)
     save_owner_findings(engine, project, staged, owners)
     return owners
 
