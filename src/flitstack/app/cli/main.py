@@ -20,7 +20,7 @@ app = typer.Typer(
 # The order of the route; `flitstack --help` shows commands so.
 ORDER = (
     "demo", "new", "run", "stage", "profile", "dedupe", "map", "plan", "approve", "load", "reconcile", "rollback",
-    "retry", "status", "findings", "audit", "trace", "report", "inventory", "packs", "emulator",
+    "retry", "status", "findings", "audit", "trace", "journal", "report", "inventory", "packs", "emulator",
 )  # fmt: skip
 
 

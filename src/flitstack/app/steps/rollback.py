@@ -123,7 +123,8 @@ async def _roll_back(
             "kept": len(kept),
             "kept_rows": kept,
             "failed": loaded.refused,
-            "equal": all(not entry["gone"] and not entry["changed"] for entry in tables.values()),
+            # Without a fingerprint (a recovered journal) nothing is proven.
+            "equal": bool(tables) and all(not entry["gone"] and not entry["changed"] for entry in tables.values()),
             "schema": "removed" if with_schema and not kept else "kept",
             "tables": tables,
         }

@@ -1,0 +1,252 @@
+"""`flitstack journal recover`: a lost journal is made again from what the destination's rows say of themselves.
+
+Every row that can carry one has its source key; rows of other tables are known by the plan, if it is still there. What
+cannot be known again is said, and rollback then covers creates only.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flitstack.app.operators import remember_operator
+from flitstack.app.project import Project
+from flitstack.app.result import Progress, Result
+from flitstack.app.running import run_async
+from flitstack.app.snapshots import fingerprint_folder, keep_versions, versions_folder
+from flitstack.app.store import load_applied_schema, load_plan, plan_folder
+from flitstack.app.wiring import journal_folder, open_destination, open_engine, open_journal
+from flitstack.catalogue.types import Table
+from flitstack.destinations.port import Destination
+from flitstack.errors import Problem, UsageError
+from flitstack.journal.frames import HASH_BYTES, ID_BYTES, Operation, Outcome
+from flitstack.journal.journal import Journal
+from flitstack.mapping.maps import read_maps
+from flitstack.planning.document import Plan
+from flitstack.planning.schema import source_id_column, source_key_column
+from flitstack.reconciling.fingerprint import fingerprint_columns, write_fingerprint
+from flitstack.staging.engine.engine import Engine, literal
+
+ROWS_PER_INTENT = 1_000
+_PAGE = 5_000
+# Ids that the journal gives (keys.row_id_at): free form, variant bits, two bytes of zeros.
+_OURS = """CAST("row" AS VARCHAR) LIKE '________-____-8___-8000-____________'"""
+
+
+@dataclass
+class Recovered:
+    """One table. `created`: rows that we made; `updated`: rows that carry a source key and were there before us."""
+
+    table: str
+    keys: int = 0
+    created: int = 0
+    updated: int = 0
+    by: str = "source key"  # source key | plan | nothing
+
+
+@dataclass
+class Recovery:
+    """What recovering needs."""
+
+    project: Project
+    plan: Plan | None
+    destination: Destination
+    journal: Journal
+    engine: Engine
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def work(self) -> Path:
+        """For what is read."""
+        folder = self.project.env_state / "recover"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def recover(project: Project, progress: Progress) -> Result:
+    """Make the journal again. Raises UsageError while there is one: what it knows is more than can be found again."""
+    folder = journal_folder(project)
+    if any((folder / "segments").glob("*.segment")):
+        problem = Problem(
+            "journal-there",
+            f"{folder} holds a journal",
+            do=f"if it is damaged beyond use, keep a copy, move it away (mv {folder} {folder}.old) and run this again",
+        )
+        raise UsageError(problem)
+    plan = load_plan(project)
+    with open_engine(project) as engine, open_journal(project, write=True) as journal:
+        tables, lost = run_async(_recover(project, plan, engine, journal, progress), project.target.url)
+    remember_operator(project, "journal recover")
+    document = {"tables": [asdict(one) for one in tables], "lost": lost}
+    lines = [f"{one.table:<24} {one.keys:>9,} keys, {one.created:,} rows of ours, by {one.by}" for one in tables]
+    lines += [f"lost: {what}" for what in lost]
+    return Result(document, tuple(lines), next="flitstack plan; flitstack load; flitstack reconcile")
+
+
+async def _recover(
+    project: Project, plan: Plan | None, engine: Engine, journal: Journal, progress: Progress
+) -> tuple[list[Recovered], list[str]]:
+    destination = open_destination(project)
+    try:
+        this = Recovery(project, plan, destination, journal, engine)
+        journal.begin_run(plan.sha256 if plan else "", "journal recover")
+        found = []
+        for name in _tables(project, plan):
+            progress.phase(f"reading {name}")
+            table = await destination.table(name)
+            if table is not None:
+                found.append(await _recover_table(this, table))
+        await _find_proofs(this, [one.table for one in found])
+        if plan is not None and not versions_folder(project).exists():
+            await keep_versions(project, plan, destination, journal, engine)
+            this.lost.append(
+                "which rows were edited between the load and now: only later edits keep a row from rollback"
+            )
+        this.lost += _always_lost(found)
+        return found, this.lost
+    finally:
+        await destination.close()
+
+
+def _tables(project: Project, plan: Plan | None) -> list[str]:
+    """Tables that rows of ours may lie in, parents first as far as the plan knows."""
+    named = [send.table for send in plan.tables] if plan else []
+    named += [route.table for file in read_maps(project.maps).values() for route in file.routes]
+    return [name for name in dict.fromkeys(named) if name]
+
+
+async def _recover_table(this: Recovery, table: Table) -> Recovered:
+    settings = this.project.settings
+    key, plain = source_key_column(settings.prefix), source_id_column(settings.prefix)
+    found = Recovered(table.name)
+    if table.column(key) is not None and table.column(plain) is not None:
+        await _read_keys(this, table, key, plain)
+    elif this.plan is not None:
+        found.by = "plan"
+        await _ask_for_planned(this, table)
+    else:
+        found.by = "nothing"
+        this.lost.append(f"rows of {table.name}: they carry no source key, and there is no plan that names them")
+        return found
+    target = this.work / f"{table.name}.keys.parquet"
+    found.keys = this.engine.write_parquet('SELECT digest, plain, object, "row" FROM found_keys', target)
+    if found.keys:
+        this.journal.store_keys(table.name, target)
+    found.created = _note_creates(this, table.name)
+    found.updated = found.keys - found.created
+    return found
+
+
+async def _read_keys(this: Recovery, table: Table, key: str, plain: str) -> None:
+    """Temporary table `found_keys` of every row that carries a source key; page by page, whatever their number."""
+    path = this.work / f"{table.name}.parquet"
+    writer: pq.ParquetWriter | None = None
+    try:
+        async for page in this.destination.rows(table, [key, plain], source_keyed=key):
+            if writer is None:
+                writer = pq.ParquetWriter(path, page.schema)
+            writer.write_table(pa.Table.from_batches([page]))
+    finally:
+        if writer is not None:
+            writer.close()
+    # Keys of rows beside an object's own end in "#<route>"; the object stands between the first two slashes either way.
+    this.engine.run(
+        f"""CREATE OR REPLACE TEMP TABLE found_keys AS SELECT "{key}" AS digest, "{plain}" AS plain,
+        split_part("{plain}", '/', 2) AS object, CAST(lower(hex(_row)) AS UUID) AS "row"
+        FROM read_parquet({literal(str(path))})"""
+    )
+
+
+async def _ask_for_planned(this: Recovery, table: Table) -> None:
+    """The same for a table whose rows carry none: those of the plan that exist."""
+    this.engine.run(
+        'CREATE OR REPLACE TEMP TABLE found_keys (digest VARCHAR, plain VARCHAR, object VARCHAR, "row" UUID)'
+    )
+    assert this.plan is not None
+    for send in this.plan.tables:
+        if send.table != table.name:
+            continue
+        source = f"read_parquet({literal(str(plan_folder(this.project) / send.parquet))})"
+        for ids in list(_planned_ids(this.engine, source)):
+            there = await this.destination.existing(table, ids)
+            this.engine.connection.register("there", pa.table({"id": [str(one) for one in there]}, schema=_THERE))
+            # The plain key of a row beside an object's own cannot be told from the plan; its digest can, and is what counts.
+            this.engine.run(
+                f"INSERT INTO found_keys SELECT _digest, {literal(this.plan.system + '/')} || _object || '/' || _record, "
+                f"_object, _row FROM {source} WHERE _row IN (SELECT CAST(id AS UUID) FROM there)"
+            )
+            this.engine.connection.unregister("there")
+
+
+_THERE = pa.schema([("id", pa.string())])
+
+
+def _planned_ids(engine: Engine, source: str) -> Iterator[list[UUID]]:
+    for batch in engine.batches(f"SELECT CAST(_row AS VARCHAR) FROM {source}", _PAGE):
+        yield [UUID(row) for row in batch.column(0).to_pylist()]
+
+
+def _note_creates(this: Recovery, table: str) -> int:
+    """Journal rows of ours as created: only these may a rollback delete. Hashes are unknown, so later steps send again."""
+    sql = f"SELECT unhex(replace(CAST(\"row\" AS VARCHAR), '-', '')) FROM found_keys WHERE {_OURS} ORDER BY \"row\""
+    count = 0
+    for batch in this.engine.batches(sql, ROWS_PER_INTENT):
+        ids = b"".join(batch.column(0).to_pylist())
+        rows = len(ids) // ID_BYTES
+        number = this.journal.intend(0, Operation.CREATE, table, ids, bytes(rows * HASH_BYTES))
+        this.journal.settle(Outcome(number, rows))
+        count += rows
+    this.journal.commit_now()
+    return count
+
+
+async def _find_proofs(this: Recovery, tables: list[str]) -> None:
+    """Fingerprints taken before the first load count again where their files are still there; else what is not ours
+    counts as it is now, and is said."""
+    prefix = f"{this.project.settings.prefix}_"
+    made = {str(one["name"]) for one in load_applied_schema(this.project) if one["kind"] == "create_table"}
+    for name in tables:
+        path = fingerprint_folder(this.project) / f"{name}.parquet"
+        table = await this.destination.table(name)
+        if table is None or name in made:
+            this.journal.note("fingerprint", table=name, rows=0, columns=[])
+            continue
+        columns = [column for column in fingerprint_columns(table) if not column.startswith(prefix)]
+        if not path.exists():
+            await _fingerprint_now(this, table, columns, path)
+            this.lost.append(f"the fingerprint of {name} before the load: what a rollback proves is the state of now")
+        rows = int(this.engine.one(f"SELECT count(*) FROM read_parquet({literal(str(path))})")[0])
+        this.journal.note("fingerprint", table=name, rows=rows, columns=columns)
+
+
+async def _fingerprint_now(this: Recovery, table: Table, columns: list[str], path: Path) -> None:
+    every = this.work / f"{table.name}.fingerprint.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    await write_fingerprint(this.destination, this.engine, table, columns, every)
+    this.engine.write_parquet(
+        f'SELECT * FROM read_parquet({literal(str(every))}) WHERE NOT {_OURS} OR "row" NOT IN ({_our_rows(this, table)})',
+        path,
+    )
+
+
+def _our_rows(this: Recovery, table: Table) -> str:
+    known = this.journal.keymap_path(table.name)
+    return f'SELECT "row" FROM read_parquet({literal(str(known))})' if known else "SELECT NULL::UUID WHERE FALSE"
+
+
+def _always_lost(found: list[Recovered]) -> list[str]:
+    updated = sum(one.updated for one in found)
+    lost = [
+        "who did what and when before this command",
+        "what was refused, and payload hashes: lookups, links and states are sent again by the next load, without harm",
+    ]
+    if updated:
+        lost.append(
+            f"before-images: {updated:,} rows that were there before us keep what we wrote; rollback covers creates only"
+        )
+    else:
+        lost.append("before-images of updated rows: rollback covers creates only")
+    return lost
