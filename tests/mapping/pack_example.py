@@ -22,6 +22,12 @@ from flitstack.staging.engine.engine import Engine
 from flitstack.staging.engine.findings import FindingsWriter
 from flitstack.staging.stage import StageOptions, stage
 
+# What every environment with products has.
+UNITS = {
+    "uom": {"existing_unit": [("Primary Unit", "00000000-0000-0000-0001-000000000001")]},
+    "uomschedule": {"existing_group": [("Default Unit", "00000000-0000-0000-0001-000000000002")]},
+}
+
 
 @dataclass
 class Prepared:
@@ -57,7 +63,7 @@ class Prepared:
             date_order=str(self.decisions.get("date_order", "DMY")),
             zone=str(self.decisions.get("timezone", "UTC")),
             live=live_tables(self.folder / "mapping"),
-            rows={"transactioncurrency": {"isocurrencycode": currencies}},
+            rows={"transactioncurrency": {"isocurrencycode": currencies}, **UNITS},
             blocked_extensions=frozenset(org.get("blockedattachments", "").split(";")),
             attachments=self.staged.attachments,
             export=self.export,
@@ -76,7 +82,9 @@ def prepare(pack: Pack, export: Path, folder: Path, engine: Engine) -> Prepared:
     decisions = {name: decision.default for name, decision in pack.decisions.items()}
     scoping = export / "scoping.json"
     decisions |= json.loads(scoping.read_text()) if scoping.exists() else {}
-    staged = stage(pack, export, folder / "staged", StageOptions(), engine, FindingsWriter(engine, "stage"))
+    never = decisions.get(str(pack.playbook.get("suppress", ""))) or []
+    options = StageOptions(suppress=dict.fromkeys(pack.objects, never))
+    staged = stage(pack, export, folder / "staged", options, engine, FindingsWriter(engine, "stage"))
     deduped = dedupe(
         pack, staged, folder / "staged", folder / "deduped", decisions, engine, FindingsWriter(engine, "dedupe")
     )

@@ -90,7 +90,7 @@ def _decisions(pack: Pack, data: Mapping[str, Any], told: _Told) -> Iterator[Pro
                 yield told.problem("decision-outcome", f"decision {name}: {option} says no outcome", place, do)
         is_named = name in _READ_BY_STEPS or any(re.search(rf"\b{re.escape(name)}\b", text) for text in words)
         # One option is a statement, not a question: it needs no second outcome.
-        if not is_named and len(decision.options) != 1:
+        if not is_named and len(decision.options.keys() - decision.not_built.keys()) != 1:
             do = "use it in a route, or take it out"
             yield told.problem("decision-unused", f"decision {name} changes nothing", place, do)
     yield from _unknown_options(pack, words, told)
