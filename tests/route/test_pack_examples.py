@@ -1,5 +1,6 @@
 """The example of every bundled pack, from export to reconciled and rolled back."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,3 +81,17 @@ def test_it_is_verified_and_rolled_back(loaded: tuple[str, Migration]) -> None:
     told = migration.do("reconcile", code={0, 3})
     assert told["differences"] == 0
     assert migration.do("rollback", "--force", "--schema")["equal"]
+
+
+def test_what_has_no_home_in_a_crm_is_exported_with_counts_and_sums(loaded: tuple[str, Migration]) -> None:
+    name, migration = loaded
+    reference = load_pack(name).playbook["reference"]
+    wanted = {each for each, said in reference.items() if said["becomes"] == "export"}
+    folder = migration.folder / "exports"
+    summary = json.loads((folder / "summary.json").read_text()) if folder.exists() else {}
+    assert summary.keys() == wanted
+    for each, told in summary.items():
+        assert told["records"] == migration.do("status")["accounts"][each]["read"]
+        assert len(json.loads((folder / f"{each.lower()}.json").read_text())) == told["records"]
+    if name == "clinic":
+        assert summary["Claim"]["sums"] == {"billed": 275.5, "paid": 120.0, "adjustment": -60.5}

@@ -43,6 +43,15 @@ class LoadOutcome:
     rejected: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class EnvironmentFacts:
+    """What the last plan learnt of the environment. `max_upload_bytes` counts base64 text."""
+
+    max_upload_bytes: int
+    users: int
+    disabled: int
+
+
 def staged_folder(project: Project) -> Path:
     """The current snapshot."""
     return project.state / "staged"
@@ -103,6 +112,11 @@ def load_reconciliation(project: Project, *, sample: bool = False) -> Reconcilia
     return _load(
         project.env_state / ("sample-reconciliation.json" if sample else "reconciliation.json"), Reconciliation
     )
+
+
+def load_facts(project: Project) -> EnvironmentFacts | None:
+    """What the last plan learnt of the chosen environment."""
+    return _load(project.env_state / "facts.json", EnvironmentFacts)
 
 
 def load_applied_schema(project: Project) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def _repeated(items: list[Item], path: Path, lines: Lines) -> Iterator[Problem]:
 def _has_test(root: Path, node: str) -> bool:
     file, _, function = node.partition("::")
     path = root / "tests" / file.removeprefix("tests/")
-    return path.is_file() and function.partition("[")[0] in _functions(path)
+    return path.is_file() and (not function or function.partition("[")[0] in _functions(path))
 
 
 @cache

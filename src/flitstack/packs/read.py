@@ -1,6 +1,7 @@
 """Reads a pack: pack.yaml and playbook.yaml become types; every mistake is reported in one go, with file and line."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -9,6 +10,7 @@ from ruamel.yaml import YAML
 
 from flitstack.documents import read_yaml
 from flitstack.errors import Problem, UsageError
+from flitstack.packs.gotchas import review_gotchas
 from flitstack.packs.page import Page, Place
 from flitstack.packs.playbook import read_decisions, review_playbook
 from flitstack.packs.types import FhirObject, Field, Pack, SourceObject
@@ -55,6 +57,7 @@ def read_pack(folder: Path) -> tuple[Pack, list[Problem]]:
     decisions = read_decisions(playbook, other)
     review_playbook(playbook, objects, other)
     fhir, third = _fhir(folder, objects)
+    review_gotchas(playbook, objects, decisions, other)
     name, title = str(data.get("pack", folder.name)), str(data.get("title", folder.name))
     pack = Pack(name, title, objects, decisions, playbook, folder, fhir)
     return pack, [*page.problems, *other.problems, *third.problems]
@@ -142,12 +145,14 @@ def _field(name: str, entry: Mapping[str, Any], page: Page, place: Place) -> Fie
         page.unknown(f"field {name}: {kind!r} is no type", place, FIELD_TYPES)
     if zone and not _is_zone(zone):
         page.wrong("pack-zone", f"field {name}: {zone!r} is no time zone", place, "write an IANA name: Europe/Berlin")
+    means = str(entry.get("means", ""))
+    own = page.texts(entry.get("headers", []), f"field {name}: headers", place)
     return Field(
         name=name,
-        means=str(entry.get("means", "")),
+        means=means,
         type=kind,
         links=str(entry.get("links", "")),
-        headers=page.texts(entry.get("headers", []), f"field {name}: headers", place),
+        headers=(*own, *(word for word in _words().get(means, ()) if word not in own)),
         pattern=str(entry.get("pattern", "")),
         zone=zone,
         separator=str(entry.get("separator", "")),
@@ -155,6 +160,12 @@ def _field(name: str, entry: Mapping[str, Any], page: Page, place: Place) -> Fie
         sensitive=bool(entry.get("sensitive", False)),
         required=bool(entry.get("required", False)),
     )
+
+
+@cache
+def _words() -> dict[str, list[str]]:
+    """What columns of a common meaning are called in other languages; a pack's own headers come first."""
+    return dict(_plain_yaml(BUNDLED / "words.yaml")["words"])
 
 
 def _is_zone(name: str) -> bool:

@@ -177,3 +177,22 @@ class InventoryReport:
     found: tuple[FoundAutomation, ...]
     asked: tuple[AskedAutomation, ...]
     left_behind: tuple[LeftBehind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A gotcha and what the data or the environment says of it. `state`: pass | warn | block | waiting (not known yet)."""
+
+    name: str
+    state: str
+    evidence: str
+    says: str
+    do: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksReport:
+    """Input of reports/checks.html."""
+
+    heading: Heading
+    checks: tuple[Check, ...]

@@ -6,7 +6,7 @@ import typer
 
 from flitstack.app.cli.face import JsonOption, answer
 from flitstack.app.steps.check_pack import check_pack
-from flitstack.app.steps.packs import packs
+from flitstack.app.steps.packs import packs, packs_table
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="packs")
     _listing(group)
     _checking(group)
+    _tabling(group)
 
 
 def _listing(group: typer.Typer) -> None:
@@ -39,3 +40,13 @@ def _checking(group: typer.Typer) -> None:
         as_json: JsonOption = False,
     ) -> None:
         answer(lambda progress: check_pack(folder, progress), as_json=as_json)
+
+
+def _tabling(group: typer.Typer) -> None:
+    @group.command(
+        "table",
+        help="What each source's migration must do, how it is done and which test shows it, as Markdown.",
+        epilog="Example: flitstack packs table > docs/packs.md",
+    )
+    def table(as_json: JsonOption = False) -> None:
+        answer(lambda _: packs_table(), as_json=as_json)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flitstack.app.accounts import accounts_before
+from flitstack.app.checks import check_lines, checks_document, run_checks
 from flitstack.app.existing import existing_rows, existing_rules, fetch_existing
 from flitstack.app.exports import export_lines, exports_document, write_exports
 from flitstack.app.forecast import forecast, forecast_document, forecast_lines
@@ -16,6 +17,7 @@ from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.running import run_async
 from flitstack.app.store import (
+    EnvironmentFacts,
     deduped_folder,
     load_applied_schema,
     load_dedupe,
@@ -98,14 +100,17 @@ def plan(project: Project, progress: Progress) -> Result:
         check_licence(project.target.licence, [o for step in made.steps for o in step.operations], project.decisions)
         sample = sample_plan(engine, plan_folder(project), made, project.settings.sample_rows)
         exported = write_exports(engine, project, deduped)
-    save_json(plan_folder(project) / "plan.json", made)
-    save_json(plan_folder(project) / "sample.json", sample)
+        save_json(plan_folder(project) / "plan.json", made)
+        save_json(plan_folder(project) / "sample.json", sample)
+        save_json(project.env_state / "facts.json", _facts(environment.facts))
+        checks = run_checks(engine, project)
     remember_operator(project, "plan")
     _remember_schema(project, made)
     held = any(account["held"] for account in made.accounts.values())
-    lines = [*_lines(made, sample, owners), *export_lines(project, exported)]
+    lines = [*_lines(made, sample, owners), *check_lines(checks), *export_lines(project, exported)]
+    document = _document(made, sample, owners)
     return Result(
-        {**_document(made, sample, owners), "exported": exports_document(exported)},
+        {**document, "exported": exports_document(exported), "checks": checks_document(checks)},
         tuple(lines),
         EXIT_REJECTS if held else EXIT_DONE,
         next="flitstack approve schema; flitstack approve owners; flitstack load --sample",
@@ -198,6 +203,11 @@ def _owners(project: Project, staged: StagingDocument, facts: Facts, engine: Eng
     remember_owners(project, document)
     save_owner_findings(engine, project, staged, owners)
     return owners
+
+
+def _facts(facts: Facts) -> EnvironmentFacts:
+    people = [user for user in facts.users if user.table == "systemuser"]
+    return EnvironmentFacts(facts.max_upload_bytes, len(people), sum(user.is_disabled for user in people))
 
 
 def _fresh(folder: Path) -> None:

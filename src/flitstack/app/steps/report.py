@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from flitstack.app.checks import run_checks
 from flitstack.app.gates import now
 from flitstack.app.inventory import make_inventory
 from flitstack.app.project import Project
@@ -18,7 +19,9 @@ from flitstack.app.store import (
 )
 from flitstack.app.wiring import open_engine
 from flitstack.errors import Problem, UsageError
+from flitstack.reporting.checks import write_checks
 from flitstack.reporting.document import (
+    ChecksReport,
     Heading,
     InventoryReport,
     LoadFacts,
@@ -42,6 +45,7 @@ def report(project: Project, progress: Progress) -> Result:
         if load_profile(project) is not None:
             written += write_quality_report(project, engine)
             written += write_inventory_report(project, engine)[1:]
+            written.append(write_checks(ChecksReport(_heading(project), run_checks(engine, project)), project.reports))
         if load_reconciled(project) is not None:
             written += write_migration_report(project, engine)
     if not written:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flitstack.app.accounts import accounts_before, accounts_now, rows_by_table
+from flitstack.app.checks import check_lines, checks_document, run_checks
 from flitstack.app.project import Project
 from flitstack.app.result import Result
 from flitstack.app.store import (
@@ -25,7 +26,7 @@ def status(project: Project) -> Result:
     steps = _steps(project)
     gates = current_gates(project)
     accounts, tables = _accounts(project)
-    document = {
+    document: dict[str, Any] = {
         "project": str(project.folder),
         "environment": project.environment,
         "steps": steps,
@@ -37,7 +38,10 @@ def status(project: Project) -> Result:
         "tables": tables,
         "rollback": _rollback(project),
     }
-    return Result(document, tuple(_lines(document)), next=_next(steps))
+    with open_engine(project) as engine:
+        checks = run_checks(engine, project)
+    document["checks"] = checks_document(checks)
+    return Result(document, (*_lines(document), *check_lines(checks)), next=_next(steps))
 
 
 def _rollback(project: Project) -> dict[str, Any]:

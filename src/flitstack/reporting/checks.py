@@ -1,0 +1,20 @@
+"""The gotchas of a source and of the environment, each with its evidence."""
+
+from pathlib import Path
+
+from flitstack.reporting.document import Check, ChecksReport
+from flitstack.reporting.page import write_page
+
+STATES = ("block", "warn", "waiting", "pass")
+
+
+def in_order(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """The gravest first."""
+    return tuple(sorted(checks, key=lambda check: STATES.index(check.state)))
+
+
+def write_checks(report: ChecksReport, folder: Path) -> Path:
+    """Write checks.html into `folder`; returns its path."""
+    counts = {state: sum(check.state == state for check in report.checks) for state in STATES}
+    values = {"report": report, "heading": report.heading, "checks": in_order(report.checks), "counts": counts}
+    return write_page("checks.html", folder / "checks.html", values)
