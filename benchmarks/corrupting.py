@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -57,10 +58,16 @@ def _other(kind: str, value: object, chance: random.Random) -> object:
         place = chance.randrange(len(text))
         letter = "x" if text[place] != "x" else "y"
         return text[:place] + letter + text[place + 1 :]
-    if kind in {"Integer", "BigInt"}:
+    if kind in {"Integer", "BigInt", "Picklist"}:
         return int(str(value)) + 1
     if kind in {"Money", "Decimal", "Double"}:
         return float(str(value)) + 1
     if kind == "Boolean":
         return not value
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return (value + timedelta(days=1)).isoformat()
+    if kind == "MultiSelectPicklist":
+        return str(value).split(",")[0] + "1"
     return None

@@ -30,6 +30,7 @@ sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "benchmarks")]
 
 from contacts_case import contacts_case  # noqa: E402
 from loading.loading_case import Silent, make_case, shared_engine  # noqa: E402
+from pages import write_section  # noqa: E402
 
 from flitstack.app.emulators import EmulatorProcess, call  # noqa: E402
 from flitstack.catalogue.read import load_catalogue  # noqa: E402
@@ -155,7 +156,7 @@ def under_faults(plan: Plan, folder: Path, url: str, seed: int, told: Told) -> L
     for start in range(MOST_STARTS + 1):
         if start == MOST_STARTS:
             call(url, "faults", {"rules": []})
-        client = WatchedClient(url)
+        client = WatchedClient(url, sleep=nap)
         try:
             document = load_once(plan, folder, url, client)
         except StepFailed:
@@ -190,7 +191,7 @@ def play_runs(work: Path, url: str, runs: int, seed: int) -> Told:
     case = make_case(work / "runs", bad=BAD)
     call(url, "snapshot", {"name": "empty"})
     empty = call(url, "fingerprint")
-    load_once(case.plan, case.folder, url, WatchedClient(url))
+    load_once(case.plan, case.folder, url, WatchedClient(url, sleep=nap))
     loaded = call(url, "fingerprint")
     for run in range(runs):
         call(url, "restore", {"name": "empty"})
@@ -223,17 +224,19 @@ def play_kills(work: Path, url: str, kills: int, seed: int) -> Told:
             process.stdout.readline()
             if delay_s is not None:
                 time.sleep(delay_s)
+                told.add(kills=1, kills_too_late=int(process.poll() is not None))
                 process.kill()
-                told.add(kills=1)
             process.stdout.read()
 
+    started = time.monotonic()
     start(None)
+    whole_s = time.monotonic() - started
     wanted = call(url, "fingerprint")
     while told.counts["kills"] < kills:
         call(url, "restore", {"name": "empty"})
         (case.folder / "journal").rename(case.folder / f"journal-{told.counts['kills']}")
         for _ in range(min(6, kills - told.counts["kills"])):
-            start(chance.uniform(0.0, 0.6))
+            start(chance.uniform(0.0, 0.7 * whole_s))
             with Journal(case.folder / "journal", "benchmark", write=False) as journal:
                 told.counts["most_in_doubt"] = max(told.counts["most_in_doubt"], len(journal.state.unsettled))
         start(None)
@@ -343,7 +346,9 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=list(MUST_BE_ZERO), default=list(MUST_BE_ZERO))
+    parser.add_argument("--write", type=Path, help="also write the figures to this page")
     given = parser.parse_args()
+    lines: list[str] = []
     plays: dict[str, tuple[Callable[[Path, str, int, int], Told], int]] = {
         "runs": (play_runs, given.runs), "kills": (play_kills, given.kills), "bad": (play_bad, given.bad_rows),
         "cells": (play_cells, given.cells),
@@ -362,6 +367,10 @@ def main() -> None:
                 f"{kind}: {counts} ({time.monotonic() - started:.0f} s, seed {given.seed}){'  MISSED' if wrong else ''}",
                 flush=True,
             )
+    if given.write:
+        asked = f"--runs {given.runs} --kills {given.kills} --bad-rows {given.bad_rows} --cells {given.cells} --seed {given.seed}"
+        told = f"python benchmarks/faults.py {asked} --only {' '.join(given.only)} --write docs/benchmarks.md"
+        write_section(given.write, "Disasters by seed", told, lines)
     sys.exit(1 if missed else 0)
 
 

@@ -13,6 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pages import write_section
 
 from flitstack.destinations.virtual import Assumed, Played, Request, VirtualService
 from flitstack.limits import WINDOW_S, rows_per_s
@@ -87,13 +90,16 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, nargs="+", default=[50, 150, 300])
     parser.add_argument("--only", choices=[scenario.name for scenario in SCENARIOS])
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", type=Path, help="also write the figures to this page")
     given = parser.parse_args()
+    worst: dict[str, list[tuple[float, float, int]]] = {}
     missed = count = 0
     started = time.monotonic()
     print(f"{'service':<8} users ms/row latency   share  429s after the first {WINDOW_S} s   pauses  in pauses")
     for scenario, users, row_ms, latency_ms in points(given):
         played, share = play(scenario, users, row_ms, latency_ms, given.hours, given.seed)
         refused = played.refused_later / max(1, played.requests_later)
+        worst.setdefault(scenario.name, []).append((share, refused, played.in_pauses))
         is_met = share >= scenario.goal and refused < MOST_REFUSED and not played.in_pauses
         count, missed = count + 1, missed + (not is_met)
         print(
@@ -102,7 +108,24 @@ def main() -> None:
             flush=True,
         )
     print(f"{count} points of {given.hours:g} virtual hours, {missed} missed, {time.monotonic() - started:.0f} s")
+    if given.write:
+        write_section(
+            given.write,
+            "Pacing in virtual time",
+            f"python benchmarks/pacing.py {' '.join(sys.argv[1:])}",
+            summary(worst),
+        )
     sys.exit(1 if missed else 0)
+
+
+def summary(worst: dict[str, list[tuple[float, float, int]]]) -> list[str]:
+    """The worst point of each way the service behaves."""
+    lines = ["| service | points | least share of the limits | most 429s after the first window | requests in pauses |"]
+    lines.append("| --- | ---: | ---: | ---: | ---: |")
+    for name, found in worst.items():
+        shares, refused, in_pauses = zip(*found, strict=True)
+        lines.append(f"| {name} | {len(found)} | {min(shares):.1%} | {max(refused):.3%} | {sum(in_pauses)} |")
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,0 +1,232 @@
+"""One CSV of contacts through four clients against the same emulator over TLS, clean and under faults.
+
+    python benchmarks/load/compare.py [--clean-rows 200000] [--rows 20000] [--peers DIR] [--only clean lost] [--write docs/benchmarks.md]
+
+Clients: this loader (mapping in the engine, journal on), Microsoft's PowerPlatform-Dataverse-Client, dataverse-api and dlt with a destination
+that posts CreateMultiple; 500 rows a call each. The peers are installed into a virtual environment of their own (`--peers`, made when
+missing). CPU and memory are those of the client's process, the emulator runs beside it. A client that fails is not started again.
+"""
+
+import argparse
+import itertools
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+import duckdb  # noqa: E402
+import orjson  # noqa: E402
+from contacts_case import rows_sql  # noqa: E402
+
+from flitstack.app.emulators import command  # noqa: E402
+
+PEERS = ("PowerPlatform-Dataverse-Client==1.1.0", "dataverse-api==1.4.3", "dlt==1.31.0")
+CLIENTS = ("flitstack", "sdk", "dataverse-api", "dlt")
+NAMES = {
+    "flitstack": "flitstack",
+    "sdk": "Microsoft's SDK 1.1.0",
+    "dataverse-api": "dataverse-api 1.4.3",
+    "dlt": "dlt 1.31.0",
+}
+SECTION = "## Four clients"
+CERTIFICATE = "tls-certificate.pem"  # of an emulator with --tls, in its data directory
+FAULTS: dict[str, tuple[str, list[dict[str, object]]]] = {
+    "clean": ("no faults", []),
+    "lost": (
+        "a fifth of the answers lost after commit",
+        [{"kind": "cut_after", "request": "CreateMultiple", "probability": 0.2}],
+    ),
+    "throttled": (
+        "a fifth of the requests answered 429",
+        [{"kind": "throttle429", "request": "CreateMultiple", "probability": 0.2}],
+    ),
+    "bad": ("one row in a hundred refused", []),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One client under one plan."""
+
+    client: str
+    faults: str
+    rows: int
+    wall_s: float
+    cpu_s: float
+    peak_mib: int
+    doubled: int
+    lost: int
+    landed: int
+    good: int
+
+
+class Emulator:
+    """An emulator over TLS in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        ready = folder / "ready"
+        words = [*command(folder / "org", 0, extra=("--tls", "--ready-file", str(ready)))]
+        self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+        while not (ready.exists() and ready.read_text().strip()):
+            if self._process.poll() is not None:
+                sys.exit("the emulator did not start")
+            time.sleep(0.1)
+        self.url = ready.read_text().strip()
+        self.certificate = folder / "org" / CERTIFICATE
+
+    def curl(self, path: str, body: object | None = None) -> dict[str, object]:
+        """A request at any path below the root."""
+        import ssl
+        import urllib.request
+
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        data = None if body is None else orjson.dumps(body)
+        headers = {"Content-Type": "application/json", "Prefer": "odata.maxpagesize=5000"}
+        request = urllib.request.Request(path if path.startswith("http") else f"{self.url}/{path}", data, headers)
+        with urllib.request.urlopen(request, context=context) as answer:
+            text = answer.read()
+        return dict(orjson.loads(text)) if text else {}
+
+    def emails(self) -> list[str]:
+        """The address of every contact, each row once."""
+        found: list[str] = []
+        link = "api/data/v9.2/contacts?$select=emailaddress1"
+        while link:
+            page = self.curl(link)
+            found += [row["emailaddress1"] for row in page["value"]]  # type: ignore[attr-defined]
+            link = str(page.get("@odata.nextLink", ""))
+        return found
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(20)
+
+
+def python_of_peers(folder: Path) -> Path:
+    """The peers' interpreter; the environment is made when it is missing."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PEERS], check=True)
+    return python
+
+
+def measure(client: str, faults: str, emulator: Emulator, work: Path, rows: int, peers: Path) -> Measured:
+    """One client, once, into an empty environment."""
+    bad = range(50, rows, 100) if faults == "bad" else ()
+    path = work / f"{'bad' if bad else 'good'}-{rows}.csv"
+    if not path.exists():
+        duckdb.sql(f"COPY ({rows_sql(rows, bad)}) TO '{path}' (HEADER)")
+    emulator.curl("flitstack-admin/restore", {"name": "empty"})
+    emulator.curl("flitstack-admin/faults", {"seed": 7, "rules": FAULTS[faults][1]})
+    folder = work / f"{client}-{faults}"
+    folder.mkdir()
+    if client == "flitstack":
+        words = [sys.executable, str(HERE / "client_flitstack.py"), emulator.url, str(path), str(folder), str(rows)]
+    else:
+        words = [str(peers), str(HERE / "client_peers.py"), client, emulator.url, str(path)]
+    certificate = str(emulator.certificate)
+    environment = {**os.environ, "SSL_CERT_FILE": certificate, "REQUESTS_CA_BUNDLE": certificate}
+    started = time.monotonic()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+    wall_s = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    emulator.curl("flitstack-admin/faults", {"rules": []})
+    found = emulator.emails()
+    good = rows - len(bad)
+    log_text = (folder / "log").read_text(errors="replace")[-600:]
+    if faults == "clean" and len(found) != rows:
+        sys.exit(f"{client} landed {len(found)} of {rows} rows without any fault: {log_text}")
+    distinct = len(set(found))
+    return Measured(
+        client, faults, rows, wall_s, usage.ru_utime + usage.ru_stime, _peak_mib(folder / "log"),
+        len(found) - distinct, good - distinct, distinct, good,
+    )  # fmt: skip
+
+
+def _peak_mib(log: Path) -> int:
+    return max(int(kib) for kib in re.findall(r"peak_kib (\d+)", log.read_text(errors="replace"))) // 1024
+
+
+def table(measured: Sequence[Measured]) -> list[str]:
+    """The figures as Markdown."""
+    lines = []
+    for faults, group in itertools.groupby(measured, key=lambda one: one.faults):
+        lines += ["", f"{FAULTS[faults][0].capitalize()}:", ""]
+        lines += [
+            "| client | rows/s | CPU µs a row | peak MiB | rows doubled | good rows lost | good rows landed |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for one in group:
+            lines.append(
+                f"| {NAMES[one.client]} | {one.rows / one.wall_s:,.0f} | {one.cpu_s / one.rows * 1e6:.1f} | {one.peak_mib} "
+                f"| {one.doubled:,} | {one.lost:,} | {one.landed:,} of {one.good:,} |"
+            )
+    return lines
+
+
+def section(lines: list[str], clean_rows: int, rows: int) -> str:
+    """The part of docs/benchmarks.md that this program writes."""
+    head = [
+        SECTION, "", f"    python benchmarks/load/compare.py --clean-rows {clean_rows} --rows {rows} --write docs/benchmarks.md", "",
+        (
+            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores shared with emulator and, on average, {os.getloadavg()[1]:.1f} "
+            f"processes at work, Python {platform.python_version()}: {clean_rows:,} contacts ({rows:,} under faults) of 25 columns "
+            "from CSV over TLS, 500 rows a call, one start each. CPU includes the start of the process. "
+            "flitstack keeps its journal; the others keep nothing."
+        ),
+    ]  # fmt: skip
+    return "\n".join([*head, *lines, ""])
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--clean-rows", type=int, default=200_000)
+    parser.add_argument("--peers", type=Path, help="virtual environment with the other clients; kept when named")
+    parser.add_argument("--only", nargs="+", choices=list(FAULTS), default=list(FAULTS))
+    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    given = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="flitstack-compare-"))
+    peers = python_of_peers((given.peers or work / "peers").absolute())
+    emulator = Emulator(work / "emulator")
+    measured = []
+    try:
+        emulator.curl("flitstack-admin/snapshot", {"name": "empty"})
+        for faults in given.only:
+            for client in CLIENTS:
+                measured.append(
+                    measure(
+                        client, faults, emulator, work, given.clean_rows if faults == "clean" else given.rows, peers
+                    )
+                )
+                print(measured[-1], file=sys.stderr)
+    finally:
+        emulator.close()
+        shutil.rmtree(work)
+    lines = table(measured)
+    print("\n".join(lines))
+    if given.write:
+        text = given.write.read_text(encoding="utf-8")
+        text = re.sub(rf"{SECTION}\n.*?(?=\n## |\Z)", "", text, flags=re.DOTALL).rstrip()
+        given.write.write_text(f"{text}\n\n{section(lines, given.clean_rows, given.rows)}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
