@@ -41,11 +41,20 @@ class Landed:
         return {route.table for route in self.document.routes if route.rows}
 
 
-def land(pack_name: str, folder: Path, **decided: Any) -> Landed:
-    """Take the bundled example of a pack through the map, with these decisions instead of the example's."""
+def land(
+    pack_name: str, folder: Path, *, written: Mapping[str, tuple[str, str]] | None = None, **decided: Any
+) -> Landed:
+    """Take the bundled example of a pack through the map, with these decisions instead of the example's.
+
+    `written`: file -> what stands there and what is written instead.
+    """
     pack = load_pack(pack_name)
     export = folder / "export"
     shutil.copytree(pack.folder / "example", export)
+    for name, (old, new) in (written or {}).items():
+        text = (export / name).read_text(encoding="utf-8")
+        assert old in text
+        (export / name).write_text(text.replace(old, new, 1), encoding="utf-8")
     scoping = json.loads((export / "scoping.json").read_text()) | decided
     # Scoping texts may explain an option; here the option itself is wanted.
     for name, decision in pack.decisions.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pack_items.item_case import Landed, land
@@ -84,6 +85,16 @@ def test_files_hang_on_their_record_and_those_that_cannot_move_are_named(klipy: 
     assert [klipy.records(code, "held") for code in ("empty_file", "blocked_type", "file_missing")] == [
         ["f03"], ["f04"], ["f05"],
     ]  # fmt: skip
+
+
+def test_further_stakeholders_of_a_deal_are_connections_with_their_role(tmp_path: Path) -> None:
+    people = "john@quarrysons.example;hanako@quarrysons.example;nobody@elsewhere.example,Quarry"
+    told = land("klipy", tmp_path, written={"deals.csv": ("75,john@quarrysons.example,Quarry", f"75,{people}")})
+    assert told.of("Deal.opportunity")["d02"]["parentcontactid"] == "contact p04"
+    (row,) = told.of("Deal.stakeholder").values()
+    assert (row["record1id"], row["record2id"]) == ("opportunity d02", "contact p14")
+    assert row["record2roleid"] is not None
+    assert [each["name"] for each in told.of("Deal.stakeholder_role").values()] == ["Stakeholder"]
 
 
 # Decisions other than the example's, several at once where they do not touch each other.
