@@ -1,12 +1,16 @@
 """The account of every source object: how its records fall, before loading from findings, after it from the journal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from flitstack.app.project import Project
+from flitstack.app.rounds import open_state
 from flitstack.app.steps.findings import findings_source
 from flitstack.app.store import deduped_folder, plan_folder
 from flitstack.journal.frames import Operation, Status
-from flitstack.planning.document import Plan
+from flitstack.journal.journal import Journal
+from flitstack.planning.document import Plan, SendTable
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, literal
 
@@ -60,20 +64,23 @@ def accounts_before(engine: Engine, project: Project, staged: StagingDocument) -
     return accounts
 
 
-def accounts_now(engine: Engine, project: Project, plan: Plan) -> dict[str, dict[str, object]]:
+def accounts_now(engine: Engine, project: Project, plan: Plan, journal: Journal) -> dict[str, dict[str, Any]]:
     """The accounts with what the journal says of every planned row; `pending` records have no verdict yet.
 
     Needs the temporary view `journal_rows` (loading.rows.make_done_view).
     """
+    runs = [int(note["run"]) for note in journal.notes("run") if note["plan"] == plan.sha256]
     counts: dict[str, dict[str, int]] = {}
-    for name, outcome, count in engine.rows(_record_outcomes(plan, project)):
+    for name, outcome, count in engine.rows(_record_outcomes(plan, project, runs)):
         counts.setdefault(name, {})[outcome] = count
-    accounts: dict[str, dict[str, object]] = {}
+    accounts: dict[str, dict[str, Any]] = {}
     for name, before in plan.accounts.items():
         after = counts.get(name, {})
-        account: dict[str, object] = {key: int(before.get(key, 0)) + int(after.get(key, 0)) for key in COUNTED}
+        account: dict[str, Any] = {key: int(before.get(key, 0)) + int(after.get(key, 0)) for key in COUNTED}
         account["pending"] = int(after.get("pending", 0))
         account["closes"] = _closes(account)
+        if "carried" in before:
+            account["carried"] = int(before["carried"])
         accounts[name] = account
     return accounts
 
@@ -81,8 +88,8 @@ def accounts_now(engine: Engine, project: Project, plan: Plan) -> dict[str, dict
 def rows_by_table(engine: Engine, project: Project, plan: Plan) -> dict[str, int]:
     """Rows that landed, by destination table; annotations are told apart besides: `note` without, `file` with a file."""
     tables: dict[str, int] = {}
-    for send in plan.tables:
-        source = f"read_parquet({literal(str(plan_folder(project) / send.parquet))})"
+    for folder, send in sides_of(project, plan):
+        source = f"read_parquet({literal(str(folder / send.parquet))})"
         landed = f"(SELECT \"row\" FROM ({_last_word(send.table)}) WHERE word = 'created')"
         count = int(engine.one(f"SELECT count(*) FROM {source} WHERE _row IN {landed}")[0])
         tables[send.table] = tables.get(send.table, 0) + count
@@ -92,17 +99,43 @@ def rows_by_table(engine: Engine, project: Project, plan: Plan) -> dict[str, int
     return tables
 
 
-def _record_outcomes(plan: Plan, project: Project) -> str:
+def sides_of(project: Project, plan: Plan) -> list[tuple[Path, SendTable]]:
+    """Every send table with its folder of what the environment holds by our doing, once this plan is executed."""
+    folder = plan_folder(project)
+    if plan.kind != "delta":
+        return [(folder, send) for send in plan.tables]
+    state = open_state(folder / "state")
+    return [(state.folder, send) for side in (state.whole, state.left) for send in side.tables]
+
+
+def _change_word(table: str, step: int, runs: Sequence[int]) -> str:
+    """SQL: row, word (updated | rejected | pending) by the last thing that this step of the plan did to each row."""
+    mine = ", ".join(map(str, runs)) or "-1"
+    return f"""
+        SELECT "row", CASE WHEN bool_or(status = {Status.LANDED}) THEN 'updated'
+            WHEN arg_max(status, batch) = {Status.REFUSED} THEN 'rejected' ELSE 'pending' END AS word
+        FROM journal_rows WHERE "table" = {literal(table)} AND step = {step} AND run IN ({mine}) GROUP BY "row"
+    """
+
+
+def _record_outcomes(plan: Plan, project: Project, runs: Sequence[int]) -> str:
     """SQL: object, outcome, records; a record's outcome is that of its worst row.
 
     Rows beside a record (the account of a referral's organisation) say nothing of the record itself.
     """
+    words = {send.name: _last_word(send.table) for send in plan.tables if not send.is_change}
+    words |= {
+        step.send: _change_word(plan.send_table(step.send).table, step.index, runs)
+        for step in plan.steps
+        if step.send and plan.send_table(step.send).is_change
+    }
     parts = [
         f"""SELECT e._object AS object, e._file AS file, e._record AS record, coalesce(w.word, 'pending') AS word
             FROM read_parquet({literal(str(plan_folder(project) / send.parquet))}) e
-            LEFT JOIN ({_last_word(send.table)}) w ON w."row" = e._row
+            LEFT JOIN ({words[send.name]}) w ON w."row" = e._row
             WHERE NOT e._beside"""
         for send in plan.tables
+        if send.phase != "left"
     ]
     if not parts:
         return "SELECT '' AS object, '' AS outcome, 0 AS records WHERE FALSE"

@@ -4,12 +4,14 @@ from pathlib import Path
 from uuid import UUID
 
 from flitstack.app.project import Project
+from flitstack.app.store import plan_folder
 from flitstack.destinations.port import Destination
+from flitstack.documents import load_json
 from flitstack.journal.journal import Journal
 from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.planning.document import Plan
 from flitstack.reconciling.fingerprint import fingerprint_columns, write_fingerprint, write_versions
-from flitstack.staging.engine.engine import Engine
+from flitstack.staging.engine.engine import Engine, literal
 
 # Reading versions row by row is cheaper than reading a whole table only for few rows.
 FEW_ROWS = 5_000
@@ -40,17 +42,58 @@ async def take_fingerprint(
         journal.note("fingerprint", table=name, rows=rows, columns=columns)
 
 
+async def see_versions(
+    project: Project, plan: Plan, destination: Destination, journal: Journal, engine: Engine
+) -> None:
+    """Before a delta writes: which of our rows are still the version we left. The others stay known as edited."""
+    if plan.kind == "delta" and not _is_begun(journal, plan):
+        for name in _tables(project, plan):
+            await _versions(name, destination, engine, _seen_folder(project) / f"{name}.parquet", journal)
+
+
+def _is_begun(journal: Journal, plan: Plan) -> bool:
+    return any(note["plan"] == plan.sha256 for note in journal.notes("run"))
+
+
 async def keep_versions(
     project: Project, plan: Plan, destination: Destination, journal: Journal, engine: Engine
 ) -> None:
-    """Remember the version of every row of ours, so that a later edit by anybody is seen."""
+    """Remember the version of every row of ours, so that a later edit by anybody is seen.
+
+    A row that somebody had edited before a delta keeps the version we left it in: it stays known as edited.
+    """
+    for name in _tables(project, plan):
+        now, left = _seen_folder(project) / f"{name}.now.parquet", versions_folder(project) / f"{name}.parquet"
+        seen = _seen_folder(project) / f"{name}.parquet"
+        if not await _versions(name, destination, engine, now, journal):
+            continue
+        select = f"SELECT * FROM read_parquet({literal(str(now))})"
+        if plan.kind == "delta" and left.exists() and seen.exists():
+            select = f"""SELECT n."row", CASE WHEN l."row" IS NULL OR s.version IS NOT DISTINCT FROM l.version THEN n.version
+                ELSE l.version END AS version FROM read_parquet({literal(str(now))}) n
+                LEFT JOIN read_parquet({literal(str(left))}) l ON l."row" = n."row"
+                LEFT JOIN read_parquet({literal(str(seen))}) s ON s."row" = n."row" """
+        engine.write_parquet(select, left)
+        now.unlink()
+
+
+def _seen_folder(project: Project) -> Path:
+    return project.env_state / "versions-before"
+
+
+def _tables(project: Project, plan: Plan) -> list[str]:
+    whole = load_json(plan_folder(project) / "state" / "whole.json", Plan) if plan.kind == "delta" else plan
+    left = load_json(plan_folder(project) / "state" / "left.json", Plan) if plan.kind == "delta" else plan
+    return sorted({send.table for side in (plan, whole, left) for send in side.tables})
+
+
+async def _versions(name: str, destination: Destination, engine: Engine, target: Path, journal: Journal) -> bool:
+    """Write the versions of our rows of a table now; False when there are none."""
     journal.refresh()
     make_done_view(engine, journal)
-    for name in sorted({send.table for send in plan.tables}):
-        table = await destination.table(name)
-        if table is None:
-            continue
-        ids = [UUID(str(row[0])) for row in engine.rows(f"{landed_sql(name)} LIMIT {FEW_ROWS + 1}")]
-        chosen = ids if len(ids) <= FEW_ROWS else None
-        if ids:
-            await write_versions(destination, engine, table, chosen, versions_folder(project) / f"{name}.parquet")
+    table = await destination.table(name)
+    ids = [UUID(str(row[0])) for row in engine.rows(f"{landed_sql(name)} LIMIT {FEW_ROWS + 1}")] if table else []
+    if table is None or not ids:
+        return False
+    await write_versions(destination, engine, table, ids if len(ids) <= FEW_ROWS else None, target)
+    return True

@@ -7,10 +7,12 @@ from typing import Any
 from flitstack.app.emulators import is_emulator
 from flitstack.app.gates import Gate, Subject, gate_states
 from flitstack.app.project import Project
+from flitstack.app.rounds import load_loaded
 from flitstack.app.store import load_dedupe, load_outcome, load_plan, load_reconciliation, load_staging
 from flitstack.documents import file_sha256, fingerprint, to_json
 from flitstack.errors import Problem
 from flitstack.mapping.maps import open_proposals, read_maps
+from flitstack.planning.document import Plan
 
 # How many open owners an error names; owners.yaml holds them all.
 NAMED_OWNERS = 20
@@ -40,7 +42,16 @@ def current_subjects(project: Project) -> dict[str, Subject]:
     }
     if _asks_rehearsal(project):
         subjects["rehearsal"] = _rehearsal(project)
-    return subjects
+    return subjects | _settled(project)
+
+
+def _settled(project: Project) -> dict[str, Subject]:
+    """Gates that a later export does not shut: what they approved before the first load stands. The map is not among them."""
+    loaded, staged = load_loaded(project), load_staging(project)
+    if loaded is None or staged is None or not staged.number:
+        return {}
+    settled = ("export", "quality", "schema", "owners", "sample", "rehearsal")
+    return {name: Subject(loaded.gates[name]) for name in settled if name in loaded.gates}
 
 
 def _export(project: Project) -> Subject:
@@ -97,12 +108,17 @@ def _owners(project: Project) -> Subject:
         return Subject("", "run: flitstack plan")
     if file_sha256(path) != plan.owners:
         return Subject("", "owners.yaml was changed after the plan: run flitstack plan")
+    return Subject(plan.owners, _open_owners(plan))
+
+
+def _open_owners(plan: Plan) -> str:
+    """Why owners hold a plan back; "" when all are settled."""
     blocked = [note.removeprefix("owner ").partition(" ")[0] for note in plan.notes if note.startswith("owner ")]
     if not blocked:
-        return Subject(plan.owners)
+        return ""
     told = ", ".join(blocked[:NAMED_OWNERS]) + (" ..." if len(blocked) > NAMED_OWNERS else "")
-    how = "give each one `to:` and `by:`, then run flitstack plan"
-    return Subject(plan.owners, f"{len(blocked)} owners are not settled in owners.yaml ({told}): {how}")
+    how = f"give each one `to:` and `by:`, then run flitstack plan{' --delta' if plan.kind == 'delta' else ''}"
+    return f"{len(blocked)} owners are not settled in owners.yaml ({told}): {how}"
 
 
 def _sample(project: Project) -> Subject:
@@ -131,8 +147,14 @@ def _rehearsal(project: Project) -> Subject:
 
 
 def _load(project: Project) -> Subject:
-    plan = load_plan(project)
-    return Subject(plan.sha256) if plan else Subject("", "run: flitstack plan")
+    plan, staged, loaded = load_plan(project), load_staging(project), load_loaded(project)
+    if plan is None:
+        return Subject("", "run: flitstack plan")
+    if loaded is None or staged is None or not staged.number:
+        return Subject(plan.sha256)
+    if plan.staged != staged.fingerprint:
+        return Subject("", "a later export was staged: run flitstack plan --delta")
+    return Subject(plan.sha256, _open_owners(plan))
 
 
 def _cutover(project: Project) -> Subject:

@@ -49,6 +49,8 @@ class Operation(IntEnum):
     SCHEMA = 6
     LOOKUPS = 7
     FILE = 8
+    PARTIES = 9
+    UNLINK = 10
 
 
 class Status(IntEnum):

@@ -1,6 +1,7 @@
-"""What rows held before an update, as JSON lines for the journal's before-images."""
+"""What rows held before a change, as JSON lines for the journal's before-images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -13,20 +14,42 @@ from flitstack.loading.attempts import Attempts
 _LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
 
 
-async def read_before(attempts: Attempts, table: Table, columns: Sequence[str], ids: Sequence[UUID]) -> bytes:
-    """One line a row: `_row`, then the columns; lookups with `<column>__table`; `_absent` where the row does not exist.
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Rows as they were. `ids`: those asked for, in order; `found`: by id, what was there (column -> plain value)."""
 
-    A crash between an update and its outcome makes a second image that already holds our values: of several images
-    of a row the oldest counts.
-    """
+    ids: tuple[UUID, ...]
+    found: Mapping[UUID, Mapping[str, Any]]
+
+    def lines(self, only: Mapping[UUID, Sequence[str]]) -> bytes:
+        """One line a row: `_row`, then the columns (of `only`, where it names the row); lookups with `<column>__table`;
+        `_absent` where the row does not exist.
+
+        A crash between a change and its outcome makes a second image that already holds our values: of several images
+        of a row in one plan the oldest counts.
+        """
+        return b"".join(orjson.dumps(self._line(row, only.get(row))) + b"\n" for row in self.ids)
+
+    def _line(self, row: UUID, only: Sequence[str] | None) -> Mapping[str, Any]:
+        held = self.found.get(row)
+        if held is None:
+            return {"_row": str(row), "_absent": True}
+        if only is None:
+            return held
+        names = {"_row", *only, *(f"{name}__table" for name in only)}
+        return {name: value for name, value in held.items() if name in names}
+
+
+async def read_before(attempts: Attempts, table: Table, columns: Sequence[str], ids: Sequence[UUID]) -> Before:
+    """Read the columns of these rows now."""
     found: dict[UUID, dict[str, Any]] = {}
-    ids_too = {"_row", *(name for name in columns if _is_id(table, name))}
-    for batch in await attempts.rows(table, [name for name in columns if table.columns[name].readable], ids):
+    names = [name for name in columns if name == "_parties" or table.columns[name].readable]
+    ids_too = {"_row", *(name for name in names if name != "_parties" and _is_id(table, name))}
+    for batch in await attempts.rows(table, names, ids):
         for row in batch.to_pylist():
             held = {name: _plain(value, is_id=name in ids_too) for name, value in row.items()}
             found[UUID(held["_row"])] = held
-    lines = [found.get(row) or {"_row": str(row), "_absent": True} for row in ids]
-    return b"".join(orjson.dumps(line) + b"\n" for line in lines)
+    return Before(tuple(ids), found)
 
 
 def _is_id(table: Table, name: str) -> bool:
@@ -36,4 +59,6 @@ def _is_id(table: Table, name: str) -> bool:
 def _plain(value: Any, *, is_id: bool) -> Any:
     if is_id and isinstance(value, bytes):
         return str(UUID(bytes=value))
+    if isinstance(value, list):
+        return [{**party, "id": str(UUID(bytes=party["id"])) if party["id"] else None} for party in value]
     return value.isoformat() if isinstance(value, date | datetime) else value

@@ -40,10 +40,10 @@ def state_calls(table: Table, batch: RowBatch) -> list[Call]:
     return calls
 
 
-def link_calls(table: Table, batch: RowBatch) -> list[Call]:
-    """One call a link; a row may have several."""
+def link_calls(table: Table, batch: RowBatch, kind: str = "associate") -> list[Call]:
+    """One call a link; a row may have several. `kind`: associate | disassociate."""
     return [
-        Call("associate", table.name, batch.row_id(place), b"", link["relationship"], UUID(link["id"]), link["table"])
+        Call(kind, table.name, batch.row_id(place), b"", link["relationship"], UUID(link["id"]), link["table"])
         for place in range(len(batch))
         for link in orjson.loads(batch.text(place))
     ]

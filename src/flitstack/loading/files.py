@@ -12,6 +12,7 @@ from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Refusal, Refused
 from flitstack.errors import Problem, StepFailed
 from flitstack.journal.frames import Operation, Outcome, Status
+from flitstack.loading.changes import done_in_plan
 from flitstack.loading.execution import Load
 from flitstack.loading.rows import done_sql, landed_sql
 from flitstack.loading.sending import Sender, message_shape
@@ -34,7 +35,8 @@ class Attachment:
 
 async def send_files(load: Load, step: Step, send: SendTable, table: Table, sender: Sender) -> None:
     """Attach every file whose row landed and that was not attached since. One file in memory for each request in flight."""
-    waiting = _attachments(load, send)
+    done = done_in_plan(load, step, send.table) if send.is_change else done_sql(send.table, Operation.FILE)
+    waiting = _attachments(load, send, done)
 
     async def lane() -> None:
         for attachment in waiting:
@@ -50,12 +52,12 @@ async def send_files(load: Load, step: Step, send: SendTable, table: Table, send
         waiting.close()  # an open result keeps the engine from any other query
 
 
-def _attachments(load: Load, send: SendTable) -> Generator[Attachment, None, None]:
+def _attachments(load: Load, send: SendTable, done: str) -> Generator[Attachment, None, None]:
     source = literal(str(load.folder / send.parquet))
     sql = (
         "SELECT CAST(_row AS VARCHAR) AS row_id, _content, filename, coalesce(mimetype, 'application/octet-stream') AS mime, "
         f"_content_size FROM read_parquet({source}) WHERE _content IS NOT NULL AND _row IN ({landed_sql(send.table)}) "
-        f'AND _row NOT IN (SELECT "row" FROM ({done_sql(send.table, Operation.FILE)})) ORDER BY _ord'
+        f'AND _row NOT IN (SELECT "row" FROM ({done})) ORDER BY _ord'
     )
     for batch in load.engine.batches(sql, ROWS_PER_READ):
         for row, path, name, mime_type, size in zip(*(column.to_pylist() for column in batch.columns), strict=True):

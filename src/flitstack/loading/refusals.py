@@ -25,7 +25,7 @@ def save_refusals(engine: Engine, journal: Journal, plan: Plan, folder: Path, ta
         findings.add_sql(
             f"""
             SELECT 'rejected_' || lower(r.code) AS code, e._object AS object, e._file AS file, e._record AS record,
-                   e._line AS line, '' AS field, CASE r.operation WHEN {Operation.CREATE} THEN 'rejected' ELSE 'listed' END
+                   e._line AS line, '' AS field, CASE WHEN r.operation IN ({Operation.CREATE}, {Operation.UPDATE}) THEN 'rejected' ELSE 'listed' END
                    AS outcome, '' AS shape, 'the destination refused {send.table}: ' || r.message AS what,
                    'correct the record or the map for it, then: flitstack map, flitstack plan, flitstack retry' AS "do"
             FROM read_parquet({literal(str(folder / send.parquet))}) e
@@ -52,5 +52,8 @@ def _operations(send: SendTable) -> list[Operation]:
         Operation.LINK: send.has_links,
         Operation.STATE: send.has_states,
         Operation.FILE: send.has_files,
+        Operation.CREATE: not send.is_change,
+        Operation.UPDATE: send.is_change,
+        Operation.PARTIES: send.is_change and send.has_parties,
     }
     return [operation for operation in Operation if sometimes.get(operation, True)]

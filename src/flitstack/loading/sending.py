@@ -93,15 +93,17 @@ class Sender:
         batch: RowBatch,
         before: bytes | None = None,
         doubtful: frozenset[UUID] = frozenset(),
+        barred: Mapping[UUID, Refusal] | None = None,
     ) -> None:
-        """Updates, states, links, deletes: one or more calls a row. `doubtful` rows may be as wanted: they are asked for first."""
+        """Updates, states, links, deletes: one or more calls a row. `doubtful` rows may be as wanted: they are asked for first.
+        `barred` rows are not sent; they end as refused, for the reason given."""
         batch_id = self.journal.intend(step, work.operation, table.name, batch.ids, batch.hashes, before)
         await self.journal.commit()
         asked = [call for call in work.calls if call.row in doubtful]
         there = await work.reached(asked) if asked and work.reached else set()
-        calls = [call for call in work.calls if call.row not in there]
+        calls = [call for call in work.calls if call.row not in there and call.row not in (barred or {})]
         refusals = await self._until_done(Work(work.operation, calls, work.reached))
-        await self._settle(batch_id, batch, refusals)
+        await self._settle(batch_id, batch, {**refusals, **(barred or {})})
 
     def existing(self, table: Table) -> Reached:
         """Whether rows are there at all: what a create wants."""

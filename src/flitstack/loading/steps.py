@@ -8,6 +8,7 @@ from flitstack.destinations.port import Call
 from flitstack.journal.frames import Operation
 from flitstack.loading.before import read_before
 from flitstack.loading.calls import LINKS_TEXT, STATE_TEXT, link_calls, state_calls
+from flitstack.loading.changes import done_in_plan, parties, update_changed
 from flitstack.loading.execution import Load
 from flitstack.loading.files import send_files
 from flitstack.loading.rows import RowBatch, Wanted, done_sql, landed_sql, read_rows, tried_sql
@@ -15,6 +16,7 @@ from flitstack.loading.sending import Sender, Work
 from flitstack.planning.document import SendTable, Step
 from flitstack.staging.engine.engine import literal, quoted
 
+STATE_COLUMNS = ("statecode", "statuscode")
 RowStep = Callable[[Load, Step, SendTable, Sender], Awaitable[int]]
 
 
@@ -33,7 +35,7 @@ async def create(load: Load, step: Step, send: SendTable, sender: Sender) -> int
 
 async def files(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
     """Rows first, like any other; then each one's file."""
-    planned = await create(load, step, send, sender)
+    planned = send.rows if send.is_change else await create(load, step, send, sender)
     load.refresh()
     await send_files(load, step, send, await load.table(send.table), sender)
     return planned
@@ -57,6 +59,8 @@ async def lookups(load: Load, step: Step, send: SendTable, sender: Sender) -> in
 
 async def update(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
     """New values of rows that exist; what they held before is journalled with the intent."""
+    if send.is_change:
+        return await update_changed(load, step, send, sender)
     table = await load.table(send.table)
     columns = [column.name for column in send.columns]
     encoder = load.destination.encoder(table, columns, with_id=False, nulls=True, parties=False)
@@ -64,7 +68,7 @@ async def update(load: Load, step: Step, send: SendTable, sender: Sender) -> int
     async def send_batch(batch: RowBatch) -> None:
         before = await read_before(sender.attempts, table, columns, batch.row_ids())
         work = Work(Operation.UPDATE, _updates(table, batch))
-        await sender.change(step.index, work, table, batch, before)
+        await sender.change(step.index, work, table, batch, before.lines({}))
 
     wanted = Wanted(same=done_sql(send.table, Operation.UPDATE))
     await load.send_all(sender, read_rows(load.engine, load.folder, send, encoder.sql, wanted), send_batch)
@@ -80,11 +84,20 @@ async def state(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
 
     async def send_batch(batch: RowBatch) -> None:
         work = Work(Operation.STATE, state_calls(table, batch), sender.in_state(table))
-        await sender.change(step.index, work, table, batch, doubtful=doubtful)
+        before = await read_before(sender.attempts, table, STATE_COLUMNS, batch.row_ids()) if send.is_change else None
+        lines = before.lines({}) if before else None
+        await sender.change(step.index, work, table, batch, lines, doubtful=doubtful)
 
-    wanted = Wanted(where, same=done_sql(send.table, Operation.STATE))
+    wanted = _todo(load, step, send, where, Operation.STATE)
     await load.send_all(sender, read_rows(load.engine, load.folder, send, STATE_TEXT, wanted), send_batch)
     return _count(load, send, where)
+
+
+def _todo(load: Load, step: Step, send: SendTable, where: str, operation: Operation) -> Wanted:
+    """What is still to be sent: by the last payload for rows of a first load, by what this very plan did for changes."""
+    if send.is_change:
+        return Wanted(where, without=done_in_plan(load, step, send.table))
+    return Wanted(where, same=done_sql(send.table, operation))
 
 
 async def associate(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
@@ -95,9 +108,22 @@ async def associate(load: Load, step: Step, send: SendTable, sender: Sender) -> 
     async def send_batch(batch: RowBatch) -> None:
         await sender.change(step.index, Work(Operation.LINK, link_calls(table, batch)), table, batch)
 
-    wanted = Wanted(where, same=done_sql(send.table, Operation.LINK))
+    wanted = _todo(load, step, send, where, Operation.LINK)
     await load.send_all(sender, read_rows(load.engine, load.folder, send, LINKS_TEXT, wanted), send_batch)
     return _count(load, send, where)
+
+
+async def disassociate(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """Many-to-many links that are no more; one that is gone already counts as removed."""
+    table = await load.table(send.table)
+
+    async def send_batch(batch: RowBatch) -> None:
+        calls = link_calls(table, batch, "disassociate")
+        await sender.change(step.index, Work(Operation.UNLINK, calls), table, batch)
+
+    wanted = Wanted("len(_links) > 0", without=done_in_plan(load, step, send.table))
+    await load.send_all(sender, read_rows(load.engine, load.folder, send, LINKS_TEXT, wanted), send_batch)
+    return send.rows
 
 
 async def delete(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
@@ -118,6 +144,8 @@ ROW_STEPS: Mapping[str, RowStep] = {
     "files": files,
     "lookups": lookups,
     "update": update,
+    "parties": parties,
+    "disassociate": disassociate,
     "state": state,
     "associate": associate,
     "delete": delete,

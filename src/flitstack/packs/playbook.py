@@ -9,7 +9,7 @@ from flitstack.packs.types import Decision, SourceObject
 
 WORDS = (
     "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
-    "automations", "dedupe", "rehearsal", "derived", "existing", "suppress", "not_portable", "gotchas",
+    "automations", "dedupe", "delta", "rehearsal", "derived", "existing", "suppress", "not_portable", "gotchas",
 )  # fmt: skip
 # What a derived field is made of the other records' values; exactly one of these.
 _DERIVED = ("count", "sum", "max", "min", "first", "list", "lines", "circle")

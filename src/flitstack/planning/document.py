@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # A step's kind. The loader executes steps strictly in order.
-STEP_KINDS = ("schema", "create", "files", "update", "lookups", "associate", "state", "delete", "revert")
+STEP_KINDS = (
+    "schema", "create", "files", "update", "parties", "lookups", "associate", "disassociate", "state", "delete", "revert",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,11 @@ class SendColumn:
 
 @dataclass(frozen=True, slots=True)
 class SendTable:
-    """Rows to send to one destination table in one phase."""
+    """Rows to send to one destination table in one phase.
+
+    `is_change`: rows that are there already; an update sends the columns of the row's `_changed` LIST(VARCHAR), `_version`
+    BIGINT is the version the plan saw.
+    """
 
     name: str  # unique in the plan: <nn>_<table>
     table: str
@@ -53,6 +59,7 @@ class SendTable:
     has_states: bool = False
     has_files: bool = False
     has_links: bool = False
+    is_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)

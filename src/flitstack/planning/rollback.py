@@ -58,6 +58,7 @@ def rollback_plan(
 ) -> Plan:
     """The plan that deletes every row of `ours` that is not in `kept`, last table first; send tables in `folder`/rollback."""
     tables: list[SendTable] = []
+    engine.run('CREATE OR REPLACE TEMP TABLE undone_rows ("table" VARCHAR, "row" UUID)')
     for send in reversed(plan.tables):
         name = f"rollback/{len(tables) + 1:02d}_{send.table}.parquet"
         rows = engine.write_parquet(
@@ -66,10 +67,14 @@ def rollback_plan(
             FROM read_parquet({literal(str(folder / send.parquet))}) e
             SEMI JOIN ours o ON o."table" = {literal(send.table)} AND o."row" = e._row
             ANTI JOIN kept k ON k."row" = e._row
+            ANTI JOIN undone_rows u ON u."row" = e._row AND u."table" = {literal(send.table)}
             """,
             folder / name,
         )
         if rows:
+            engine.run(
+                f"INSERT INTO undone_rows SELECT {literal(send.table)}, _row FROM read_parquet({literal(str(folder / name))})"
+            )
             tables.append(
                 replace(
                     send, name=f"undo_{send.name}", parquet=name, rows=rows, content_hash=f"{rows}", columns=(),

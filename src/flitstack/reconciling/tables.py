@@ -48,11 +48,16 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where things stand: the plan's folder (send tables), a folder for read-backs, examples wanted a column."""
+    """Where things stand: the plan's folder (send tables), a folder for read-backs, examples wanted a column.
+
+    `kept`: Parquet ("table", row, column) of cells that are known to be Dynamics' own after a delta, "(row)" for rows
+    that somebody deleted there: recorded, so no differences.
+    """
 
     plan: Path
     scratch: Path
     examples: int = EXAMPLES_PER_COLUMN
+    kept: Path | None = None
 
 
 async def reconcile_table(
@@ -74,7 +79,7 @@ async def reconcile_table(
     files = ", ".join(literal(str(place.plan / send.parquet)) for send in sends)
     wanted = f"SELECT _row FROM read_parquet([{files}], union_by_name = true)"
     reads_all = source_key if plan.kind != "sample" else ""
-    await read_back(destination, engine, live, _columns_to_read(sends, live), wanted, reads_all, back)
+    await read_back(destination, engine, live, columns_to_read(sends, live), wanted, reads_all, back)
     _register_rejected(engine, landed.rejected.get(live.name, ()))
     results = []
     for send in sends:
@@ -100,7 +105,8 @@ def comparisons_of(send: SendTable, live: Table, *, is_update: bool) -> list[Com
     return found
 
 
-def _columns_to_read(sends: Sequence[SendTable], live: Table) -> list[str]:
+def columns_to_read(sends: Sequence[SendTable], live: Table) -> list[str]:
+    """Columns that the comparisons of these send tables look at."""
     names: dict[str, None] = {}
     for send in sends:
         for sent in send.columns:
@@ -139,8 +145,11 @@ def _compare(
     if send.has_files and live.name in CONTENT:
         register_digests(engine, Path(plan.export), source)
         source = f"(SELECT s.*, d.sha256 AS _sha256 FROM {source} s LEFT JOIN content_digests d ON d.path = s._content)"
-    flags = "".join(f", {c.same} AS same_{n}" for n, c in enumerate(comparisons))
-    both = f"""{source} e
+    kept = _kept(place, live)
+    source = f"(SELECT s.*, k._kept FROM {source} s LEFT JOIN ({kept}) k ON k._kept_row = s._row)"
+    own = "list_contains(coalesce(e._kept, []), {})"
+    flags = "".join(f", {c.same} OR {own.format(literal(c.name))} AS same_{n}" for n, c in enumerate(comparisons))
+    both = f"""(SELECT * FROM {source} WHERE NOT list_contains(coalesce(_kept, []), '(row)')) e
         LEFT JOIN read_parquet({literal(str(back))}) a ON {as_uuid("a._row")} = e._row
         LEFT JOIN rejected_rows r ON r._row = e._row"""
     engine.run(
@@ -165,6 +174,14 @@ def _compare(
     compared = {comparison.name for comparison in comparisons}
     unreadable = tuple(sent.name for sent in send.columns if sent.name not in compared)
     return TableResult(live.name, send.phase, send.objects, planned, there, rejected, missing, 0, columns, unreadable)
+
+
+def _kept(place: Place, live: Table) -> str:
+    """SELECT _kept_row, _kept: the columns of each row that are known to be Dynamics' own."""
+    if place.kept is None:
+        return "SELECT NULL::UUID AS _kept_row, NULL::VARCHAR[] AS _kept WHERE FALSE"
+    return f"""SELECT "row" AS _kept_row, list("column") AS _kept FROM read_parquet({literal(str(place.kept))})
+        WHERE "table" = {literal(live.name)} GROUP BY "row" """
 
 
 _WHERE_FROM = "e._object AS object, e._file AS file, e._record AS record, e._line AS line"

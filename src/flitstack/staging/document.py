@@ -55,7 +55,11 @@ class StagedTable:
 
 @dataclass(frozen=True, slots=True)
 class StagingDocument:
-    """The snapshot of one export. `fingerprint` is a sha256 over the files' hashes and the pack's version of the fields."""
+    """The snapshot of one export. `fingerprint` is a sha256 over the files' hashes and the pack's version of the fields.
+
+    `number`: 0 the first export, then one more with each later export laid over it (staging/union.py); `later` is the
+    fingerprint of that export alone.
+    """
 
     pack: str
     export: str
@@ -65,3 +69,5 @@ class StagingDocument:
     files: tuple[StagedFile, ...]
     attachments: dict[str, int] = field(default_factory=dict)  # path inside the export -> size in bytes
     partial: bool = False
+    number: int = 0
+    later: str = ""

@@ -78,7 +78,7 @@ def stage(
         findings.add_sql(_reject_findings(rejects.path))
         document = _document(pack, export, files, parts, work, options, engine)
         save_json(work / "document.json", document)
-        _swap(work, folder)
+        swap_folder(work, folder)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -235,7 +235,7 @@ def _fingerprint(hashes: Mapping[str, str], pack: Pack, options: StageOptions) -
     )
 
 
-def _swap(work: Path, folder: Path) -> None:
+def swap_folder(work: Path, folder: Path) -> None:
     """Put the finished snapshot in place of the one before."""
     before = folder.with_name(f".{folder.name}.before")
     shutil.rmtree(before, ignore_errors=True)

@@ -1,14 +1,18 @@
 """`flitstack dedupe`: what is the same becomes one, what only looks alike is listed for sign-off."""
 
+from pathlib import Path
+
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
+from flitstack.app.rounds import load_state
 from flitstack.app.store import deduped_folder, load_staging, staged_folder
 from flitstack.app.wiring import open_engine
 from flitstack.deduping.dedupe import dedupe as dedupe_snapshot
 from flitstack.deduping.review import MergeDecisions, add_decisions, read_decisions, read_review
 from flitstack.errors import Problem, UsageError
 from flitstack.reporting.merges import write_merges
+from flitstack.staging.engine.engine import Engine, literal
 from flitstack.staging.engine.findings import FindingsWriter
 
 
@@ -29,6 +33,7 @@ def dedupe(project: Project, progress: Progress) -> Result:
             engine,
             findings,
             _decided(project),
+            established=_established(project, engine),
         )
         findings.save(project.state / "findings" / "dedupe.parquet")
         report = write_merges(engine, document, deduped_folder(project), project.reports / "merges.xlsx")
@@ -56,3 +61,22 @@ def _decided(project: Project) -> MergeDecisions:
     if sheet.exists():
         add_decisions(decisions, read_review(sheet), by=project.operator)
     return read_decisions(decisions)
+
+
+def _established(project: Project, engine: Engine) -> dict[str, Path]:
+    """Object -> Parquet with `_id` of the records that are rows of the chosen environment: they stay who they are."""
+    state = load_state(project)
+    if state is None:
+        return {}
+    folder = project.env_state / "established"
+    found: dict[str, Path] = {}
+    for name in sorted({name for send in state.whole.tables for name in send.objects}):
+        parts = " UNION ".join(
+            f"SELECT _record AS _id FROM read_parquet({literal(str(state.folder / send.parquet))})"
+            f" WHERE _object = {literal(name)} AND NOT _beside"
+            for send in state.whole.tables
+            if name in send.objects
+        )
+        found[name] = folder / f"{name}.parquet"
+        engine.write_parquet(parts, found[name])
+    return found

@@ -7,16 +7,17 @@ from flitstack.app.accounts import accounts_now, rows_by_table
 from flitstack.app.gates import now, require
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
+from flitstack.app.promote import begin_state, finish_state
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.running import run_async
-from flitstack.app.snapshots import keep_versions, take_fingerprint
+from flitstack.app.snapshots import keep_versions, see_versions, take_fingerprint
 from flitstack.app.steps.findings import findings_source
 from flitstack.app.steps.reconcile import reconcile_plan
 from flitstack.app.steps.report import write_migration_report
 from flitstack.app.store import LoadOutcome, load_plan, plan_folder
 from flitstack.app.subjects import current_gates, plan_missing
 from flitstack.app.wiring import open_destination, open_engine, open_journal
-from flitstack.documents import save_json
+from flitstack.documents import load_json, save_json
 from flitstack.errors import UsageError
 from flitstack.journal.journal import Journal
 from flitstack.limits import daily_requests, day_begins
@@ -47,8 +48,10 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
             write_migration_report(project, engine, only_sample=True)
         make_done_view(engine, journal)
         save_refusals(engine, journal, plan, plan_folder(project), project.env_state / "findings" / "load.parquet")
-        accounts = accounts_now(engine, project, plan)
+        accounts = accounts_now(engine, project, plan, journal)
         tables = rows_by_table(engine, project, plan)
+        if not only_sample:
+            finish_state(project, plan, engine, journal, accounts, _counts(project))
         held = int(
             engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome IN ('held', 'rejected')")[0]
         )
@@ -79,6 +82,8 @@ async def _execute(
         facts = await destination.facts()
         limit_s = EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
         await take_fingerprint(project, plan, destination, journal, engine)
+        begin_state(project, plan)
+        await see_versions(project, plan, destination, journal, engine)
         users = 1 + len(project.target.more_users)
         options = send_options(facts.parallelism_hint, users, limit_s)
         work = Load(plan, plan_folder(project), destination, journal, engine, progress, options)
@@ -109,6 +114,12 @@ def _allowance(project: Project, engine: Engine, journal: Journal, *, is_emulato
     begins = day_begins(datetime.now(UTC))
     used = engine.one(f"SELECT count(*) FROM journal_rows WHERE at_ms >= {int(begins.timestamp() * 1000)}")[0]
     return Allowance(target.daily_requests or daily_requests(target.licences), int(used), begins)
+
+
+def _counts(project: Project) -> dict[str, dict[str, int]]:
+    """What the delta's plan said table by table."""
+    path = plan_folder(project) / "counts.json"
+    return load_json(path, dict[str, dict[str, int]]) if path.exists() else {}
 
 
 def _lines(document: LoadDocument, tables: dict[str, int], *, only_sample: bool) -> list[str]:

@@ -1,11 +1,13 @@
 """`flitstack reconcile`: every mapped cell is read back and compared, in both directions."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from flitstack.app.gates import now
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
+from flitstack.app.promote import kept_file
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_REJECTS, Progress, Result, worst_exit
+from flitstack.app.rounds import load_state
 from flitstack.app.running import run_async
 from flitstack.app.store import Reconciliation, load_plan, plan_folder
 from flitstack.app.subjects import plan_missing
@@ -40,9 +42,17 @@ async def reconcile_plan(
 ) -> ReconcileDocument:
     """Compare, keep the outcome beside the plan, save the findings."""
     prefix = "sample-" if only_sample else ""
-    place = Place(plan_folder(project), project.env_state / f"{prefix}readback")
-    place.scratch.mkdir(parents=True, exist_ok=True)
-    document, findings = await compare(plan, destination, engine, Landed.of(journal), place, at=now())
+    state = load_state(project) if not only_sample else None
+    scratch = project.env_state / f"{prefix}readback"
+    scratch.mkdir(parents=True, exist_ok=True)
+    if plan.kind == "delta" and state is not None:
+        # After a delta everything is compared that stands, not the delta alone.
+        place = Place(state.folder, scratch, kept=kept_file(state))
+        document, findings = await compare(state.whole, destination, engine, Landed.of(journal), place, at=now())
+        document = replace(document, plan=plan.sha256)
+    else:
+        place = Place(plan_folder(project), scratch)
+        document, findings = await compare(plan, destination, engine, Landed.of(journal), place, at=now())
     if not only_sample:
         findings.save(project.env_state / "findings" / "reconcile.parquet")
     else:

@@ -8,6 +8,7 @@ from uuid import UUID
 from flitstack.app.gates import now
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, Progress, Result, worst_exit
+from flitstack.app.rounds import everything, forget_loaded
 from flitstack.app.running import run_async
 from flitstack.app.snapshots import FEW_ROWS, fingerprint_folder, versions_folder
 from flitstack.app.steps.load import EMULATOR_LIMIT_S, SERVICE_LIMIT_S
@@ -53,9 +54,10 @@ class Rollback:
 
 def rollback(project: Project, progress: Progress, *, force: bool, with_schema: bool, dry_run: bool) -> Result:
     """Take back; `force` also what was edited or referenced since. Exit code 5 when the state before is not proven."""
-    plan = load_plan(project)
-    if plan is None:
+    made = load_plan(project)
+    if made is None:
         raise UsageError(plan_missing())
+    plan = everything(project, made)
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
         make_done_view(engine, journal)
         document = run_async(
@@ -63,6 +65,7 @@ def rollback(project: Project, progress: Progress, *, force: bool, with_schema: 
             plan.url,
         )
     if not dry_run:
+        forget_loaded(project)
         save_json(project.env_state / "rollback.json", document | {"at": now()})
     code = worst_exit(
         EXIT_FAILED if document["failed"] else EXIT_DONE,

@@ -1,33 +1,104 @@
 """`flitstack stage`: the export's files become staged tables."""
 
+import shutil
 from pathlib import Path
 
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
+from flitstack.app.rounds import is_later, is_loaded, keep_snapshot, loaded_anywhere
 from flitstack.app.steps.findings import findings_source
-from flitstack.app.store import staged_folder
+from flitstack.app.store import load_staging, staged_folder
 from flitstack.app.wiring import open_engine
+from flitstack.errors import Problem, UsageError
 from flitstack.staging.document import StagingDocument
+from flitstack.staging.engine.engine import Engine, literal
 from flitstack.staging.engine.findings import FindingsWriter
-from flitstack.staging.stage import StageOptions
+from flitstack.staging.stage import StageOptions, swap_folder
 from flitstack.staging.stage import stage as stage_export
+from flitstack.staging.union import READ, unite
 
 LONGEST_NAME = 60
 
 
-def stage(project: Project, progress: Progress, export: Path | None = None) -> Result:
-    """Stage the export; exit code 3 when some records could not be read."""
+def stage(
+    project: Project, progress: Progress, export: Path | None = None, *, partial: bool = False, full: bool = False
+) -> Result:
+    """Stage the export, or a later one over the snapshot; exit code 3 when some records could not be read.
+
+    An export is a later one when something was loaded already and another folder is named, or `partial` or `full` says so.
+    """
     progress.phase("staging")
+    if is_later(project, export, asked=partial or full):
+        return stage_later(project, progress, (export or project.export).resolve(), full=full)
+    current = load_staging(project)
+    if current is not None and current.number:
+        lines = (f"snapshot {current.number} stands; stage a later export with --export PATH",)
+        return Result(_document(current), lines, next="flitstack plan --delta")
     with open_engine(project) as engine:
         options = StageOptions(suppress=suppressed_fields(project))
         findings = FindingsWriter(engine, "stage")
         staged = stage_export(project.pack, export or project.export, staged_folder(project), options, engine, findings)
         findings.save(project.state / "findings" / "stage.parquet")
-        held = int(engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome = 'held'")[0])
+        held = _held(engine, project)
     remember_operator(project, "stage")
     return Result(
         _document(staged), tuple(_lines(staged)), EXIT_REJECTS if held else EXIT_DONE, next="flitstack profile"
+    )
+
+
+def stage_later(project: Project, progress: Progress, export: Path, *, full: bool) -> Result:
+    """Lay a later export over the snapshot. `full`: what it does not hold is gone in the source."""
+    earlier = load_staging(project)
+    if earlier is None or not loaded_anywhere(project):
+        what = "nothing was loaded yet that a later export could be compared with"
+        raise UsageError(Problem("nothing-loaded", what, do="stage it as the export: flitstack stage --export PATH"))
+    draft = project.state / "staged-later"
+    with open_engine(project) as engine:
+        options = StageOptions(suppress=suppressed_fields(project), partial=not full)
+        findings = FindingsWriter(engine, "stage")
+        later = stage_export(project.pack, export, draft, options, engine, findings)
+        if later.fingerprint == earlier.later and later.partial == earlier.partial and not is_loaded(project, earlier):
+            shutil.rmtree(draft)
+            return Result(_document(earlier), ("this export is the snapshot already",), next="flitstack plan --delta")
+        kept = project.state / "findings" / "stage.parquet"
+        united = unite(
+            engine,
+            project.pack,
+            earlier,
+            staged_folder(project),
+            later,
+            draft,
+            project.state / f"files-{earlier.number + 1}",
+        )
+        if later.partial:
+            findings.add_sql(_still_standing(kept, draft))
+        keep_snapshot(project, earlier)
+        swap_folder(draft, staged_folder(project))
+        findings.save(kept)
+        fates = dict(engine.rows(f"SELECT fate, count(*) FROM read_parquet({_read_file(project)}) GROUP BY fate"))
+        held = _held(engine, project)
+    remember_operator(project, "stage")
+    told = {fate: int(fates.get(fate, 0)) for fate in ("new", "changed", "same")}
+    heading = f"snapshot {united.number}: {told['new']:,} records new, {told['changed']:,} changed, {told['same']:,} as before"
+    document = {**_document(later), "fingerprint": united.fingerprint, "snapshot": united.number, "fates": told}
+    lines = (heading, *_lines(later))
+    return Result(document, lines, EXIT_REJECTS if held else EXIT_DONE, next="flitstack plan --delta")
+
+
+def _held(engine: Engine, project: Project) -> int:
+    return int(engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome = 'held'")[0])
+
+
+def _read_file(project: Project) -> str:
+    return literal(str(staged_folder(project) / READ))
+
+
+def _still_standing(earlier: Path, folder: Path) -> str:
+    """Findings of earlier exports about records that the later one does not hold."""
+    return (
+        f"SELECT f.* FROM read_parquet({literal(str(earlier))}) f "
+        f"ANTI JOIN read_parquet({literal(str(folder / READ))}) r ON r.object = f.object AND r.id = f.record"
     )
 
 

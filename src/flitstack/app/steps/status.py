@@ -1,11 +1,13 @@
 """`flitstack status`: steps, gates, accounts, rows by table."""
 
+from dataclasses import asdict
 from typing import Any
 
 from flitstack.app.accounts import accounts_before, accounts_now, rows_by_table
 from flitstack.app.checks import check_lines, checks_document, run_checks
 from flitstack.app.project import Project
 from flitstack.app.result import Result
+from flitstack.app.rounds import load_loaded
 from flitstack.app.store import (
     load_dedupe,
     load_mapping,
@@ -37,11 +39,33 @@ def status(project: Project) -> Result:
         "accounts": accounts,
         "tables": tables,
         "rollback": _rollback(project),
+        "rounds": _rounds(project),
+        "freeze": _freeze(project, gates["cutover"].state),
     }
     with open_engine(project) as engine:
         checks = run_checks(engine, project)
     document["checks"] = checks_document(checks)
     return Result(document, (*_lines(document), *check_lines(checks)), next=_next(steps))
+
+
+def _rounds(project: Project) -> list[dict[str, Any]]:
+    """Every finished load that stands: the first, and each delta."""
+    loaded = load_loaded(project)
+    return [asdict(each) for each in loaded.rounds] if loaded else []
+
+
+def _freeze(project: Project, cutover: str) -> str:
+    """What must be done before the switch; "" before anything is loaded and once the cutover is approved."""
+    loaded = load_loaded(project)
+    if loaded is None or cutover == "open":
+        return ""
+    if len(loaded.rounds) < 2:
+        return "before the switch: freeze writes in the source, take the last export, load it as a delta, reconcile"
+    last = loaded.rounds[-1]
+    return (
+        f"last delta loaded at {last.at}: if writes in the source were frozen before its export was taken, reconcile and "
+        "approve cutover; otherwise freeze, export and load one more delta"
+    )
 
 
 def _rollback(project: Project) -> dict[str, Any]:
@@ -75,7 +99,7 @@ def _accounts(project: Project) -> tuple[dict[str, Any], dict[str, int]]:
             return dict(accounts_before(engine, project, staged)), {}
         with open_journal(project, write=False) as journal:
             make_done_view(engine, journal)
-            return dict(accounts_now(engine, project, plan)), rows_by_table(engine, project, plan)
+            return dict(accounts_now(engine, project, plan, journal)), rows_by_table(engine, project, plan)
 
 
 def _lines(document: dict[str, Any]) -> list[str]:
@@ -93,6 +117,15 @@ def _lines(document: dict[str, Any]) -> list[str]:
         for name, account in document["accounts"].items():
             cells = "".join(f"{account.get(head, 0):>10,}" for head in heads)
             lines.append("         " + f"{name:<16}" + cells + f"  {'yes' if account.get('closes') else 'not yet'}")
+    for entry in document["rounds"][1:]:
+        counts: dict[str, int] = {}
+        for each in entry["tables"].values():
+            for word, number in each.items():
+                counts[word] = counts.get(word, 0) + number
+        told = ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
+        lines.append(f"round    {entry['number']} at {entry['at']}: {told or 'nothing changed'}")
+    if document["freeze"]:
+        lines.append(f"freeze   {document['freeze']}")
     for table, rows in document["tables"].items():
         lines.append(f"rows     {table:<32}{rows:>10,}")
     if undone := document["rollback"]:

@@ -1,0 +1,181 @@
+"""What every plan is made from: the environment is asked, the map is run, owners are settled."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flitstack.app.accounts import accounts_before
+from flitstack.app.existing import existing_rows, existing_rules, fetch_existing
+from flitstack.app.gates import now
+from flitstack.app.owners import decided_owners, owner_counts, remember_owners, save_owner_findings
+from flitstack.app.project import Project
+from flitstack.app.result import Progress
+from flitstack.app.running import run_async
+from flitstack.app.store import deduped_folder, load_applied_schema, mapped_folder, staged_folder
+from flitstack.app.wiring import open_destination
+from flitstack.catalogue.types import Table
+from flitstack.deduping.document import DedupeDocument
+from flitstack.destinations.port import Facts
+from flitstack.documents import file_sha256, read_yaml, save_json, write_yaml
+from flitstack.errors import UsageError
+from flitstack.journal.journal import Journal
+from flitstack.limits import file_bytes_allowed
+from flitstack.mapping.check import check_maps
+from flitstack.mapping.context import MapContext
+from flitstack.mapping.document import MappingDocument
+from flitstack.mapping.maps import MapFile, read_maps
+from flitstack.mapping.reads import names_of
+from flitstack.mapping.run import run_map
+from flitstack.planning.build import PlanInputs
+from flitstack.planning.document import Plan
+from flitstack.planning.live import without_operations
+from flitstack.planning.owners import OwnerMap, match_owners, owners_document
+from flitstack.staging.document import StagingDocument
+from flitstack.staging.engine.engine import Engine
+from flitstack.staging.engine.findings import FindingsWriter
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What planning asked the destination: facts, and live metadata of every table the map names (None: not there)."""
+
+    facts: Facts
+    live: dict[str, Table | None]
+    existing: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The confirmed maps and the environment they go to; `live`: its metadata without what we made there ourselves, so
+    that a plan made again is the same plan."""
+
+    maps: dict[str, MapFile]
+    environment: Environment
+    live: dict[str, Table | None]
+
+
+def prepare(project: Project, progress: Progress, staged: StagingDocument) -> Prepared:
+    """Ask the environment and check the maps against it. Raises UsageError with every mistake."""
+    maps = read_maps(project.maps)
+    progress.phase("asking the destination")
+    environment = run_async(_ask(project, maps), project.target.url)
+    live = without_operations(environment.live, load_applied_schema(project))
+    if problems := check_maps(maps, project.pack, staged, live):
+        raise UsageError(*problems)
+    return Prepared(maps, environment, live)
+
+
+def plan_inputs(
+    project: Project,
+    prepared: Prepared,
+    staged: StagingDocument,
+    deduped: DedupeDocument,
+    engine: Engine,
+    journal: Journal,
+) -> PlanInputs:
+    """Run the map and settle the owners: everything a plan of the whole snapshot is built from."""
+    mapping = _run_map(project, prepared.maps, staged, deduped, prepared.environment, prepared.live, engine, journal)
+    owners = _owners(project, staged, prepared.environment.facts, engine)
+    return PlanInputs(
+        environment=project.environment,
+        url=project.target.url,
+        system=project.pack.name,
+        prefix=project.settings.prefix,
+        phases=tuple(project.pack.playbook["phases"]),
+        staged=staged.fingerprint,
+        deduped=deduped.fingerprint,
+        export=Path(staged.export),
+        mapped=mapped_folder(project),
+        mapping=mapping,
+        live=prepared.live,
+        owners=owners,
+        owners_sha256=file_sha256(project.folder / "owners.yaml"),
+        accounts=accounts_before(engine, project, staged),
+        notes=tuple(f"owner {o.email or '(none)'} is not settled: edit owners.yaml" for o in owners.blocked),
+        at=now(),
+    )
+
+
+async def _ask(project: Project, maps: dict[str, MapFile]) -> Environment:
+    destination = open_destination(project)
+    try:
+        rules = existing_rules(project.pack.playbook)
+        live = {name: await destination.table(name) for name in sorted(_tables_named(maps) | rules.keys())}
+        existing = await fetch_existing(destination, rules, live, _existing_folder(project))
+        return Environment(await destination.facts(), live, existing)
+    finally:
+        await destination.close()
+
+
+def _existing_folder(project: Project) -> Path:
+    return project.env_state / "existing"
+
+
+def _tables_named(maps: dict[str, MapFile]) -> set[str]:
+    """Tables that routes fill, lookups and parties point to, or vocabularies make."""
+    named: set[str] = set()
+    for route in (route for each in maps.values() for route in each.routes):
+        named.add(route.table)
+        named |= {table for column in route.columns.values() for way in column.alternatives for table in way.tables}
+        named |= {table for party in route.parties if party.get("table") for table in names_of(party["table"])}
+        if route.vocabulary and route.vocabulary.get("table"):
+            named.add(str(route.vocabulary["table"]))
+    return named
+
+
+def _run_map(
+    project: Project,
+    maps: dict[str, MapFile],
+    staged: StagingDocument,
+    deduped: DedupeDocument,
+    environment: Environment,
+    live: dict[str, Table | None],
+    engine: Engine,
+    journal: Journal,
+) -> MappingDocument:
+    facts, decisions = environment.facts, project.decisions
+    rules = existing_rules(project.pack.playbook)
+    existing = existing_rows(engine, journal, rules, environment.existing, _existing_folder(project))
+    currencies = [(c.iso_code.upper(), str(c.id)) for c in facts.currencies]
+    context = MapContext(
+        system=project.pack.name,
+        decisions=decisions,
+        prefix=project.settings.prefix,
+        date_order=str(decisions.get("date_order", "DMY")),
+        zone=str(decisions.get("timezone", "UTC")),
+        live=live,
+        rows={**existing, "transactioncurrency": {"isocurrencycode": currencies}},
+        max_file_bytes=file_bytes_allowed(facts.max_upload_bytes),
+        blocked_extensions=facts.blocked_extensions,
+        attachments=staged.attachments,
+        export=Path(staged.export),
+        option_prefix=project.settings.option_prefix,
+        staged=staged_folder(project),
+    )
+    findings = FindingsWriter(engine, "map")
+    mapping = run_map(
+        maps, project.pack, deduped, deduped_folder(project), engine, context, mapped_folder(project), findings
+    )
+    findings.save(project.state / "findings" / "map.parquet")
+    return mapping
+
+
+def _owners(project: Project, staged: StagingDocument, facts: Facts, engine: Engine) -> OwnerMap:
+    path = project.folder / "owners.yaml"
+    decided = decided_owners(project)
+    counts = owner_counts(engine, project, staged)
+    owners = match_owners(counts, facts.users, project.decisions, decided)
+    document = owners_document(owners)
+    if not path.exists() or read_yaml(path)[0] != document:
+        write_yaml(path, document)
+    remember_owners(project, document)
+    save_owner_findings(engine, project, staged, owners)
+    return owners
+
+
+def remember_schema(project: Project, made: Plan) -> None:
+    """Keep the schema operations of a plan: what was made there by us counts as not there when planning."""
+    known = load_applied_schema(project)
+    operations = [dict(operation) for step in made.steps for operation in step.operations]
+    save_json(
+        project.env_state / "schema.json", known + [operation for operation in operations if operation not in known]
+    )

@@ -1,0 +1,106 @@
+"""Changes of rows that are there: only the columns that changed, with what they held before journalled first.
+
+A row that somebody edited between the plan and this moment is not sent: it is refused here, with EDITED_SINCE_PLAN, and
+the next delta decides about it anew.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import orjson
+
+from flitstack.catalogue.types import Table
+from flitstack.destinations.faults import Refusal
+from flitstack.destinations.port import Call, Destination
+from flitstack.journal.frames import Operation, Status
+from flitstack.loading.before import Before, read_before
+from flitstack.loading.execution import Load
+from flitstack.loading.rows import RowBatch, Wanted, read_rows
+from flitstack.loading.sending import Sender, Work
+from flitstack.planning.document import SendTable, Step
+from flitstack.staging.engine.engine import literal
+
+EDITED_SINCE_PLAN = "edited_since_plan"
+VERSION = "versionnumber"
+# What stands before each row's body: read here, never sent.
+_HEAD_TEXT = "to_json({'changed': _changed, 'version': _version})::VARCHAR || chr(10) || "
+
+
+def changed_only(destination: Destination, table: Table, columns: Sequence[str]) -> str:
+    """SQL for the text of an update with the columns of the row's `_changed` list, empty ones as null."""
+    members = []
+    for name in columns:
+        whole = destination.encoder(table, [name], with_id=False, nulls=True, parties=False).sql
+        # Each encoder gives an object of one member; its braces go.
+        members.append(f"CASE WHEN list_contains(_changed, {literal(name)}) THEN ({whole})[2:-2] END")
+    return f"'{{' || concat_ws(',', {', '.join(members)}) || '}}'"
+
+
+def done_in_plan(load: Load, step: Step, table: str) -> str:
+    """Rows that this very step landed already: running the plan again does not do it twice, an earlier round does not count."""
+    runs = [str(note["run"]) for note in load.journal.notes("run") if note["plan"] == load.plan.sha256]
+    return (
+        f'SELECT DISTINCT "row" FROM journal_rows WHERE "table" = {literal(table)} AND step = {step.index} '
+        f"AND status = {Status.LANDED} AND run IN ({', '.join(runs) or '-1'})"
+    )
+
+
+async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """The changed columns of each row."""
+    table = await load.table(send.table)
+    columns = [column.name for column in send.columns]
+    text = _HEAD_TEXT + changed_only(load.destination, table, columns)
+    touched = _touched(load, send.table)
+
+    async def send_batch(batch: RowBatch) -> None:
+        heads, calls = [], []
+        for place in range(len(batch)):
+            head, body = batch.text(place).split(b"\n", 1)
+            heads.append(orjson.loads(head))
+            calls.append(Call("update", table.name, batch.row_id(place), body))
+        lists = {call.row: head["changed"] for call, head in zip(calls, heads, strict=True)}
+        before = await read_before(sender.attempts, table, [*columns, VERSION], batch.row_ids())
+        versions = {call.row: head["version"] for call, head in zip(calls, heads, strict=True)}
+        barred = edited_since(before, {row: v for row, v in versions.items() if row not in touched})
+        work = Work(Operation.UPDATE, calls)
+        await sender.change(step.index, work, table, batch, before.lines(lists), barred=barred)
+
+    wanted = Wanted(without=done_in_plan(load, step, send.table))
+    await load.send_all(sender, read_rows(load.engine, load.folder, send, text, wanted), send_batch)
+    return send.rows
+
+
+async def parties(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
+    """Lists of parties: each replaces the row's list as a whole."""
+    table = await load.table(send.table)
+    encoder = load.destination.encoder(table, [], with_id=False, nulls=False, parties=True)
+
+    async def send_batch(batch: RowBatch) -> None:
+        before = await read_before(sender.attempts, table, ["_parties"], batch.row_ids())
+        calls = [Call("parties", table.name, batch.row_id(place), batch.text(place)) for place in range(len(batch))]
+        await sender.change(step.index, Work(Operation.PARTIES, calls), table, batch, before.lines({}))
+
+    wanted = Wanted(without=done_in_plan(load, step, send.table))
+    await load.send_all(sender, read_rows(load.engine, load.folder, send, encoder.sql, wanted), send_batch)
+    return send.rows
+
+
+def edited_since(before: Before, versions: dict[UUID, int | None]) -> dict[UUID, Refusal]:
+    """Rows that are no longer the version the plan saw, or are gone."""
+    barred = {}
+    for row, version in versions.items():
+        now = before.found.get(row)
+        if now is None:
+            barred[row] = Refusal(EDITED_SINCE_PLAN, 404, "the row was deleted after the plan was made")
+        elif version is not None and now.get(VERSION) not in {None, version}:
+            barred[row] = Refusal(EDITED_SINCE_PLAN, 412, "the row was edited after the plan was made")
+    return barred
+
+
+def _touched(load: Load, table: str) -> frozenset[UUID]:
+    """Rows that this plan has sent something about: their version is no longer the one it saw, by our own doing."""
+    runs = [str(note["run"]) for note in load.journal.notes("run") if note["plan"] == load.plan.sha256]
+    rows = load.engine.rows(
+        f'SELECT DISTINCT CAST("row" AS VARCHAR) FROM journal_rows WHERE "table" = {literal(table)} AND run IN ({", ".join(runs)})'
+    )
+    return frozenset(UUID(row) for (row,) in rows)

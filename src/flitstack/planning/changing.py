@@ -1,0 +1,161 @@
+"""Puts the plan of a delta together: creates in the order of a first load, then changes, then rows no record makes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flitstack.catalogue.types import Table
+from flitstack.planning.absent import Policies, write_left
+from flitstack.planning.build import forecast_requests, plan_steps, sealed
+from flitstack.planning.changes import Side
+from flitstack.planning.delta import sealed_table, write_creates, write_group, write_updates
+from flitstack.planning.document import Plan, SendTable, Step
+from flitstack.staging.engine.engine import Engine, literal
+
+# Actions that the destination takes from an open row only.
+_CLOSING = "('win', 'lose', 'fulfil', 'cancel')"
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaInputs:
+    """`wanted`: the plan of the whole snapshot; `standing`: what we hold to be there; `there`: table -> query ("row") of rows
+    that landed; `decided`: table -> Parquet of delta.decide; `live`: metadata by table; `made`: schema operations that are made."""
+
+    wanted: Side
+    standing: Sequence[Side]
+    there: Mapping[str, str]
+    decided: Mapping[str, Path]
+    live: Mapping[str, Table]
+    policies: Policies
+    made: Sequence[Mapping[str, object]]
+    notes: tuple[str, ...]
+
+
+def delta_plan(engine: Engine, inputs: DeltaInputs, folder: Path) -> Plan:
+    """Write the send tables below `folder`; returns the plan (not saved, without accounts)."""
+    wanted, plan = inputs.wanted, inputs.wanted.plan
+    creates = [
+        made
+        for send in plan.tables
+        if (made := write_creates(engine, wanted, send, inputs.there[send.table], folder)) is not None
+    ]
+    operations = [
+        op for step in plan.steps for op in step.operations if op not in inputs.made and op["kind"] != "publish"
+    ]
+    if operations:
+        operations.append({"kind": "publish", "table": "", "name": "all"})
+    schema = [Step(0, "schema", "schema", "", f"{len(operations)} schema operations", operations=tuple(operations))]
+    steps = list(plan_steps((), creates, plan.phases, existing=schema if operations else ()))
+    tables = list(creates)
+    for kind, send in [*_changes(engine, inputs, folder), *_left(engine, inputs, folder)]:
+        tables.append(sealed_table(engine, send, folder))
+        title = f"{_TITLES.get(kind, kind)} {send.table}"
+        steps.append(Step(len(steps), kind, send.phase, send.table, title, send.name, send.rows))
+    return replace(
+        plan,
+        kind="delta",
+        tables=tuple(tables),
+        steps=tuple(steps),
+        requests=forecast_requests(steps),
+        notes=inputs.notes,
+    )
+
+
+def finished(plan: Plan, accounts: Mapping[str, Mapping[str, int]]) -> Plan:
+    """The plan with its accounts, sealed."""
+    return sealed(replace(plan, accounts={name: dict(account) for name, account in accounts.items()}))
+
+
+_TITLES = {"update": "changed columns of", "state": "states of", "delete": "deleting"}
+
+
+def _changes(engine: Engine, inputs: DeltaInputs, folder: Path) -> list[tuple[str, SendTable]]:
+    made: list[tuple[str, SendTable]] = []
+    for send in inputs.wanted.plan.tables:
+        decided = inputs.decided.get(send.table)
+        if decided is None:
+            continue
+        found = [
+            ("state", _reopened(engine, inputs, send, decided, folder)),
+            ("update", write_updates(engine, inputs.wanted, inputs.standing, send, decided, folder)),
+            ("parties", _group(engine, inputs, send, decided, "(parties)", folder) if send.has_parties else None),
+            ("files", _group(engine, inputs, send, decided, "(file)", folder) if send.has_files else None),
+            ("disassociate", _links(engine, inputs, send, decided, folder, gone=True)),
+            ("associate", _links(engine, inputs, send, decided, folder, gone=False)),
+            ("state", _closed(engine, inputs, send, decided, folder)),
+        ]
+        made += [(kind, table) for kind, table in found if table is not None]
+    # Whatever is reopened, changed and closed again: columns and parties of all tables go before any state.
+    return sorted(made, key=lambda entry: entry[0] == "state" and not entry[1].name.endswith("_reopen"))
+
+
+def _group(
+    engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Path, group: str, folder: Path
+) -> SendTable | None:
+    made = write_group(engine, inputs.wanted, send, decided, group, folder, label=group.strip("()"))
+    return replace(made, has_files=True, columns=send.columns) if made is not None and group == "(file)" else made
+
+
+def _was(inputs: DeltaInputs, send: SendTable, name: str, kind: str) -> str:
+    """SELECT _row and what a column of a table's rows was before, over everything that stands."""
+    parts = []
+    for side in inputs.standing:
+        for earlier in side.sends(send.table):
+            has = earlier.has_states if name == "_action" else earlier.has_links
+            value = name if has else f"NULL::{kind}"
+            parts.append(
+                f"SELECT _row, {value} AS was FROM read_parquet({literal(str(side.folder / earlier.parquet))})"
+            )
+    listed = " UNION ALL ".join(parts) or f"SELECT NULL::UUID AS _row, NULL::{kind} AS was WHERE FALSE"
+    return f"SELECT _row, any_value(was) AS was FROM ({listed}) GROUP BY _row"
+
+
+def _reopened(engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Path, folder: Path) -> SendTable | None:
+    """Rows that were closed and are open now, or are closed otherwise: both go through open."""
+    live = inputs.live.get(send.table)
+    if not send.has_states or live is None or not live.states:
+        return None
+    open_state = live.states[0]
+    values = (
+        f"'state' AS _action, {open_state.value}::BIGINT AS _state, {open_state.default_status}::BIGINT AS _status, "
+        "NULL::TIMESTAMPTZ AS _state_at"
+    )
+    join = f"JOIN ({_was(inputs, send, '_action', 'VARCHAR')}) o ON o._row = e._row"
+    where = f"o.was IS NOT NULL AND (e._action IS NULL OR e._action IN {_CLOSING})"
+    return write_group(
+        engine, inputs.wanted, send, decided, "(state)", folder, label="reopen", values=values, where=where, join=join
+    )
+
+
+def _closed(engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Path, folder: Path) -> SendTable | None:
+    if not send.has_states:
+        return None
+    where = "e._action IS NOT NULL"
+    return write_group(engine, inputs.wanted, send, decided, "(state)", folder, label="state", where=where)
+
+
+def _links(
+    engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Path, folder: Path, *, gone: bool
+) -> SendTable | None:
+    """Links that came, or went: the two lists less each other."""
+    if not send.has_links:
+        return None
+    kind = 'STRUCT(relationship VARCHAR, "table" VARCHAR, id UUID)[]'
+    now, was = "coalesce(e._links, [])", "coalesce(o.was, [])"
+    first, second = (was, now) if gone else (now, was)
+    values = f"list_filter({first}, lambda l: NOT list_contains({second}, l)) AS _links"
+    join = f"JOIN ({_was(inputs, send, '_links', kind)}) o ON o._row = e._row"
+    label = "unlink" if gone else "link"
+    return write_group(engine, inputs.wanted, send, decided, "(links)", folder, label=label, values=values, join=join)
+
+
+def _left(engine: Engine, inputs: DeltaInputs, folder: Path) -> list[tuple[str, SendTable]]:
+    """States of rows that no record makes, then deletes, children first."""
+    found: list[tuple[str, SendTable]] = []
+    for side in inputs.standing:
+        for send in side.plan.tables:
+            live = inputs.live.get(send.table)
+            if live is not None:
+                found += write_left(engine, live, send, side.folder / send.parquet, inputs.policies, folder)
+    states = [entry for entry in found if entry[0] == "state"]
+    return [*states, *reversed([entry for entry in found if entry[0] == "delete"])]

@@ -1,0 +1,168 @@
+"""A later export on top of the snapshot before it: what it holds replaces, what it does not mention stays.
+
+Records meet by object and their own id. A record without an id of its own (numbered by its place in the file) never
+replaces another; the very same record is taken once. A field of which the later files have no column keeps its value.
+
+`read.parquet` beside the tables lists what the later export held, one row a record:
+    object, file, id VARCHAR, line BIGINT, fate VARCHAR (new | changed | same, by the hash of all fields)
+"""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
+
+from flitstack.documents import fingerprint, save_json
+from flitstack.packs.types import Pack, SourceObject
+from flitstack.staging.document import StagedField, StagedTable, StagingDocument
+from flitstack.staging.engine.engine import Engine, literal, quoted
+
+READ = "read.parquet"
+
+
+def unite(
+    engine: Engine,
+    pack: Pack,
+    earlier: StagingDocument,
+    before: Path,
+    later: StagingDocument,
+    folder: Path,
+    files: Path,
+) -> StagingDocument:
+    """Turn `folder`, which holds the later export as it was staged, into the snapshot that follows `earlier` in `before`.
+
+    `later.partial`: absence means nothing; otherwise the later export is the whole truth and only `read.parquet` is made.
+    `files`: where the attachments of both exports are laid together when both have some.
+    """
+    work = Path(mkdtemp(prefix=".union-", dir=folder.parent))
+    try:
+        tables = dict(later.tables)
+        reads = []
+        for name, table in later.tables.items():
+            source = pack.objects[name]
+            was = earlier.tables.get(name)
+            reads.append(_read_sql(name, source, table, folder, was, before))
+            if later.partial and was is not None:
+                tables[name] = _unite_table(engine, source, (was, before), (table, folder), work)
+            else:
+                _link(folder / table.parquet, work / table.parquet)
+        if later.partial:
+            for name, table in earlier.tables.items():
+                if name not in tables:
+                    _link(before / table.parquet, work / table.parquet)
+                    tables[name] = table
+        nothing = "SELECT '' AS object, '' AS file, '' AS id, 0::BIGINT AS line, '' AS fate WHERE FALSE"
+        engine.write_parquet(" UNION ALL ".join(reads) or nothing, work / READ)
+        document = _document(earlier, later, tables, files)
+        save_json(work / "later.json", later)
+        save_json(work / "document.json", document)
+        _link(folder / "rejects.parquet", work / "rejects.parquet")
+        shutil.rmtree(folder)
+        work.rename(folder)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    return document
+
+
+def _unite_table(
+    engine: Engine,
+    source: SourceObject,
+    earlier: tuple[StagedTable, Path],
+    later: tuple[StagedTable, Path],
+    work: Path,
+) -> StagedTable:
+    (was, before), (now, folder) = earlier, later
+    fields: dict[str, StagedField] = {field.name: field for field in now.fields}
+    absent = [field.name for field in was.fields if field.name not in fields]
+    fields |= {field.name: field for field in was.fields if field.name in absent}
+    old, new = _relation(before / was.parquet), _relation(folder / now.parquet)
+    kept = ", ".join(f"any_value({quoted(name)}) AS {quoted(name)}" for name in absent)
+    join = f"LEFT JOIN (SELECT _id, {kept} FROM {old} GROUP BY _id) o USING (_id)" if absent else ""
+    values = [*(f"n.{quoted(field.name)}" for field in now.fields), *(f"o.{quoted(name)}" for name in absent)]
+    mine = {field.name for field in was.fields}
+    digest = f"hash({', '.join(quoted(field.name) for field in now.fields if field.name in mine) or 'NULL'})"
+    numbered, was_numbered = _is_numbered(source, now), _is_numbered(source, was)
+    # A numbered record of the earlier export stays unless the later one holds the very same record.
+    stays = (
+        f"CASE WHEN {was_numbered} THEN {digest} NOT IN (SELECT {digest} FROM {new} WHERE {numbered})"
+        f" ELSE _id NOT IN (SELECT _id FROM {new} WHERE NOT {numbered}) END"
+    )
+    records = engine.write_parquet(
+        f"SELECT * FROM {old} WHERE {stays} UNION ALL BY NAME "
+        f"SELECT n._file, n._record, n._line, n._id, {', '.join(values)} FROM {new} n {join}",
+        work / now.parquet,
+    )
+    missing = tuple(name for name in source.fields if name not in fields)
+    return replace(now, records=records, fields=tuple(fields.values()), missing=missing)
+
+
+def _is_numbered(source: SourceObject, table: StagedTable) -> str:
+    """SQL: whether a record goes by its number because its key is not there."""
+    keys = (source.key, *source.also_key)
+    present = {field.name for field in table.fields}
+    if not all(key in present for key in keys):
+        return "TRUE"
+    return f"({' OR '.join(f'clean({quoted(key)}) IS NULL' for key in keys)})"
+
+
+def _read_sql(
+    name: str, source: SourceObject, table: StagedTable, folder: Path, was: StagedTable | None, before: Path
+) -> str:
+    """SELECT of READ for one object: each record's hash over its fields meets that of the record with the same id."""
+    new = _relation(folder / table.parquet)
+    numbered = _is_numbered(source, table)
+    shared = sorted({f.name for f in table.fields} & {f.name for f in (was.fields if was else ())})
+    if was is None or not shared:
+        return f"SELECT {literal(name)} AS object, _file AS file, _id AS id, _line AS line, 'new' AS fate FROM {new}"
+    # Fields that only one of the two has count as empty on the other side, so a new column with values is a change.
+    more = [f.name for f in table.fields if f.name not in shared]
+    digest = f"hash({', '.join(quoted(field) for field in shared)})"
+    grown = " OR ".join(f"{quoted(field)} IS NOT NULL" for field in more) or "FALSE"
+    return f"""
+        SELECT {literal(name)} AS object, n._file AS file, n._id AS id, n._line AS line,
+               CASE WHEN o.hashes IS NULL THEN 'new' WHEN list_contains(o.hashes, n.h) AND NOT n.grown THEN 'same'
+                    ELSE 'changed' END AS fate
+        FROM (SELECT _file, _id, _line, {digest} AS h, {grown} AS grown, {numbered} AS numbered FROM {new}) n
+        LEFT JOIN (SELECT _id, list({digest}) AS hashes FROM {_relation(before / was.parquet)} GROUP BY _id) o
+        ON o._id = n._id AND NOT n.numbered"""
+
+
+def _document(
+    earlier: StagingDocument, later: StagingDocument, tables: dict[str, StagedTable], files: Path
+) -> StagingDocument:
+    made = fingerprint(earlier.fingerprint, later.fingerprint, "partial" if later.partial else "full")
+    united = replace(
+        later,
+        tables=tables,
+        fingerprint=made,
+        number=earlier.number + 1,
+        later=later.fingerprint,
+        partial=later.partial,
+    )
+    if not later.partial:
+        return united
+    united = replace(united, files=(*earlier.files, *later.files))
+    if not later.attachments:
+        return replace(united, export=earlier.export, attachments=earlier.attachments)
+    if not earlier.attachments:
+        return united
+    for document in (earlier, later):
+        for path in document.attachments:
+            _link(Path(document.export) / path, files / path)
+    return replace(united, export=str(files), attachments={**earlier.attachments, **later.attachments})
+
+
+def _relation(path: Path) -> str:
+    return f"read_parquet({literal(str(path))})"
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name; a copy where the file system has no second names."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

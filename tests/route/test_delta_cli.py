@@ -1,0 +1,49 @@
+"""One round through the commands: what changed is sent, an edit made in Dynamics stays, mistakes are told."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from route.rounds_case import Source, take_round
+from route.route_case import EXAMPLE, Migration, begin, record_of, serving
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Migration, dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("round")
+    source = Source.example(folder / "later")
+    with serving(folder / "emulator") as url:
+        migration = begin(folder / "acme", url, EXAMPLE)
+        assert migration.run("plan", "--delta").errors["nothing-loaded"]["do"]
+        migration.do("run", "--rehearse", code={0, 3})
+        contact = next(row for row in migration.rows("contacts") if record_of(row) == "p07")
+        migration.patch(f"contacts({contact['contactid']})", {"jobtitle": "Edited in Dynamics"})
+        source.change("contacts", "p07", Title="Changed in the source", Phone="+49 30 5550")
+        source.change("deals", "d02", Stage="Closed Won")
+        yield migration, take_round(migration, source.partial())
+
+
+def test_a_round_sends_what_changed_and_keeps_the_edit(taken: tuple[Migration, dict[str, Any]]) -> None:
+    migration, plan = taken
+    contact = next(row for row in migration.rows("contacts") if record_of(row) == "p07")
+    assert contact["jobtitle"] == "Edited in Dynamics"
+    assert contact["telephone1"].endswith("5550")
+    assert (plan["tables"]["contact"]["updated"], plan["tables"]["contact"]["conflicts"]) == (1, 1)
+    assert [f["field"] for f in migration.do("findings", "--code", "edit_conflict")] == ["Title"]
+
+
+def test_status_tells_the_round_and_nothing_differs(taken: tuple[Migration, dict[str, Any]]) -> None:
+    migration, _ = taken
+    assert migration.do("reconcile", code={0, 3})["differences"] == 0
+    status = migration.do("status")
+    assert [entry["kind"] for entry in status["rounds"]] == ["full", "delta"]
+    assert status["accounts"]["Contact"] | {"closes": True} == status["accounts"]["Contact"]
+    assert (status["accounts"]["Contact"]["read"], status["accounts"]["Contact"]["updated"]) == (1, 1)
+    assert status["freeze"]
+
+
+def test_a_plan_of_everything_is_refused_while_a_later_export_is_staged(
+    taken: tuple[Migration, dict[str, Any]],
+) -> None:
+    migration, _ = taken
+    assert "--delta" in migration.run("plan").errors["delta-wanted"]["do"]
