@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from flitstack.planning.absent import ABSENT, DROPPED, MERGED, REROUTED, Policies
+from flitstack.planning.absent import ABSENT, DROPPED, IN_USE, MERGED, REROUTED, Policies
 from flitstack.planning.changes import Side
 from flitstack.planning.document import Plan
 from flitstack.staging.engine.engine import Engine, literal
@@ -23,6 +23,10 @@ _LEFT = {
     ABSENT: ("absent_in_source", "the later export does not hold this record any more"),
     REROUTED: ("rerouted", "the record goes to another table now; the row it was before is still there"),
     MERGED: ("merged_since", "the record is part of another one now; its own row is still there"),
+    IN_USE: (
+        "absent_in_use",
+        "no record makes this row any more, but it was edited in Dynamics or other rows point to it",
+    ),
     DROPPED: ("no_longer_made", "the record makes this row no more: it is held, excluded, or routed otherwise"),
 }
 _ACTIONS = {

@@ -59,7 +59,7 @@ class Look:
 
     async def _compare(self, live: Table, suspects: Path, count: int) -> tuple[Path, list[Path]]:
         sides = [self.wanted, *self.standing]
-        meant = [Meant(_with_all_columns(side, sides, live.name), side.folder) for side in sides]
+        meant = [Meant(with_all_columns(side, sides, live.name), side.folder) for side in sides]
         back = self.folder / f"{live.name}.parquet"
         prefix = self.wanted.plan.prefix
         source_key = f"{prefix}_sourcekey" if count > FEW_ROWS and live.column(f"{prefix}_sourcekey") else ""
@@ -72,7 +72,7 @@ class Look:
         return targets[0], targets[1:]
 
 
-def _with_all_columns(side: Side, sides: Sequence[Side], table: str) -> list[SendTable]:
+def with_all_columns(side: Side, sides: Sequence[Side], table: str) -> list[SendTable]:
     """The side's send tables with every column that any side has: an empty column is compared too."""
     known = columns_of(sides, table)
     found = []

@@ -1,5 +1,6 @@
 """What a rollback needs to know of the time before and right after a load."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -47,8 +48,15 @@ async def see_versions(
 ) -> None:
     """Before a delta writes: which of our rows are still the version we left. The others stay known as edited."""
     if plan.kind == "delta" and not _is_begun(journal, plan):
-        for name in _tables(project, plan):
-            await _versions(name, destination, engine, _seen_folder(project) / f"{name}.parquet", journal)
+        await see_tables(project, _tables(project, plan), destination, journal, engine)
+
+
+async def see_tables(
+    project: Project, names: Sequence[str], destination: Destination, journal: Journal, engine: Engine
+) -> None:
+    """The same for tables by name."""
+    for name in names:
+        await _versions(name, destination, engine, _seen_folder(project) / f"{name}.parquet", journal)
 
 
 def _is_begun(journal: Journal, plan: Plan) -> bool:
@@ -62,13 +70,21 @@ async def keep_versions(
 
     A row that somebody had edited before a delta keeps the version we left it in: it stays known as edited.
     """
-    for name in _tables(project, plan):
+    names = _tables(project, plan)
+    await keep_tables(project, names, destination, journal, engine, careful=plan.kind == "delta")
+
+
+async def keep_tables(
+    project: Project, names: Sequence[str], destination: Destination, journal: Journal, engine: Engine, *, careful: bool
+) -> None:
+    """The same for tables by name. `careful`: `see_tables` was asked before, and what it saw edited stays so."""
+    for name in names:
         now, left = _seen_folder(project) / f"{name}.now.parquet", versions_folder(project) / f"{name}.parquet"
         seen = _seen_folder(project) / f"{name}.parquet"
         if not await _versions(name, destination, engine, now, journal):
             continue
         select = f"SELECT * FROM read_parquet({literal(str(now))})"
-        if plan.kind == "delta" and left.exists() and seen.exists():
+        if careful and left.exists() and seen.exists():
             select = f"""SELECT n."row", CASE WHEN l."row" IS NULL OR s.version IS NOT DISTINCT FROM l.version THEN n.version
                 ELSE l.version END AS version FROM read_parquet({literal(str(now))}) n
                 LEFT JOIN read_parquet({literal(str(left))}) l ON l."row" = n."row"

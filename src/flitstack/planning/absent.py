@@ -13,7 +13,7 @@ from flitstack.staging.engine.engine import Engine, literal
 
 KEEP, DEACTIVATE, DELETE = "keep", "deactivate", "delete"
 # Why a row is made by no record any more.
-ABSENT, REROUTED, MERGED, DROPPED = "absent", "rerouted", "merged", "dropped"
+ABSENT, REROUTED, MERGED, DROPPED, IN_USE = "absent", "rerouted", "merged", "dropped", "in_use"
 # What the platform calls the state of a row that is no longer in use.
 _INACTIVE = ("Inactive", "Disqualified", "Canceled", "Cancelled", "Retired", "Closed")
 _QUALIFIED = (1, 3)  # lead: statecode Qualified, statuscode Qualified
@@ -70,6 +70,47 @@ def find_left(
                 )
                 seen = 'WHERE e._row NOT IN (SELECT "row" FROM left_rows)'
     return int(engine.one("SELECT count(*) FROM left_rows")[0])
+
+
+def spare_used(
+    engine: Engine, policies: Policies, edited: Sequence[str], wanted: Side, references: Sequence[Path]
+) -> None:
+    """Rows of `left_rows` that were to be deleted become IN_USE when they were edited (`edited`: queries "row"), or when
+    a row that stays points to them (`references`: Parquet row, target; and the parties of rows that are wanted)."""
+    tables = [
+        str(t)
+        for (t,) in engine.rows(
+            f'SELECT DISTINCT "table" FROM left_rows WHERE why IN ({literal(ABSENT)}, {literal(REROUTED)})'
+        )
+    ]
+    doomed = " OR ".join(
+        f'("table" = {literal(table)} AND why = {literal(why)})'
+        for table in tables
+        for why in (ABSENT, REROUTED)
+        if policies.of(why, table) == DELETE
+    )
+    if not doomed:
+        return
+    used = [
+        f"SELECT unnest(list_transform(_parties, lambda p: p.id)) FROM {_source(wanted, s)}"
+        for s in wanted.plan.tables
+        if s.has_parties
+    ]
+    for query in (*edited, *used):
+        engine.run(f'UPDATE left_rows SET why = {literal(IN_USE)} WHERE ({doomed}) AND "row" IN ({query})')
+    pointers = " UNION ALL ".join(f"SELECT * FROM read_parquet({literal(str(path))})" for path in references)
+    while pointers:
+        before = _count(engine, doomed)
+        engine.run(
+            f"""UPDATE left_rows SET why = {literal(IN_USE)} WHERE ({doomed}) AND "row" IN (
+                SELECT target FROM ({pointers}) p WHERE p."row" NOT IN (SELECT "row" FROM left_rows WHERE {doomed}))"""
+        )
+        if _count(engine, doomed) == before:
+            return
+
+
+def _count(engine: Engine, where: str) -> int:
+    return int(engine.one(f"SELECT count(*) FROM left_rows WHERE {where}")[0])
 
 
 def _records(engine: Engine, wanted: Side, there: Mapping[str, str]) -> str:

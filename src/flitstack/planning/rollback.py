@@ -21,14 +21,16 @@ def find_kept(
     written: Mapping[str, Path],
     current: Mapping[str, Path],
     references: Mapping[str, Path],
+    runs: Sequence[int] | None = None,
 ) -> int:
     """Fill the temporary table `kept` ("table", row, why) and return how many rows it has.
 
     `written`: versions right after the load, `current`: versions now (Parquet: row, version), both by table; `references`:
-    Parquet (row, target) by table that points to ours. Needs the view `journal_rows`. why: edited | referenced | parent.
+    Parquet (row, target) by table that points to ours. `runs`: only rows made in these. Needs the view `journal_rows`.
+     why: edited | referenced | parent.
     """
     engine.run('CREATE OR REPLACE TEMP TABLE kept ("table" VARCHAR, "row" UUID, why VARCHAR)')
-    _ours(engine, plan)
+    _ours(engine, plan, runs)
     for table in sorted(set(written) & set(current)):
         engine.run(
             f"""
@@ -45,7 +47,7 @@ def find_kept(
             INSERT INTO kept SELECT DISTINCT o."table", o."row", 'referenced'
             FROM read_parquet({literal(str(references[table]))}) r
             JOIN ours o ON o."row" = r.target
-            WHERE r."row" NOT IN (SELECT "row" FROM ours) AND o."row" NOT IN (SELECT "row" FROM kept)
+            WHERE r."row" NOT IN (SELECT "row" FROM ours_ever) AND o."row" NOT IN (SELECT "row" FROM kept)
             """
         )
     while _keep_parents(engine, plan, folder):
@@ -54,9 +56,16 @@ def find_kept(
 
 
 def rollback_plan(
-    engine: Engine, plan: Plan, folder: Path, *, with_schema: bool, operations: Sequence[Mapping[str, object]]
+    engine: Engine,
+    plan: Plan,
+    folder: Path,
+    *,
+    with_schema: bool,
+    operations: Sequence[Mapping[str, object]],
+    restored: Sequence[tuple[str, SendTable]] = (),
 ) -> Plan:
-    """The plan that deletes every row of `ours` that is not in `kept`, last table first; send tables in `folder`/rollback."""
+    """The plan that gives rows back what they held (`restored`: step kinds and their send tables) and then deletes every row
+    of `ours` that is not in `kept`, last table first; send tables in `folder`/rollback."""
     tables: list[SendTable] = []
     engine.run('CREATE OR REPLACE TEMP TABLE undone_rows ("table" VARCHAR, "row" UUID)')
     for send in reversed(plan.tables):
@@ -77,14 +86,16 @@ def rollback_plan(
             )
             tables.append(
                 replace(
-                    send, name=f"undo_{send.name}", parquet=name, rows=rows, content_hash=f"{rows}", columns=(),
+                    send, name=f"undo_{send.name}", phase="undo", parquet=name, rows=rows, content_hash=f"{rows}", columns=(),
                     has_parties=False, has_states=False, has_files=False, has_links=False,
                 )
             )  # fmt: skip
     steps = [
-        Step(place, "delete", table.phase, table.table, f"deleting {table.table}", table.name, table.rows)
-        for place, table in enumerate(tables)
+        *(_step(kind, table, f"what {table.table} held before") for kind, table in restored),
+        *(_step("delete", table, f"deleting {table.table}") for table in tables),
     ]
+    steps = [replace(step, index=place) for place, step in enumerate(steps)]
+    tables = [*dict.fromkeys(table for _, table in restored), *tables]
     if with_schema and operations:
         undone = tuple(dict(operation) for operation in reversed(operations) if operation["kind"] != "publish")
         steps.append(
@@ -93,17 +104,24 @@ def rollback_plan(
     return sealed(replace(plan, kind="rollback", tables=tuple(tables), steps=tuple(steps), accounts={}))
 
 
-def _ours(engine: Engine, plan: Plan) -> None:
-    """Temporary table `ours` ("table", row): rows whose last create or delete that landed was a create of ours."""
+def _ours(engine: Engine, plan: Plan, runs: Sequence[int] | None) -> None:
+    """Temporary tables `ours_ever` ("table", row): rows whose last create or delete that landed was a create of ours, and
+    `ours`: those of them that were made in `runs`."""
     names = ", ".join(literal(name) for name in sorted({send.table for send in plan.tables}))
     engine.run(
         f"""
-        CREATE OR REPLACE TEMP TABLE ours AS
-        SELECT "table", "row" FROM journal_rows
+        CREATE OR REPLACE TEMP TABLE ours_ever AS
+        SELECT "table", "row", arg_max(run, batch) AS run FROM journal_rows
         WHERE status = {Status.LANDED} AND operation IN ({Operation.CREATE}, {Operation.DELETE}) AND "table" IN ({names or "''"})
         GROUP BY "table", "row" HAVING arg_max(operation, batch) = {Operation.CREATE}
         """
     )
+    chosen = "TRUE" if runs is None else f"run IN ({', '.join(map(str, runs)) or '-1'})"
+    engine.run(f'CREATE OR REPLACE TEMP TABLE ours AS SELECT "table", "row" FROM ours_ever WHERE {chosen}')
+
+
+def _step(kind: str, table: SendTable, title: str) -> Step:
+    return Step(0, kind, table.phase, table.table, title, table.name, table.rows)
 
 
 def _keep_parents(engine: Engine, plan: Plan, folder: Path) -> int:

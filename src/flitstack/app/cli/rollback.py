@@ -22,13 +22,17 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--schema", help="Also remove the columns, tables and keys that were made.")
         ] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen.")] = False,
+        last: Annotated[
+            bool,
+            typer.Option("--last", help="Only the last delta: changed cells, states and rows as they were before it."),
+        ] = False,
         project: ProjectOption = HERE,
         operator: AsOption = "",
         env: EnvOption = "",
         as_json: JsonOption = False,
     ) -> None:
         with_project(
-            lambda p, progress: rollback(p, progress, force=force, with_schema=schema, dry_run=dry_run),
+            lambda p, progress: rollback(p, progress, force=force, with_schema=schema, dry_run=dry_run, last=last),
             project,
             as_json=as_json,
             operator=operator,

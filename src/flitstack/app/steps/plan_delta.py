@@ -13,6 +13,7 @@ from flitstack.app.operators import remember_operator
 from flitstack.app.planned import plan_inputs, prepare, remember_schema
 from flitstack.app.project import Project
 from flitstack.app.promote import kept_file
+from flitstack.app.references import read_references
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.rounds import (
     KEPT,
@@ -25,23 +26,26 @@ from flitstack.app.rounds import (
     state_folder,
 )
 from flitstack.app.running import run_async
+from flitstack.app.snapshots import versions_folder
 from flitstack.app.steps.dedupe import dedupe
 from flitstack.app.store import deduped_folder, load_applied_schema, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates
 from flitstack.app.wiring import open_destination, open_engine, open_journal
 from flitstack.catalogue.types import Table
 from flitstack.deduping.document import DedupeDocument
+from flitstack.destinations.port import Destination
 from flitstack.documents import save_json
 from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.loading.rows import landed_sql, make_done_view
-from flitstack.planning.absent import find_left, read_policies
+from flitstack.planning.absent import ABSENT, DELETE, REROUTED, Policies, find_left, read_policies, spare_used
 from flitstack.planning.build import build_plan
 from flitstack.planning.changes import Side, write_changes
 from flitstack.planning.changing import DeltaInputs, delta_plan, finished
 from flitstack.planning.delta import decide, read_rules, write_kept
 from flitstack.planning.document import Plan
 from flitstack.planning.left import write_left_state
+from flitstack.reconciling.fingerprint import write_versions
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, literal
 
@@ -100,12 +104,11 @@ def plan_delta(project: Project, progress: Progress) -> Result:
         work.standing = _standing(project, loaded, state)
         work.live = {n: t for n, t in prepared.environment.live.items() if t is not None}
         progress.phase("comparing with the destination")
-        run_async(_decide(work), project.target.url)
-        made = _delta(work, inputs.notes)
+        policies = read_policies(project.decisions, project.pack.playbook)
+        run_async(_decide(work, policies), project.target.url)
+        made = _delta(work, policies, inputs.notes)
         counts = table_counts(engine, made, work.wanted, work.decided, folder)
-        found = delta_findings(
-            engine, work.wanted, work.decided, kept_file(state), read_policies(project.decisions, project.pack.playbook)
-        )
+        found = delta_findings(engine, work.wanted, work.decided, kept_file(state), policies)
         found.save(project.env_state / "findings" / f"delta-{staged.number}.parquet")
     save_json(folder / "plan.json", made)
     save_json(folder / "counts.json", counts)
@@ -130,7 +133,7 @@ def _standing(project: Project, loaded: Loaded, state: State) -> list[Side]:
     ]
 
 
-async def _decide(work: Work) -> None:
+async def _decide(work: Work, policies: Policies) -> None:
     destination = open_destination(work.project)
     folder = work.project.env_state / "delta"
     shutil.rmtree(folder, ignore_errors=True)
@@ -154,6 +157,7 @@ async def _decide(work: Work) -> None:
             decide(work.engine, live, work.wanted, evidence, rules, work.decided[table])
             parts.append(folder / f"{table}.kept.parquet")
             write_kept(work.engine, table, work.decided[table], kept, parts[-1])
+        await _find_left(work, policies, destination, folder)
     finally:
         await destination.close()
     listed = ", ".join(literal(str(path)) for path in parts)
@@ -163,15 +167,34 @@ async def _decide(work: Work) -> None:
     )
 
 
-def _delta(work: Work, notes: tuple[str, ...]) -> Plan:
+async def _find_left(work: Work, policies: Policies, destination: Destination, folder: Path) -> None:
+    """Rows that no record makes any more; those that are in use are spared from being deleted."""
     engine, project = work.engine, work.project
-    policies = read_policies(project.decisions, project.pack.playbook)
     snapshot = " UNION ALL ".join(
         f"SELECT {literal(name)} AS object, _id AS id FROM read_parquet({literal(str(project.state / 'staged' / table.parquet))})"
         for name, table in work.staged.tables.items()
     )
     survivors = f"read_parquet({literal(str(deduped_folder(project) / work.deduped.survivors))})"
     find_left(engine, work.wanted, work.standing[:1], work.there, snapshot, survivors)
+    tables = {str(t) for (t,) in engine.rows('SELECT DISTINCT "table" FROM left_rows')}
+    doomed = {t for t in tables if DELETE in {policies.of(ABSENT, t), policies.of(REROUTED, t)}}
+    if not doomed:
+        return
+    edited = []
+    for table in sorted(doomed & work.live.keys()):
+        now, left = folder / f"{table}.left-versions.parquet", versions_folder(project) / f"{table}.parquet"
+        await write_versions(destination, engine, work.live[table], None, now)
+        if left.exists():
+            edited.append(
+                f'SELECT n."row" FROM read_parquet({literal(str(now))}) n JOIN read_parquet({literal(str(left))}) l '
+                'ON l."row" = n."row" WHERE l.version <> n.version'
+            )
+    found = await read_references(destination, engine, work.tables, doomed, folder)
+    spare_used(engine, policies, edited, work.wanted, list(found.values()))
+
+
+def _delta(work: Work, policies: Policies, notes: tuple[str, ...]) -> Plan:
+    engine, project = work.engine, work.project
     inputs = DeltaInputs(
         work.wanted,
         work.standing,

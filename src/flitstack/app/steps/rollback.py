@@ -7,32 +7,29 @@ from uuid import UUID
 
 from flitstack.app.gates import now
 from flitstack.app.project import Project
+from flitstack.app.references import read_references
+from flitstack.app.restoring import Restore
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, Progress, Result, worst_exit
-from flitstack.app.rounds import everything, forget_loaded
+from flitstack.app.rounds import everything, forget_loaded, load_state
+from flitstack.app.rounds_back import back_to_round_before, last_runs, prove_round, require_last, state_before
 from flitstack.app.running import run_async
-from flitstack.app.snapshots import FEW_ROWS, fingerprint_folder, versions_folder
+from flitstack.app.snapshots import FEW_ROWS, fingerprint_folder, keep_tables, see_tables, versions_folder
 from flitstack.app.steps.load import EMULATOR_LIMIT_S, SERVICE_LIMIT_S
 from flitstack.app.store import load_applied_schema, load_plan, plan_folder
 from flitstack.app.subjects import plan_missing
 from flitstack.app.wiring import open_destination, open_engine, open_journal
-from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
 from flitstack.documents import save_json
 from flitstack.errors import UsageError
+from flitstack.journal.frames import Operation
 from flitstack.journal.journal import Journal
 from flitstack.loading.load import Load, execute
 from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.loading.sending import SendOptions
-from flitstack.planning.document import Plan
+from flitstack.planning.document import Plan, SendTable
 from flitstack.planning.rollback import find_kept, rollback_plan
-from flitstack.reconciling.fingerprint import compare_fingerprints, write_fingerprint, write_references, write_versions
-from flitstack.staging.engine.engine import Engine
-
-# Lookups of these tables to ours mean that somebody has come to rely on our rows.
-REFERRING = (
-    "account", "contact", "lead", "opportunity", "quote", "salesorder", "invoice", "task", "phonecall", "email",
-    "appointment", "letter", "annotation", "connection", "incident",
-)  # fmt: skip
+from flitstack.reconciling.fingerprint import compare_fingerprints, write_fingerprint, write_versions
+from flitstack.staging.engine.engine import Engine, literal
 
 
 @dataclass
@@ -45,6 +42,7 @@ class Rollback:
     journal: Journal
     engine: Engine
     progress: Progress
+    runs: list[int] | None = None  # of the last round, when only that is taken back
 
     @property
     def work(self) -> Path:
@@ -52,19 +50,34 @@ class Rollback:
         return self.project.env_state / "rollback"
 
 
-def rollback(project: Project, progress: Progress, *, force: bool, with_schema: bool, dry_run: bool) -> Result:
-    """Take back; `force` also what was edited or referenced since. Exit code 5 when the state before is not proven."""
+def rollback(
+    project: Project, progress: Progress, *, force: bool, with_schema: bool, dry_run: bool, last: bool = False
+) -> Result:
+    """Take back the load with all its deltas, or only the `last` delta; `force` also what was edited or referenced since.
+
+    Exit code 5 when the state before is not proven.
+    """
     made = load_plan(project)
     if made is None:
         raise UsageError(plan_missing())
     plan = everything(project, made)
+    if last:
+        require_last(project)
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
         make_done_view(engine, journal)
         document = run_async(
-            _roll_back(project, plan, engine, journal, progress, force=force, with_schema=with_schema, dry_run=dry_run),
+            _roll_back(
+                Undo(project, plan, engine, journal, progress),
+                force=force,
+                with_schema=with_schema and not last,
+                dry_run=dry_run,
+                last=last,
+            ),
             plan.url,
         )
-    if not dry_run:
+    if last and not dry_run:
+        back_to_round_before(project)
+    elif not dry_run:
         forget_loaded(project)
         save_json(project.env_state / "rollback.json", document | {"at": now()})
     code = worst_exit(
@@ -74,44 +87,59 @@ def rollback(project: Project, progress: Progress, *, force: bool, with_schema: 
     return Result(document, tuple(_lines(document, dry_run=dry_run)), code)
 
 
-async def _roll_back(
-    project: Project,
-    plan: Plan,
-    engine: Engine,
-    journal: Journal,
-    progress: Progress,
-    *,
-    force: bool,
-    with_schema: bool,
-    dry_run: bool,
-) -> dict[str, Any]:
+@dataclass
+class Undo:
+    """What a rollback is about, before the destination is opened."""
+
+    project: Project
+    plan: Plan
+    engine: Engine
+    journal: Journal
+    progress: Progress
+
+
+async def _roll_back(undo_of: Undo, *, force: bool, with_schema: bool, dry_run: bool, last: bool) -> dict[str, Any]:
+    project, plan, engine = undo_of.project, undo_of.plan, undo_of.engine
+    journal, progress = undo_of.journal, undo_of.progress
     destination = open_destination(project)
     try:
-        this = Rollback(project, plan, destination, journal, engine, progress)
+        this = Rollback(
+            project, plan, destination, journal, engine, progress, last_runs(project, journal) if last else None
+        )
         progress.phase("looking for rows edited or referenced since")
         await _find_kept(this)
         kept = _kept_rows(this)
         if force:
             engine.run("DELETE FROM kept")
             kept = []
+        restored, edited = await _restored(this)
         undo = rollback_plan(
             engine,
             plan,
             plan_folder(project),
             with_schema=with_schema and not kept,
             operations=load_applied_schema(project),
+            restored=restored,
         )
-        planned = sum(table.rows for table in undo.tables)
+        planned = sum(table.rows for table in undo.tables if table.name.startswith("undo_"))
+        buckets = _buckets(undo, kept, edited)
+        kept = [*kept, *edited]
+        progress.phase(_told(buckets))
         if dry_run:
             return {
                 "reversed": 0,
                 "planned": planned,
                 "kept": len(kept),
                 "kept_rows": kept,
+                "buckets": buckets,
                 "failed": 0,
+                "failed_rows": [],
                 "equal": None,
                 "tables": {},
             }
+        touched = sorted({table.table for table in undo.tables})
+        if last:
+            await see_tables(project, touched, destination, journal, engine)
         facts = await destination.facts()
         limit_s = EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
         options = SendOptions(in_flight=max(2, min(facts.parallelism_hint, 16)), server_limit_s=limit_s)
@@ -120,12 +148,17 @@ async def _roll_back(
         )
         progress.phase("proving the state before")
         tables = await _prove(this)
+        if last:
+            await keep_tables(project, touched, destination, journal, engine, careful=True)
+            tables |= await prove_round(project, destination, engine, journal)
         return {
             "reversed": planned - loaded.refused,
             "planned": planned,
             "kept": len(kept),
             "kept_rows": kept,
+            "buckets": buckets | {"failed": loaded.refused},
             "failed": loaded.refused,
+            "failed_rows": _failed(journal, undo) if loaded.refused else [],
             # Without a fingerprint (a recovered journal) nothing is proven.
             "equal": bool(tables) and all(not entry["gone"] and not entry["changed"] for entry in tables.values()),
             "schema": "removed" if with_schema and not kept else "kept",
@@ -136,7 +169,7 @@ async def _roll_back(
 
 
 async def _find_kept(this: Rollback) -> None:
-    written, current, references = {}, {}, {}
+    written, current = {}, {}
     for name in sorted({send.table for send in this.plan.tables}):
         table = await this.destination.table(name)
         before = versions_folder(this.project) / f"{name}.parquet"
@@ -146,14 +179,59 @@ async def _find_kept(this: Rollback) -> None:
         await write_versions(this.destination, this.engine, table, _ids(this, name), now)
         written[name], current[name] = before, now
     targets = {send.table for send in this.plan.tables}
-    for name in REFERRING:
-        table = await this.destination.table(name)
-        columns = _pointing(table, targets) if table else []
-        if table and columns:
-            path = this.work / f"{name}.references.parquet"
-            await write_references(this.destination, this.engine, table, columns, path)
-            references[name] = path
-    find_kept(this.engine, this.plan, plan_folder(this.project), written, current, references)
+    references = await read_references(this.destination, this.engine, (), targets, this.work)
+    find_kept(this.engine, this.plan, plan_folder(this.project), written, current, references, this.runs)
+
+
+async def _restored(this: Rollback) -> tuple[list[tuple[str, SendTable]], list[dict[str, str]]]:
+    """Step kinds and send tables that give rows that stay what they held before, and cells that keep a later edit."""
+    state = load_state(this.project)
+    if state is None:
+        return [], []
+    runs = [int(note["run"]) for note in this.journal.notes("run")] if this.runs is None else this.runs
+    deleted = {t: f'SELECT "row" FROM ours WHERE "table" = {literal(t)}' for t in {s.table for s in this.plan.tables}}
+    work = Restore(this.project, this.engine, this.journal, this.destination, state, runs, deleted)
+    tables = await work.tables()
+    before = state_before(this.project) if this.runs is not None else None
+    return ([*work.deleted(before), *tables] if before else tables), work.edited
+
+
+def _buckets(undo: Plan, kept: list[dict[str, str]], edited: list[dict[str, str]]) -> dict[str, int]:
+    """What will happen, counted: rows deleted, rows given back, rows kept and why, cells that keep a later edit."""
+    change = {table.name for table in undo.tables if not table.name.startswith("undo_")}
+    return {
+        "reversed": sum(table.rows for table in undo.tables if table.name not in change),
+        "restored": sum(table.rows for table in undo.tables if table.name in change),
+        "kept_edited": sum(row["why"] == "edited" for row in kept),
+        "kept_referenced": sum(row["why"] == "referenced" for row in kept),
+        "kept_parent": sum(row["why"] == "parent" for row in kept),
+        "kept_cells": len(edited),
+        "failed": 0,
+    }
+
+
+def _told(buckets: dict[str, int]) -> str:
+    return "taking back: " + ", ".join(
+        f"{count:,} {name.replace('_', ' ')}" for name, count in buckets.items() if count
+    )
+
+
+def _failed(journal: Journal, undo: Plan) -> list[dict[str, str]]:
+    """Rows that the destination refused to take back, with its reason."""
+    tables = {table.table for table in undo.tables}
+    wanted = {Operation.DELETE, Operation.UPDATE, Operation.STATE, Operation.PARTIES}
+    return [
+        {
+            "table": table,
+            "row": str(UUID(bytes=row)),
+            "operation": operation.name.lower(),
+            "code": code,
+            "message": message,
+        }
+        for (table, row), verdicts in journal.state.refused.items()
+        for operation, (code, message) in verdicts.items()
+        if table in tables and operation in wanted
+    ]
 
 
 async def _prove(this: Rollback) -> dict[str, dict[str, int]]:
@@ -179,28 +257,21 @@ def _ids(this: Rollback, table: str) -> list[UUID] | None:
     return found if len(found) <= FEW_ROWS else None
 
 
-def _pointing(table: Table, targets: set[str]) -> list[str]:
-    return sorted(
-        name
-        for name, column in table.columns.items()
-        if column.type in {"Lookup", "Customer"}
-        and column.updatable
-        and column.is_web_api
-        and targets & set(column.targets)
-    )
-
-
 def _kept_rows(this: Rollback) -> list[dict[str, str]]:
     """What stays, with the record it came from."""
-    found = []
+    found: dict[tuple[str, str], dict[str, str]] = {}
     for send in this.plan.tables:
         rows = this.engine.rows(
             f"""SELECT k."table", CAST(k."row" AS VARCHAR), k.why, e._object, e._file, e._record
                 FROM read_parquet('{plan_folder(this.project) / send.parquet}') e
                 JOIN kept k ON k."row" = e._row AND k."table" = '{send.table}' ORDER BY e._ord"""
         )
-        found += [dict(zip(("table", "row", "why", "object", "file", "record"), row, strict=True)) for row in rows]
-    return found
+        for row in rows:
+            # A row may stand in the tables of several rounds.
+            found.setdefault(
+                (row[0], row[1]), dict(zip(("table", "row", "why", "object", "file", "record"), row, strict=True))
+            )
+    return list(found.values())
 
 
 def _lines(document: dict[str, Any], *, dry_run: bool) -> list[str]:

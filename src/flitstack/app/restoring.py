@@ -1,0 +1,109 @@
+"""What a rollback gives back: cells, parties and states of rows that stay, and rows that a delta deleted."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flitstack.app.looking import with_all_columns
+from flitstack.app.project import Project
+from flitstack.app.rounds import State
+from flitstack.app.store import plan_folder
+from flitstack.catalogue.types import Table
+from flitstack.destinations.port import Destination
+from flitstack.journal.frames import Operation, Status
+from flitstack.journal.journal import Journal
+from flitstack.planning.build import plan_steps
+from flitstack.planning.changes import Side
+from flitstack.planning.delta import sealed_table
+from flitstack.planning.document import SendTable
+from flitstack.planning.restore import Restoring, records_of, restore_tables, write_images, write_not_restored
+from flitstack.reconciling.comparing import CLOSED_STATES
+from flitstack.reconciling.readback import read_back
+from flitstack.reconciling.sameness import Meant, columns_of, write_sameness
+from flitstack.staging.engine.engine import Engine, literal
+
+
+@dataclass
+class Restore:
+    """`runs`: the journal's runs that are taken back; `state`: what stands; `without`: table -> rows that are deleted anyway."""
+
+    project: Project
+    engine: Engine
+    journal: Journal
+    destination: Destination
+    state: State
+    runs: Sequence[int]
+    without: Mapping[str, str]
+    edited: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """Scratch of this rollback."""
+        return self.project.env_state / "rollback" / "images"
+
+    async def tables(self) -> list[tuple[str, SendTable]]:
+        """Step kinds and send tables (below the plan's folder) that give back what rows held before these runs."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        images = write_images(self.engine, self.journal, self.runs, self.without, self.folder)
+        made: list[tuple[str, SendTable]] = []
+        for name, path in images.items():
+            live = await self.destination.table(name)
+            if live is not None and self.engine.one(f"SELECT count(*) FROM {_read(path)}")[0]:
+                made += await self._table(live, path)
+        order = ("state", "update", "parties")
+        # Everything is reopened before it is changed, and closed after: the closing tables go last.
+        return sorted(made, key=lambda entry: 3 if entry[1].name.startswith("close_") else order.index(entry[0]))
+
+    async def _table(self, live: Table, images: Path) -> list[tuple[str, SendTable]]:
+        sides = [Side(self.state.whole, self.state.folder), Side(self.state.left, self.state.folder)]
+        meant = [Meant(with_all_columns(side, sides, live.name), side.folder) for side in sides]
+        wanted = f'SELECT DISTINCT "row" AS _row FROM {_read(images)}'
+        back = self.folder / f"{live.name}.back.parquet"
+        await read_back(self.destination, self.engine, live, columns_of(meant, live), wanted, "", back)
+        parts = []
+        for number, side in enumerate(meant):
+            parts.append(self.folder / f"{live.name}.same{number}.parquet")
+            write_sameness(self.engine, side, live, back, wanted, parts[-1], is_update=False)
+        same = self.folder / f"{live.name}.same.parquet"
+        listed = " UNION ALL ".join(f"SELECT * FROM {_read(part)}" for part in parts)
+        self.engine.write_parquet(f'SELECT * FROM ({listed}) QUALIFY row_number() OVER (PARTITION BY "row") = 1', same)
+        records = records_of([(side.folder, send) for side in sides for send in side.sends(live.name)])
+        actions = {state: action for (action, table), state in CLOSED_STATES.items() if table == live.name}
+        work = Restoring(live, images, same, records, actions)
+        edited = self.folder / f"{live.name}.edited.parquet"
+        if write_not_restored(self.engine, work, edited):
+            rows = self.engine.rows(
+                f"""SELECT {literal(live.name)}, CAST(d."row" AS VARCHAR), 'edited', r._object, r._file, r._record, d."column"
+                FROM {_read(edited)} d JOIN ({records}) r ON r._row = d."row" ORDER BY ALL"""
+            )
+            names = ("table", "row", "why", "object", "file", "record", "column")
+            self.edited += [dict(zip(names, row, strict=True)) for row in rows]
+        return restore_tables(self.engine, work, plan_folder(self.project))
+
+    def deleted(self, before: State) -> list[tuple[str, SendTable]]:
+        """Rows that these runs deleted, to be made again as the state before held them."""
+        runs = ", ".join(map(str, self.runs)) or "-1"
+        made: list[SendTable] = []
+        for number, send in enumerate(before.whole.tables):
+            gone = (
+                f'SELECT "row" FROM journal_rows WHERE "table" = {literal(send.table)} AND status = {Status.LANDED} '
+                f"AND operation = {Operation.DELETE} AND run IN ({runs})"
+            )
+            name = f"rollback/again_{number:02d}_{send.table}.parquet"
+            rows = self.engine.write_parquet(
+                f'SELECT e.* FROM {_read(before.folder / send.parquet)} e SEMI JOIN ({gone}) g ON g."row" = e._row',
+                plan_folder(self.project) / name,
+            )
+            if rows:
+                table = SendTable(
+                    f"again_{send.name}", send.table, send.phase, name, rows, "", send.columns, send.objects,
+                    send.has_parties, send.has_states, send.has_files, send.has_links,
+                )  # fmt: skip
+                made.append(sealed_table(self.engine, table, plan_folder(self.project)))
+        by_name = {table.name: table for table in made}
+        return [(step.kind, by_name[step.send]) for step in plan_steps((), made, before.whole.phases)]
+
+
+def _read(path: Path) -> str:
+    return f"read_parquet({literal(str(path))})"

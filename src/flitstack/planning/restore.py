@@ -1,0 +1,211 @@
+"""Giving changed rows back what they held before: the journal's before-images become a plan of updates.
+
+A cell is restored while it is as we left it; one that somebody edited since stays and is listed. Of several images of a row
+the oldest counts, column by column.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from flitstack.catalogue.types import Table
+from flitstack.journal.frames import Operation
+from flitstack.journal.journal import Journal
+from flitstack.planning.document import SendColumn, SendTable
+from flitstack.staging.engine.engine import Engine, literal, quoted
+
+_LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
+_TYPES = {
+    "Integer": "BIGINT", "BigInt": "BIGINT", "Picklist": "BIGINT", "State": "BIGINT", "Status": "BIGINT", "Boolean": "BOOLEAN",
+    "Money": "DECIMAL(38, 10)", "Decimal": "DECIMAL(38, 10)", "Double": "DOUBLE", "DateTime": "TIMESTAMPTZ",
+}  # fmt: skip
+_PARTIES = '\'[{"mask": "INTEGER", "table": "VARCHAR", "id": "UUID", "address": "VARCHAR"}]\''
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """`images`: Parquet of write_images; `same`: (row, same): which cells are as we left them; `records`: query (_row, _ord,
+    _digest, _object, _file, _record, _line, _beside) of the table's rows; `actions`: statecode -> action that alone leads to it."""
+
+    live: Table
+    images: Path
+    same: Path
+    records: str
+    actions: Mapping[int, str]
+
+
+def write_images(
+    engine: Engine, journal: Journal, runs: Iterable[int], without: Mapping[str, str], folder: Path
+) -> dict[str, Path]:
+    """By table, Parquet (row UUID, column, value JSON, operation): what rows held before the first change in these runs.
+
+    `without`: table -> query ("row") of rows that are left out (those that will be deleted anyway).
+    """
+    wanted = set(runs)
+    batches = {
+        int(b) for (b,) in engine.rows(f"SELECT DISTINCT batch FROM journal_rows WHERE run IN ({_numbers(wanted)})")
+    }
+    files: dict[str, Path] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for intent, lines in journal.before_images():
+        if intent.batch not in batches:
+            continue
+        path = files.setdefault(intent.table, folder / f"{intent.table}.jsonl")
+        head = orjson.dumps({"batch": intent.batch, "operation": int(intent.operation)})[:-1] + b',"image":'
+        with path.open("ab") as file:
+            file.writelines(head + line + b"}\n" for line in lines.splitlines())
+    return {table: _oldest(engine, path, without.get(table, "")) for table, path in files.items()}
+
+
+def _oldest(engine: Engine, path: Path, without: str) -> Path:
+    target = path.with_suffix(".parquet")
+    columns = "{'batch': 'BIGINT', 'operation': 'INTEGER', 'image': 'JSON'}"
+    source = f"read_json({literal(str(path))}, format = 'newline_delimited', columns = {columns})"
+    unless = f'ANTI JOIN ({without}) g ON g."row" = c."row"' if without else ""
+    engine.write_parquet(
+        f"""
+        SELECT c."row", c."column", arg_min(c.value, c.batch) AS value, arg_min(c.operation, c.batch) AS operation FROM (
+            SELECT CAST(image->>'_row' AS UUID) AS "row", batch, operation, unnest(json_keys(image)) AS "column",
+                   json_extract(image, '$."' || "column" || '"') AS value
+            FROM {source} WHERE image->>'_absent' IS NULL) c {unless}
+        WHERE c."column" <> '_row' GROUP BY c."row", c."column" """,
+        target,
+    )
+    path.unlink()
+    return target
+
+
+def restore_tables(engine: Engine, work: Restoring, folder: Path) -> list[tuple[str, SendTable]]:
+    """Send tables below `folder` with their step kinds, in order: reopen, columns, parties, close."""
+    made = [
+        _reopen(engine, work, folder),
+        _columns(engine, work, folder),
+        _parties(engine, work, folder),
+        _close(engine, work, folder),
+    ]
+    kinds = ("state", "update", "parties", "state")
+    return [(kind, table) for kind, table in zip(kinds, made, strict=True) if table is not None]
+
+
+def write_not_restored(engine: Engine, work: Restoring, target: Path) -> int:
+    """Write `target` (row, column): cells that were edited after we wrote them, and so keep what they hold now."""
+    return engine.write_parquet(
+        f"""SELECT i."row", i."column" FROM {_read(work.images)} i JOIN {_read(work.same)} s ON s."row" = i."row"
+        WHERE NOT list_contains(s.same, {_name()}) AND list_contains(s.compared, {_name()})
+        AND NOT ends_with(i."column", '__table') AND i."column" <> 'statuscode'""",
+        target,
+    )
+
+
+def _name() -> str:
+    """SQL: the name under which an image's column was compared."""
+    return "CASE i.\"column\" WHEN '_parties' THEN '(parties)' WHEN 'statecode' THEN '(state)' ELSE i.\"column\" END"
+
+
+def _columns(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
+    names = [
+        str(name)
+        for (name,) in engine.rows(
+            f'SELECT DISTINCT "column" FROM {_read(work.images)} WHERE operation = {Operation.UPDATE} ORDER BY 1'
+        )
+        if (column := work.live.column(str(name))) is not None and column.updatable
+    ]
+    if not names:
+        return None
+    values = ", ".join(_value(work.live, name) for name in names)
+    listed = ", ".join(map(literal, names))
+    select = f"""
+        SELECT r.*, p.* EXCLUDE ("row"), NULL::BIGINT AS _version FROM ({work.records}) r JOIN (
+            SELECT i."row", {values},
+                list(DISTINCT i."column") FILTER (WHERE i."column" IN ({listed})
+                    AND (list_contains(s.same, i."column") OR NOT list_contains(s.compared, i."column"))) AS _changed
+            FROM {_read(work.images)} i JOIN {_read(work.same)} s ON s."row" = i."row"
+            WHERE i.operation = {Operation.UPDATE} GROUP BY i."row") p ON p."row" = r._row
+        WHERE len(p._changed) > 0"""
+    columns = tuple(
+        SendColumn(n, work.live.columns[n].type, n, n, is_lookup=work.live.columns[n].type in _LOOKUPS) for n in names
+    )
+    return _table(engine, work, select, "restore", folder, columns=columns)
+
+
+def _value(live: Table, name: str) -> str:
+    column = live.columns[name]
+    text = f"max(json_extract_string(i.value, '$')) FILTER (WHERE i.\"column\" = {literal(name)})"
+    if column.type in _LOOKUPS:
+        target = f"max(json_extract_string(i.value, '$')) FILTER (WHERE i.\"column\" = {literal(name + '__table')})"
+        return f"CAST({text} AS UUID) AS {quoted(name)}, {target} AS {quoted(name + '__table')}"
+    kind = _TYPES.get(column.type, "VARCHAR")
+    if column.type == "DateTime" and column.date_behaviour == "DateOnly":
+        kind = "DATE"
+    return f"CAST({text} AS {kind}) AS {quoted(name)}"
+
+
+def _parties(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
+    select = f"""
+        SELECT r.*, from_json(i.value, {_PARTIES}) AS _parties, NULL::BIGINT AS _version FROM ({work.records}) r
+        JOIN {_read(work.images)} i ON i."row" = r._row AND i."column" = '_parties' AND i.operation = {Operation.PARTIES}
+        JOIN {_read(work.same)} s ON s."row" = r._row AND list_contains(s.same, '(parties)')"""
+    return _table(engine, work, select, "restore_parties", folder, has_parties=True)
+
+
+def _states(work: Restoring, where: str, action: str, state: str, status: str) -> str:
+    """SELECT of a state step over rows whose state we changed, that are in the state we left them in."""
+    code = "CAST(json_extract_string(i.value, '$') AS BIGINT)"
+    return f"""
+        SELECT r.*, {action} AS _action, {state}::BIGINT AS _state, {status}::BIGINT AS _status,
+            NULL::TIMESTAMPTZ AS _state_at, NULL::DECIMAL(38, 4) AS _state_value, NULL::BIGINT AS _version
+        FROM ({work.records}) r JOIN (
+            SELECT i."row", max({code}) FILTER (WHERE i."column" = 'statecode') AS state,
+                   max({code}) FILTER (WHERE i."column" = 'statuscode') AS status
+            FROM {_read(work.images)} i WHERE i.operation = {Operation.STATE} GROUP BY i."row") p ON p."row" = r._row
+        JOIN {_read(work.same)} s ON s."row" = r._row AND (list_contains(s.same, '(state)') OR NOT list_contains(s.compared, '(state)'))
+        WHERE {where}"""
+
+
+def _reopen(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
+    """Everything goes through open: rows that were open stay there, rows that were closed otherwise are closed again."""
+    if not work.live.states:
+        return None
+    first = work.live.states[0]
+    select = _states(work, "p.state IS NOT NULL", "'state'", str(first.value), str(first.default_status))
+    return _table(engine, work, select, "reopen", folder, has_states=True)
+
+
+def _close(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
+    if not work.live.states:
+        return None
+    first = work.live.states[0]
+    cases = " ".join(f"WHEN {state} THEN {literal(action)}" for state, action in work.actions.items())
+    action = f"CASE p.state {cases} ELSE 'state' END" if cases else "'state'"
+    where = f"p.state <> {first.value} OR p.status <> {first.default_status}"
+    return _table(engine, work, _states(work, where, action, "p.state", "p.status"), "close", folder, has_states=True)
+
+
+def _table(
+    engine: Engine, work: Restoring, select: str, label: str, folder: Path, **traits: object
+) -> SendTable | None:
+    name = f"{label}_{work.live.name}"
+    rows = engine.write_parquet(select, folder / "rollback" / f"{name}.parquet")
+    if not rows:
+        return None
+    empty = SendTable(
+        name, work.live.name, "changes", f"rollback/{name}.parquet", rows, f"{rows}", (), (), is_change=True
+    )
+    return replace(empty, **traits)  # type: ignore[arg-type]
+
+
+def _numbers(runs: Iterable[int]) -> str:
+    return ", ".join(str(run) for run in sorted(runs)) or "-1"
+
+
+def _read(path: Path) -> str:
+    return f"read_parquet({literal(str(path))})"
+
+
+def records_of(sends: Sequence[tuple[Path, SendTable]]) -> str:
+    """SELECT of where each row of some send tables stands in the export; a row once."""
+    names = "_ord, _row, _digest, _object, _file, _record, _line, _beside"
+    parts = " UNION ALL ".join(f"SELECT {names} FROM {_read(folder / send.parquet)}" for folder, send in sends)
+    return f"SELECT * FROM ({parts}) QUALIFY row_number() OVER (PARTITION BY _row) = 1"

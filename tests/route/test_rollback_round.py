@@ -1,0 +1,104 @@
+"""The last delta taken back by itself: cells, states and rows as the round before left them; an edit made since stays."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from route.rounds_case import Source, decide, take_round
+from route.route_case import EXAMPLE, Migration, begin, record_of, serving
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Undone:
+    """What stood before the round, what `rollback --dry-run` and `rollback --last` told, and what stands after."""
+
+    migration: Migration
+    before: dict[str, dict[str, Any]]
+    shown: dict[str, Any]
+    told: dict[str, Any]
+    after: dict[str, dict[str, Any]]
+    again: dict[str, Any]
+    spared: list[dict[str, Any]]
+
+
+def rows(migration: Migration) -> dict[str, dict[str, Any]]:
+    """Contacts and deals by record."""
+    found = [*migration.rows("contacts"), *migration.rows("opportunities")]
+    return {record_of(row): row for row in found if row["flit_sourceid"]}
+
+
+@pytest.fixture(scope="module")
+def undone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undone]:
+    folder = tmp_path_factory.mktemp("undone")
+    source = Source.example(folder / "later")
+    with serving(folder / "emulator") as url:
+        migration = begin(folder / "acme", url, EXAMPLE)
+        migration.do("run", "--rehearse", code={0, 3})
+        before = rows(migration)
+        decide(migration, delta_absent={"contact": "delete"})
+        source.change("contacts", "p07", Title="Changed in the source", Phone="+49 30 5550")
+        source.change(
+            "contacts",
+            "p90",
+            First_Name="Nina",
+            Last_Name="Neu",
+            Email="nina@neu.example",
+            Owner_Email="ana@northbeam.example",
+        )
+        source.change("deals", "d02", Stage="Closed Won")
+        source.change("deals", "d01", Stage="Negotiation")
+        del source.records["contacts"]["p09"], source.records["contacts"]["p14"]
+        export = source.full()
+        take_round(migration, export, "--full")
+        changed = rows(migration)
+        assert (changed["d02"]["statecode"], changed["d01"]["statecode"], "p09" in changed) == (1, 0, False)
+        spared = migration.do("findings", "--code", "absent_in_use")
+        migration.patch(f"contacts({before['p07']['contactid']})", {"telephone1": "+49 30 edited"})
+        shown = migration.do("rollback", "--last", "--dry-run")
+        told = migration.do("rollback", "--last")
+        after = rows(migration)
+        again = migration.do("plan", "--delta", code={0, 3})
+        yield Undone(migration, before, shown, told, after, again, spared)
+
+
+def test_what_will_happen_is_shown_before_anything_is_done(undone: Undone) -> None:
+    shown = undone.shown["buckets"]
+    assert shown["reversed"] == 1
+    assert shown["restored"] >= 3
+    assert shown["kept_cells"] == 1
+    assert undone.shown["reversed"] == 0
+
+
+def test_changed_cells_get_their_earlier_value_and_an_edit_made_since_stays(undone: Undone) -> None:
+    assert undone.after["p07"]["jobtitle"] == undone.before["p07"]["jobtitle"]
+    assert undone.after["p07"]["telephone1"] == "+49 30 edited"
+    assert [(r["record"], r["column"]) for r in undone.told["kept_rows"]] == [("p07", "telephone1")]
+
+
+def test_states_are_as_before(undone: Undone) -> None:
+    for record in ("d01", "d02"):
+        assert undone.after[record]["statecode"] == undone.before[record]["statecode"], record
+        assert undone.after[record]["statuscode"] == undone.before[record]["statuscode"], record
+
+
+def test_rows_that_the_round_made_are_gone_and_those_it_deleted_are_back(undone: Undone) -> None:
+    assert undone.after.keys() == undone.before.keys()
+    assert undone.after["p09"]["contactid"] == undone.before["p09"]["contactid"]
+
+
+def test_a_row_that_others_point_to_is_never_deleted(undone: Undone) -> None:
+    assert [f["record"] for f in undone.spared] == ["p14"]
+
+
+def test_the_round_can_be_planned_again(undone: Undone) -> None:
+    assert undone.told["failed"] == 0
+    assert undone.again["tables"]["contact"]["created"] == 1
+    assert undone.again["tables"]["opportunity"]["updated"] == 2
+
+
+def test_then_everything_is_taken_back(undone: Undone) -> None:
+    told = undone.migration.do("rollback", "--force")
+    assert (told["failed"], told["equal"]) == (0, True)
