@@ -1,6 +1,10 @@
 """The way back from the last delta to the round before it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
 
 from flitstack.app.gates import now
 from flitstack.app.project import Project
@@ -11,7 +15,7 @@ from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.reconciling.reconcile import reconcile
 from flitstack.reconciling.tables import Landed, Place
-from flitstack.staging.engine.engine import Engine
+from flitstack.staging.engine.engine import Engine, literal
 
 
 def require_last(project: Project) -> None:
@@ -51,15 +55,18 @@ def back_to_round_before(project: Project) -> None:
 
 
 async def prove_round(
-    project: Project, destination: Destination, engine: Engine, journal: Journal
+    project: Project, destination: Destination, engine: Engine, journal: Journal, edited: Sequence[Mapping[str, str]]
 ) -> dict[str, dict[str, int]]:
-    """Read everything back that the round before left, and compare every cell; what Dynamics keeps as its own does not count."""
+    """Read everything back that the round before left, and compare every cell; what Dynamics keeps as its own does not count,
+    nor do cells that keep a later edit (`edited`: table, row, column)."""
     before = state_before(project)
     if before is None:
         return {}
     scratch = project.env_state / "rollback" / "readback"
     scratch.mkdir(parents=True, exist_ok=True)
-    place = Place(before.folder, scratch, kept=kept_file(before))
+    kept = scratch / "kept.parquet"
+    _write_kept(engine, kept_file(before), edited, kept)
+    place = Place(before.folder, scratch, kept=kept)
     document, _ = await reconcile(before.whole, destination, engine, Landed.of(journal), place, at=now())
     return {
         f"{table.table} ({table.phase})": {
@@ -69,3 +76,16 @@ async def prove_round(
         }
         for table in document.tables
     }
+
+
+def _write_kept(engine: Engine, earlier: Path | None, edited: Sequence[Mapping[str, str]], target: Path) -> None:
+    # States and parties are told by their columns, and compared by a name of their own.
+    names = {"statecode": "(state)", "_parties": "(parties)"}
+    cells = [(cell["table"], cell["row"], names.get(cell["column"], cell["column"])) for cell in edited]
+    columns = [pa.array([cell[place] for cell in cells], pa.string()) for place in range(3)]
+    engine.connection.register("edited_cells", pa.table(dict(zip(("t", "r", "c"), columns, strict=True))))
+    select = 'SELECT t AS "table", CAST(r AS UUID) AS "row", c AS "column" FROM edited_cells'
+    if earlier is not None:
+        select += f' UNION ALL SELECT "table", "row", "column" FROM read_parquet({literal(str(earlier))})'
+    engine.write_parquet(select, target)
+    engine.connection.unregister("edited_cells")

@@ -150,7 +150,7 @@ async def _roll_back(undo_of: Undo, *, force: bool, with_schema: bool, dry_run: 
         tables = await _prove(this)
         if last:
             await keep_tables(project, touched, destination, journal, engine, careful=True)
-            tables |= await prove_round(project, destination, engine, journal)
+            tables |= await prove_round(project, destination, engine, journal, edited)
         return {
             "reversed": planned - loaded.refused,
             "planned": planned,
