@@ -218,25 +218,26 @@ def play_kills(work: Path, url: str, kills: int, seed: int) -> Told:
     call(url, "snapshot", {"name": "empty"})
     loader = [sys.executable, str(CHECKOUT / "tests" / "crash" / "loader.py"), str(case.folder), url]
 
-    def start(delay_s: float | None) -> None:
+    def start(delay_s: float | None) -> float:
+        """Seconds from the loader's first word to its end."""
         with subprocess.Popen(loader, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             process.stdout.readline()
+            began = time.monotonic()
             if delay_s is not None:
                 time.sleep(delay_s)
                 told.add(kills=1, kills_too_late=int(process.poll() is not None))
                 process.kill()
             process.stdout.read()
+        return time.monotonic() - began
 
-    started = time.monotonic()
-    start(None)
-    whole_s = time.monotonic() - started
+    whole_s = start(None)
     wanted = call(url, "fingerprint")
     while told.counts["kills"] < kills:
         call(url, "restore", {"name": "empty"})
         (case.folder / "journal").rename(case.folder / f"journal-{told.counts['kills']}")
         for _ in range(min(6, kills - told.counts["kills"])):
-            start(chance.uniform(0.0, 0.7 * whole_s))
+            start(chance.uniform(0.0, 0.6 * whole_s))
             with Journal(case.folder / "journal", "benchmark", write=False) as journal:
                 told.counts["most_in_doubt"] = max(told.counts["most_in_doubt"], len(journal.state.unsettled))
         start(None)

@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 from route.route_case import EXAMPLE, TO_LOAD, TO_PLAN, Answer, Migration, begin, serving
 
+# A bulk request is refused as a whole, and of the batch that isolates its rows one: somebody's rule in the destination.
+REFUSING = [
+    {"kind": "precondition412", "request": "CreateMultiple", "times": 1},
+    {"kind": "precondition412", "request": "create", "in_batch": True, "times": 1},
+]
 BUDGET = 1  # the sample has used more
 
 
@@ -25,6 +30,7 @@ class Walk:
     again: dict[str, Any]
     after: dict[str, Any]
     audit: list[dict[str, str]]
+    retried: dict[str, Any]
 
 
 def set_budget(migration: Migration, requests: int) -> None:
@@ -48,7 +54,12 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
         set_budget(migration, BUDGET)
         answers["stopped"] = migration.run("load")
         set_budget(migration, 0)
+        migration.admin("faults", {"rules": REFUSING})
         answers["load"] = migration.run("load")
+        migration.admin("faults", {"rules": []})
+        migration.admin("counters/reset", {})
+        answers["retry"] = migration.run("retry")
+        retried = migration.admin("counters")
         loaded = migration.admin("fingerprint")
         answers["export"] = migration.run("audit", "--verify", "--export", str(folder / "audit.csv"))
         with (folder / "audit.csv").open() as file:
@@ -71,7 +82,9 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
         again = migration.admin("fingerprint")
         answers["reconcile"] = migration.run("reconcile")
         answers["rollback"] = migration.run("rollback", "--schema")
-        yield Walk(migration, answers, traces, contact, before, loaded, again, migration.admin("fingerprint"), audit)
+        yield Walk(
+            migration, answers, traces, contact, before, loaded, again, migration.admin("fingerprint"), audit, retried
+        )
 
 
 def test_a_simulation_sends_nothing_and_tells_what_more_users_bring(walk: Walk) -> None:
@@ -92,6 +105,13 @@ def test_a_load_stops_at_the_days_budget_says_until_when_and_goes_on(walk: Walk)
     assert "T00:00Z" in stopped.errors["daily-requests-used"]["do"]
     assert walk.answers["load"].code == 3
     assert walk.answers["load"].document["load"]["asked"] == 0, "nothing was under way when it stopped"
+
+
+def test_a_retry_loads_what_was_rejected_and_nothing_else(walk: Walk) -> None:
+    rejected = walk.answers["load"].document["load"]["refused"]
+    assert rejected >= 1
+    assert walk.answers["retry"].document["load"]["refused"] == 0
+    assert walk.retried["rows_created"] == rejected
 
 
 def test_a_cell_is_traced_to_the_cell_of_the_export_it_was_made_of(walk: Walk) -> None:

@@ -1,5 +1,6 @@
 """A phase ends with its counts: every planned row has a verdict, and the destination has every row made in this run."""
 
+import asyncio
 from uuid import UUID
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from flitstack.staging.engine.engine import literal
 
 # Asking for ids takes a request for some hundred of them; reading all rows with a source key one for some thousand.
 FEW_ROWS = 5_000
+ROWS_PER_QUESTION = 1_000
 
 
 async def count_phase(load: Load, phase: str, run: int, attempts: Attempts) -> list[PhaseCount]:
@@ -48,10 +50,13 @@ async def _count_existing(load: Load, table: Table, made: int, attempts: Attempt
     source_key = f"{load.plan.prefix}_sourcekey"
     if made > FEW_ROWS and table.column(source_key) is not None:
         return await _count_by_reading(load, table, source_key, attempts)
-    found = 0
-    for batch in load.engine.batches("SELECT CAST(_row AS VARCHAR) FROM landed_now WHERE is_new", FEW_ROWS):
-        found += len(await attempts.existing(table, [UUID(row) for row in batch.column(0).to_pylist()]))
-    return found
+    found, asked = 0, []
+    for batch in load.engine.batches("SELECT CAST(_row AS VARCHAR) FROM landed_now WHERE is_new", ROWS_PER_QUESTION):
+        asked.append(attempts.existing(table, [UUID(row) for row in batch.column(0).to_pylist()]))
+        if len(asked) == load.options.in_flight:
+            found += sum(map(len, await asyncio.gather(*asked)))
+            asked = []
+    return found + sum(map(len, await asyncio.gather(*asked)))
 
 
 async def _count_by_reading(load: Load, table: Table, source_key: str, attempts: Attempts) -> int:
