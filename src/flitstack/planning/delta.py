@@ -142,7 +142,11 @@ def write_updates(
     if not names:
         return None
     present = {row[0] for row in engine.rows(f"DESCRIBE SELECT * FROM {_source(side, send)}")}
-    blanks = "".join(f", NULL::VARCHAR AS {quoted(n)}" for n in names if n not in present)
+    blanks = "".join(
+        f", NULL::{'TIMESTAMPTZ' if known[n].type == 'DateTime' else 'VARCHAR'} AS {quoted(n)}"
+        for n in names
+        if n not in present
+    )
     plain = ", ".join(map(literal, names))
     # An owner can be changed, never taken away.
     changed = f"list_filter(d.write, lambda x: list_contains([{plain}], x){_owned(names, present)})"

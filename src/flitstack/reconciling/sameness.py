@@ -63,7 +63,7 @@ def _padded(engine: Engine, path: Path, send: SendTable) -> str:
     present = {row[0] for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")}
     wanted: dict[str, str] = {}
     for column in send.columns:
-        wanted[column.name] = "UUID" if column.is_lookup else "VARCHAR"
+        wanted[column.name] = "UUID" if column.is_lookup else "TIMESTAMPTZ" if column.type == "DateTime" else "VARCHAR"
         if column.is_lookup:
             wanted[f"{column.name}__table"] = "VARCHAR"
     if send.has_states:
