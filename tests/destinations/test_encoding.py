@@ -87,6 +87,18 @@ def test_numbers_never_carry_an_exponent() -> None:
     assert not re.search(r"\d[eE]", text.partition("estimatedvalue")[2])
 
 
+@pytest.mark.parametrize("number", [27274129.07371, 0.1, 5.0, -0.00001, 1e-7, 1e22])
+def test_a_double_is_its_shortest_text(number: float) -> None:
+    table = CATALOGUE.tables["contact"]
+    row = {"_row": some_id(1), "address1_longitude": number}
+    columns = ["address1_longitude"]
+    [text] = encode(encoder_of("contact", columns), arrow_rows(table, columns, [row]))
+    found = parsed(text)["address1_longitude"]
+    assert float(found) == number
+    assert found == Decimal(repr(number)) or abs(number) >= 1e16
+    assert not re.search(r"\d[eE]", text.partition("longitude")[2])
+
+
 def test_a_null_lookup_leaves_no_empty_bind() -> None:
     table = CATALOGUE.tables["contact"]
     row = {"_row": some_id(1), "parentcustomerid": None, "firstname": None}

@@ -57,7 +57,10 @@ EXAMPLES = {
 NAMES = [name for name in pack_names() if name in EXAMPLES]
 
 
-@pytest.fixture(scope="module", params=NAMES)
+# One pack's whole route in every run, the others in `make soak`; what each record becomes is tested in pack_items.
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name != "planports")) for name in NAMES]
+)
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Migration]]:
     folder: Path = tmp_path_factory.mktemp(request.param)
     with serving(folder / "emulator") as url:

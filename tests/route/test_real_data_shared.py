@@ -58,7 +58,13 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name)
+# The large one runs in `make soak`.
+PARAMS = [
+    pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (case.name == "synthea as tables")) for case in CASES
+]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def moved(
     request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Case, Migration, Any]]:

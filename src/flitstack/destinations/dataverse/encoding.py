@@ -61,7 +61,9 @@ def value_sql(column: Column) -> str:
     if column.type in {"Money", "Decimal"}:
         return f"CAST({name} AS VARCHAR)"  # a DECIMAL prints plainly at its scale
     if column.type == "Double":
-        return f"rtrim(rtrim(CAST(CAST({name} AS DECIMAL(38, 10)) AS VARCHAR), '0'), '.')"  # a DOUBLE may print 1e+22
+        # The shortest text that is this number; only what would print as 1e+22 goes through a DECIMAL.
+        plain = f"rtrim(rtrim(CAST(CAST({name} AS DECIMAL(38, 10)) AS VARCHAR), '0'), '.')"
+        return f"CASE WHEN contains(CAST({name} AS VARCHAR), 'e') THEN {plain} ELSE CAST({name} AS VARCHAR) END"
     if column.type == "Uniqueidentifier":
         return f"'\"' || CAST({name} AS VARCHAR) || '\"'"
     if column.type == "DateTime":
