@@ -42,11 +42,16 @@ class Landed:
 
 
 def land(
-    pack_name: str, folder: Path, *, written: Mapping[str, tuple[str, str]] | None = None, **decided: Any
+    pack_name: str,
+    folder: Path,
+    *,
+    written: Mapping[str, tuple[str, str]] | None = None,
+    added: Mapping[str, str] | None = None,
+    **decided: Any,
 ) -> Landed:
     """Take the bundled example of a pack through the map, with these decisions instead of the example's.
 
-    `written`: file -> what stands there and what is written instead.
+    `written`: file -> what stands there and what is written instead; `added`: further files.
     """
     pack = load_pack(pack_name)
     export = folder / "export"
@@ -55,6 +60,8 @@ def land(
         text = (export / name).read_text(encoding="utf-8")
         assert old in text
         (export / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    for name, text in (added or {}).items():
+        (export / name).write_text(text, encoding="utf-8")
     scoping = json.loads((export / "scoping.json").read_text()) | decided
     # Scoping texts may explain an option; here the option itself is wanted.
     for name, decision in pack.decisions.items():

@@ -197,7 +197,7 @@ def test_everything_wrong_at_once_is_told_in_one_go(export: Path, url: str) -> N
     (export / "minutes.csv").write_text("what,when\nweekly,monday\n")
     _, document, found = staged(export, url, code=3)
     assert {each["code"] for each in found} >= {"empty_export_file", "not_text"}
-    assert document["unmatched"] == ["minutes.csv"]
+    assert document["objects"]["Minutes"] == {"records": 1, "unknown": [], "missing": [], "found": True}
 
 
 def read_by_a_person(migration: Migration, *words: str) -> str:

@@ -76,10 +76,28 @@ def test_a_file_no_pattern_names_is_known_by_its_columns(export: Export) -> None
     assert [f["outcome"] for f in staged.findings("file_by_content")] == ["listed"]
 
 
-def test_a_file_of_nothing_known_is_listed_and_not_staged(export: Export) -> None:
-    staged = export.write("contacts.csv", "Id,Name\n1,Ana\n").write("weather.csv", "Day,Rain\n1,2\n").staged()
-    assert staged.file("weather.csv").object == ""
-    assert list(staged.document.tables) == ["Contact"]
+def test_a_table_of_nothing_known_becomes_an_object_of_its_own_and_prose_does_not(export: Export) -> None:
+    export.write("contacts.csv", "Id,Name\n1,Ana\n").write("weather_2025.csv", "Day,Rain,Who\n1,2,Bo\n2,2,Al\n")
+    export.write("readme.txt", "Dear all, this is it\nBye, Ana\n").write(
+        "settings.json", '{"plan": "gold", "users": 3}'
+    )
+    staged = export.staged()
+    assert [file.object for file in staged.document.files] == ["Contact", "", "", "Weather"]
+    assert list(staged.document.tables) == ["Contact", "Weather"]
+    assert staged.document.found["Weather"] == {
+        "label": "Weather",
+        "files": ["weather*[0-9].csv"],
+        "key": "Day",
+        "fields": {"Day": {}, "Rain": {}, "Who": {}},
+    }
+    assert [f["outcome"] for f in staged.findings("object_found")] == ["listed"]
+
+
+def test_a_column_suppressed_everywhere_is_not_staged_of_an_unknown_object_either(export: Export) -> None:
+    export.options = StageOptions(suppress={"": ["SSN"]})
+    staged = export.write("weather.csv", "Day,Rain,SSN\n1,2,078-05-1120\n").staged()
+    assert list(staged.document.found["Weather"]["fields"]) == ["Day", "Rain"]
+    assert [f["field"] for f in staged.findings("suppressed_field")] == ["SSN"]
 
 
 def test_where_patterns_of_two_objects_fit_the_columns_decide(export: Export) -> None:

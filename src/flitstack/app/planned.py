@@ -84,6 +84,7 @@ def plan_inputs(
         staged=staged.fingerprint,
         deduped=deduped.fingerprint,
         export=Path(staged.export),
+        kept=staged.kept,
         mapped=mapped_folder(project),
         mapping=mapping,
         live=prepared.live,

@@ -12,10 +12,12 @@ from flitstack.app.decisions import read_decided
 from flitstack.app.scope import fit_pack
 from flitstack.documents import read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
+from flitstack.packs.found import read_found
 from flitstack.packs.read import load_pack
 from flitstack.packs.types import Pack
 
 PROJECT_FILE = "flitstack.yaml"
+OBJECTS_FILE = "objects.yaml"
 MICROSOFT_HOSTS = ("dynamics.com", "dynamics.cn", "dynamics.us", "microsoftdynamics.de", "microsoftdynamics.us")
 
 
@@ -95,12 +97,17 @@ class Project:
                 )
             )
         settings = _settings(path)
-        pack = fit_pack(load_pack(settings.pack), settings.files, settings.headers, settings.absent, settings.suppress)
+        known = read_found(folder / OBJECTS_FILE, load_pack(settings.pack))
+        pack = fit_pack(known, settings.files, settings.headers, settings.absent, settings.suppress)
         decided = read_decided(folder / "decisions.yaml", pack)
         decisions = {name: decision.default for name, decision in pack.decisions.items()}
         decisions |= {name: entry.get("option") for name, entry in decided.items()}
         chosen = _environment(settings, environment)
         return cls(folder.resolve(), settings, pack, decisions, operator or login_name(), chosen, decided)
+
+    def reopened(self) -> "Project":
+        """The same project as its files stand now."""
+        return Project.open(self.folder, self.operator, self.environment)
 
     @property
     def state(self) -> Path:

@@ -17,6 +17,7 @@ from flitstack.loading.execution import Load
 from flitstack.loading.rows import done_sql, landed_sql
 from flitstack.loading.sending import Sender, message_shape
 from flitstack.planning.document import SendTable, Step
+from flitstack.staging.document import file_root
 from flitstack.staging.engine.engine import literal
 
 ROWS_PER_READ = 1_000
@@ -65,7 +66,7 @@ def _attachments(load: Load, send: SendTable, done: str) -> Generator[Attachment
 
 
 async def _send_file(load: Load, step: Step, table: Table, sender: Sender, attachment: Attachment) -> None:
-    content = await asyncio.to_thread(_read, load.export_folder, attachment)
+    content = await asyncio.to_thread(_read, load.export_folder, load.plan.kept, attachment)
     row = attachment.row.bytes
     data = content if isinstance(content, bytes) else b""
     batch = load.journal.intend(step.index, Operation.FILE, table.name, row, xxhash.xxh3_64_digest(data))
@@ -90,11 +91,12 @@ async def _attach(load: Load, table: Table, sender: Sender, attachment: Attachme
     return None
 
 
-def _read(export: Path, attachment: Attachment) -> bytes | Refusal:
+def _read(export: Path, kept: str, attachment: Attachment) -> bytes | Refusal:
     """The file's bytes, or why it cannot be what was approved. Mapping has checked that the path stays inside the export;
     it is checked again where it is used."""
-    inside = (export / attachment.path).resolve()
-    if export not in inside.parents:
+    root, path = file_root(export, kept, attachment.path)
+    inside = (root / path).resolve()
+    if root.resolve() not in inside.parents:
         raise StepFailed(
             Problem(
                 "file-outside-export", f"{attachment.path} leads out of the export", do="correct the path in the export"

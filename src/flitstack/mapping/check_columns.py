@@ -42,6 +42,9 @@ def column_problems(spot: Spot, rule: ColumnRule, fields: Sequence[str]) -> Iter
     if rule.field and rule.field not in fields:
         what = f"{name}: there is no field {rule.field!r}"
         yield spot.inside("field").problem("field-unknown", what, "name a field of the object", ", ".join(fields))
+    if rule.instead_of and spot.route.columns.get(rule.instead_of, rule).kind != "lookup":
+        what = f"{name} stands in for {rule.instead_of!r}, which is no lookup of this route"
+        yield spot.inside("instead_of").problem("column-unknown", what, "name a lookup column of the route")
     if rule.kind in {"lookup", "id_text"}:
         yield from _lookup_problems(spot, rule, name)
         return

@@ -34,7 +34,8 @@ def compile_lookup(compiler: Compiler, program: Program, rule: ColumnRule, targe
     if rule.name in program.route.required and missing == "blank":
         missing, code = "hold", "required_missing"
     shown = quoted(named[0]) if named else "''"
-    program.lookups.append(LookupPlan(rule.name, len(program.lookups), ways, missing, code, field, present, shown))
+    place_of = len(program.lookups)
+    program.lookups.append(LookupPlan(rule.name, place_of, ways, missing, code, field, present, shown, rule.instead_of))
     tables = tuple(dict.fromkeys(table for way in ways for table in way.tables))
     sql = "; ".join(way.key for way in ways)
     kind = target.type if rule.kind == "lookup" else "String"

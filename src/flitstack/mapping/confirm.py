@@ -32,11 +32,15 @@ def confirm(folder: Path, what: str, by: str, at: str) -> tuple[str, ...]:
 def reject(folder: Path, what: str, reason: str, by: str, at: str) -> tuple[str, ...]:
     """Move an `Object.Field` (or an `Object.column`) to `unmapped` with a reason; returns the columns taken out.
 
+    An `Object` by itself makes no rows any more: its records are excluded by rule, its routes go.
+
     A field goes with the columns and the vocabulary that nothing but it fills. Raises UsageError where a column reads
     it beside other fields: that column has to be changed or rejected by itself.
     """
     maps = read_maps(folder)
     file, name = _find(maps, what)
+    if "." not in what:
+        return _leave_out(file, reason, by, at)
     fields, columns = _fields(file), _columns(file)
     if name not in fields | columns:
         raise UsageError(_unknown(what, sorted(f"{file.object}.{known}" for known in fields | columns)))
@@ -54,6 +58,19 @@ def reject(folder: Path, what: str, reason: str, by: str, at: str) -> tuple[str,
         raise UsageError(*problems)
     write_map(file.path, file.data)
     return tuple(taken)
+
+
+def is_left_out(data: Mapping[str, Any]) -> bool:
+    """Whether a person decided that this object makes no rows."""
+    return not data.get("routes") and bool((data.get("unrouted") or {}).get("by"))
+
+
+def _leave_out(file: MapFile, reason: str, by: str, at: str) -> tuple[str, ...]:
+    taken = tuple(dict.fromkeys(column for route in file.routes for column in route.columns))
+    file.data["routes"] = []
+    file.data["unrouted"] = {"outcome": "excluded", "code": "out_of_scope", "what": reason, "by": by, "at": at}
+    write_map(file.path, file.data)
+    return taken
 
 
 def decide(rule: dict[str, Any], by: str, at: str) -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from flitstack.catalogue.types import Table
+from flitstack.mapping.draft_found import found_routes
 from flitstack.mapping.expressions import ExpressionError, fields_of
-from flitstack.mapping.guess import Guess, guess_columns, similar_column, slug
+from flitstack.mapping.guess import Guess, guess_columns, names_taken, similar_column, slug
 from flitstack.mapping.meanings import columns_for
 from flitstack.mapping.options import number_options
 from flitstack.mapping.target import describe_table, takes_columns
@@ -40,7 +41,14 @@ class Drafting:
 
 def draft_object(name: str, drafting: Drafting) -> dict[str, Any]:
     """The whole map file of an object, everything in it proposed."""
-    playbook = drafting.pack.playbook
+    playbook, source = drafting.pack.playbook, drafting.pack.objects[name]
+    if source.found:
+        staged = drafting.staged.tables[name]
+        guesses = _guess(name, staged, [field.name for field in staged.fields], drafting)
+        routes = found_routes(source, guesses, drafting)
+        _add_meanings(name, routes, drafting)
+        _add_leftovers(name, routes, drafting)
+        return {"format": 1, "object": name, "routes": routes}
     routes = [_draft_route(given, drafting) for given in playbook.get("routes", {}).get(name, ())]
     _add_meanings(name, routes, drafting)
     _add_leftovers(name, routes, drafting)
@@ -179,9 +187,10 @@ def _propose_field(route: dict[str, Any], field: str, guess: Guess, drafting: Dr
     elif takes_columns(table):
         known = [*columns, *(table.columns if table else ())]
         # A column made by an earlier run is this field's own.
-        name = slug(field, drafting.prefix, columns)
+        made = names_taken(route["table"], drafting.prefix)
+        name = slug(field, drafting.prefix, [*columns, *made])
         if table is not None and name not in table.columns:
-            name = slug(field, drafting.prefix, known)
+            name = slug(field, drafting.prefix, [*known, *made])
         columns[name] = {
             **rule,
             "create": guess.create,

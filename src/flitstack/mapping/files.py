@@ -59,6 +59,8 @@ def compile_file(compiler: Compiler, program: Program, place: tuple[str | int, .
     """Add the file of a record: its path, its name and type, and what would make it held."""
     given, context = program.route.file or {}, compiler.context
     stored = f"CAST({compiler.sql(str(given['path']), *place, 'file', 'path')} AS VARCHAR)"
+    # A document that stands in the record itself was taken out of it while staging.
+    stored = f"coalesce(list_extract(inline_files({stored}), 1), {stored})"
     named = (
         f"CAST({compiler.sql(str(given['name']), *place, 'file', 'name')} AS VARCHAR)"
         if "name" in given

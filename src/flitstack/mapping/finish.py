@@ -88,10 +88,11 @@ def _add_lookups(finish: _Finish, findings: FindingsWriter) -> None:
     plans = late(finish.program)
     finish.drop += [name for name, _ in key_columns(plans)]
     structs = []
+    resolved = {plan.column: resolve(plan, finish.joins, finish.source) for plan in plans}
     for plan in plans:
-        resolved = resolve(plan, finish.joins, finish.source)
-        finish.added += resolved.columns(plan.column)
-        structs += troubles(plan, resolved)
+        finish.added += resolved[plan.column].columns(plan.column)
+        instead = [resolved[other.column] for other in plans if other.instead_of == plan.column]
+        structs += [] if plan.instead_of in resolved else troubles(plan, resolved[plan.column], instead)
     if structs:
         provenance = "r._n, r._file, r._record, r._line, FALSE AS _is_held"
         select = f"(SELECT {provenance}, {found_list(structs)} AS _found FROM {finish.joined})"

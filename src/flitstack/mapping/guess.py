@@ -57,14 +57,14 @@ def similar_column(name: str, guess: Guess, table: Table | None, taken: Iterable
     """The writable column whose name or label is most like the header, if its type can hold the values."""
     if table is None:
         return None
-    used, wanted = set(taken), _plain(name)
+    used, wanted = set(taken), plain_name(name)
     best: tuple[Column, float] | None = None
     for column in table.columns.values():
         if not column.creatable or column.name in used or column.type not in _FITS[guess.create["type"]]:
             continue
         if column.max_length is not None and column.max_length < int(guess.create.get("length", 0)):
             continue
-        likeness = max(_likeness(wanted, _plain(column.name)), _likeness(wanted, _plain(column.label)))
+        likeness = max(_likeness(wanted, plain_name(column.name)), _likeness(wanted, plain_name(column.label)))
         if likeness >= SIMILAR and (best is None or likeness > best[1]):
             best = (column, likeness)
     return best
@@ -78,6 +78,11 @@ def slug(name: str, prefix: str, taken: Iterable[str]) -> str:
     while candidate in used:
         candidate, number = f"{prefix}_{plain}{number}", number + 1
     return candidate
+
+
+def names_taken(table: str, prefix: str) -> set[str]:
+    """Columns that every table made by us has: its id, its name, the source key and id."""
+    return {f"{table}id", *(f"{prefix}_{name}" for name in ("name", "sourcekey", "sourceid"))}
 
 
 def _guess(
@@ -119,7 +124,8 @@ def _guess(
     return Guess(filled, {**create, "label": label[:100]}, why)
 
 
-def _plain(text: str) -> str:
+def plain_name(text: str) -> str:
+    """A header as letters and digits."""
     return re.sub(r"[^\w]|_", "", text.casefold())
 
 

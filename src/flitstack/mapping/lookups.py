@@ -86,9 +86,12 @@ def resolve(plan: LookupPlan, joins: Joins, source: str) -> Resolved:
     return Resolved(digest, first([f'{alias}."table"' for alias in aliases]), live, f"({ambiguous})")
 
 
-def troubles(plan: LookupPlan, resolved: Resolved) -> list[str]:
-    """SQL of the findings of a lookup: structs or NULL, as `holds.trouble_struct` gives them."""
-    empty = f"({resolved.digest}) IS NULL"
+def troubles(plan: LookupPlan, resolved: Resolved, instead: Sequence[Resolved] = ()) -> list[str]:
+    """SQL of the findings of a lookup: structs or NULL, as `holds.trouble_struct` gives them.
+
+    `instead`: lookups of other columns that stand in for this one; where one of them finds its row, nothing is missing.
+    """
+    empty = " AND ".join(f"({one.digest}) IS NULL" for one in (resolved, *instead))
     outcome = "held" if plan.missing == "hold" else "loaded"
     if plan.missing == "skip":
         return []

@@ -19,6 +19,7 @@ COLUMN_WORDS = frozenset(
     (
         "from", "lookup", "id_of", "via", "by", "choices", "choices_from", "otherwise", "missing", "code", "field",
         "too_long", "create", "verify", "status", "confidence", "why", "at", "separator",
+        "instead_of",
     )
 )  # fmt: skip
 
@@ -50,6 +51,7 @@ class ColumnRule:
     field: str = ""
     too_long: str = ""  # hold | truncate_keep_full; "" = truncate_keep_full
     separator: str = ""  # of the values of a multi-select column
+    instead_of: str = ""  # a lookup column of the same field: one of the two finds its row, which is no trouble
     create: Mapping[str, Any] | None = None
     verify: bool = True
     status: str = "confirmed"  # what a person writes by hand needs no confirmation
@@ -179,6 +181,7 @@ def parse_column(name: str, data: Mapping[str, Any], line: int = 0) -> ColumnRul
         field=str(data.get("field", "")),
         too_long=str(data.get("too_long", "")),
         separator=str(data.get("separator", "")),
+        instead_of=str(data.get("instead_of", "")),
         create=data.get("create"),
         verify=bool(data.get("verify", True)),
         status=str(data.get("status", "confirmed")),

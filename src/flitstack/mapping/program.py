@@ -32,6 +32,7 @@ class LookupPlan:
     field: str
     present: str
     shown: str
+    instead_of: str = ""  # column of the lookup whose finding tells for both
 
     @property
     def is_early(self) -> bool:

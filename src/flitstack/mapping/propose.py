@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flitstack.catalogue.types import Table
+from flitstack.mapping.confirm import is_left_out
 from flitstack.mapping.draft import Drafting, draft_object, used_fields
 from flitstack.mapping.maps import MapFile, open_proposals, read_maps, write_map
 from flitstack.packs.types import Pack
@@ -41,21 +42,22 @@ def propose_maps(
     engine: Engine,
     folder: Path,
 ) -> ProposeReport:
-    """Write `<folder>/<Object>.yaml` for every staged object that the pack routes."""
+    """Write `<folder>/<Object>.yaml` for every staged object that the pack routes or does not know at all."""
     drafting = Drafting(pack, staged, staged_folder, live, decisions, prefix, option_prefix, engine)
     routed, reference = pack.playbook.get("routes", {}), pack.playbook.get("reference", {})
     written = []
     for name, table in staged.tables.items():
-        if name not in routed:
+        before = existing.get(name)
+        if (name not in routed and not pack.objects[name].found) or (before and is_left_out(before.data)):
             continue
         draft = draft_object(name, drafting)
-        before = existing.get(name)
         merged = draft if before is None else merge_draft(before.data, draft, [f.name for f in table.fields])
         if before is None or merged != before.data:
             folder.mkdir(parents=True, exist_ok=True)
             write_map(before.path if before else folder / f"{name}.yaml", merged)
             written.append(name)
-    unrouted = tuple(name for name in staged.tables if name not in routed and name not in reference)
+    maps_of_found = [name for name in staged.tables if pack.objects[name].found]
+    unrouted = tuple(name for name in staged.tables if name not in {*routed, *reference, *maps_of_found})
     return ProposeReport(tuple(written), tuple(open_proposals(read_maps(folder))), unrouted)
 
 

@@ -20,7 +20,7 @@ FIELD_TYPES = (
     "text", "html", "email", "phone", "url", "number", "money", "date", "datetime", "boolean", "choice", "list", "file",
 )  # fmt: skip
 _PACK_WORDS = ("pack", "title", "format", "api", "objects")
-_OBJECT_WORDS = ("files", "key", "fields", "optional", "label", "owner", "each")
+OBJECT_WORDS = ("files", "key", "fields", "optional", "label", "owner", "each")
 _FIELD_WORDS = (
     "means", "type", "links", "headers", "pattern", "zone", "separator", "values", "sensitive", "required",
 )  # fmt: skip
@@ -48,11 +48,12 @@ def read_pack(folder: Path) -> tuple[Pack, list[Problem]]:
     page = Page(folder / "pack.yaml", lines)
     page.mapping(data, "a pack", (), _PACK_WORDS)
     objects = {
-        name: _object(name, entry, page) for name, entry in page.children(data, "objects", "an object", _OBJECT_WORDS)
+        name: read_object(name, entry, page)
+        for name, entry in page.children(data, "objects", "an object", OBJECT_WORDS)
     }
     if not objects:
         page.wrong("pack-empty", "the pack names no objects", (), "list them under objects:")
-    _review_links(objects, page)
+    review_links(objects, objects, page)
     playbook, other = _playbook(folder)
     decisions = read_decisions(playbook, other)
     review_playbook(playbook, objects, other)
@@ -111,7 +112,8 @@ def _plain_yaml(path: Path) -> dict[str, Any]:
     return dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {})
 
 
-def _object(name: str, entry: Mapping[str, Any], page: Page) -> SourceObject:
+def read_object(name: str, entry: Mapping[str, Any], page: Page, *, found: bool = False) -> SourceObject:
+    """One object of pack.yaml, or of objects.yaml (`found`: it may have no key); mistakes are noted on the page."""
     place = ("objects", name)
     fields = {
         field: _field(field, details, page, (*place, "fields", field))
@@ -120,7 +122,7 @@ def _object(name: str, entry: Mapping[str, Any], page: Page) -> SourceObject:
     given = entry.get("key", "")
     keys = page.texts(given, f"{name}: key", place) if isinstance(given, list) else (str(given),)
     for key in keys or ("",):
-        if key not in fields:
+        if key not in fields and not (found and not key):
             page.wrong("pack-key", f"object {name}: key {key!r} is not one of its fields", place, "name a field as key")
     files = page.texts(entry.get("files", []), f"{name}: files", (*place, "files"))
     owner = str(entry.get("owner", ""))
@@ -131,11 +133,12 @@ def _object(name: str, entry: Mapping[str, Any], page: Page) -> SourceObject:
         files=files,
         key=keys[0] if keys else "",
         fields=fields,
-        optional=bool(entry.get("optional", False)),
+        optional=found or bool(entry.get("optional", False)),
         label=str(entry.get("label", name)),
         also_key=keys[1:],
         each=str(entry.get("each", "")),
         owner=owner,
+        found=found,
     )
 
 
@@ -152,7 +155,7 @@ def _field(name: str, entry: Mapping[str, Any], page: Page, place: Place) -> Fie
         means=means,
         type=kind,
         links=str(entry.get("links", "")),
-        headers=(*own, *(word for word in _words().get(means, ()) if word not in own)),
+        headers=(*own, *(word for word in common_headers().get(means, ()) if word not in own)),
         pattern=str(entry.get("pattern", "")),
         zone=zone,
         separator=str(entry.get("separator", "")),
@@ -163,7 +166,7 @@ def _field(name: str, entry: Mapping[str, Any], page: Page, place: Place) -> Fie
 
 
 @cache
-def _words() -> dict[str, list[str]]:
+def common_headers() -> dict[str, list[str]]:
     """What columns of a common meaning are called in other languages; a pack's own headers come first."""
     return dict(_plain_yaml(BUNDLED / "words.yaml")["words"])
 
@@ -176,9 +179,10 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _review_links(objects: Mapping[str, SourceObject], page: Page) -> None:
+def review_links(objects: Mapping[str, SourceObject], known: Mapping[str, SourceObject], page: Page) -> None:
+    """Note on the page links of `objects` that lead to no object of `known`."""
     for name, source in objects.items():
         for field in source.fields.values():
-            if field.links and field.links not in objects:
+            if field.links and field.links not in known:
                 what = f"{name}.{field.name} links to {field.links!r}, which is no object"
-                page.wrong("pack-link", what, ("objects", name, "fields", field.name), "name an object", objects)
+                page.wrong("pack-link", what, ("objects", name, "fields", field.name), "name an object", known)

@@ -49,6 +49,7 @@ class SourceObject:
     each: str = ""
     told: tuple[str, ...] = ()  # patterns the customer names its files by; they go before those of all packs' objects
     owner: str = ""  # a field that names the owner besides those that mean record.owner (a practitioner's own address)
+    found: bool = False  # no object of the pack: a table that this export holds besides (packs/found.py)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class PlanInputs:
     staged: str
     deduped: str
     export: Path
+    kept: str  # see Plan
     mapped: Path
     mapping: MappingDocument
     live: Mapping[str, Table | None]
@@ -71,6 +72,7 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
         phases=inputs.phases,
         accounts={name: dict(account) for name, account in inputs.accounts.items()},
         export=str(inputs.export),
+        kept=inputs.kept,
         requests=forecast_requests(steps),
         notes=inputs.notes,
         at=inputs.at,

@@ -103,6 +103,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     at: str = ""
     sha256: str = ""
+    kept: str = ""  # absolute path of the folder of files that stood inside records (staging/document.py)
 
     def send_table(self, name: str) -> SendTable:
         """The send table a step names."""

@@ -6,18 +6,19 @@ from pathlib import Path
 import pyarrow as pa
 
 from flitstack.errors import Problem, StepFailed
+from flitstack.staging.document import file_root
 from flitstack.staging.engine.engine import Engine
 
 _BLOCK_BYTES = 1 << 20
 
 
-def register_digests(engine: Engine, export: Path, send: str) -> None:
+def register_digests(engine: Engine, export: Path, kept: str, send: str) -> None:
     """Make the temporary table `content_digests` (path, sha256) for the `_content` paths of the relation `send`.
 
     Raises StepFailed when a file that was attached is no longer in the export.
     """
     paths = [row[0] for row in engine.rows(f"SELECT DISTINCT _content FROM {send} WHERE _content IS NOT NULL")]
-    digests = [_sha256(export, path) for path in paths]
+    digests = [_sha256(*file_root(export, kept, path)) for path in paths]
     found = pa.table({"path": pa.array(paths, pa.string()), "sha256": pa.array(digests, pa.string())})
     engine.connection.register("content_found", found)
     engine.run("CREATE OR REPLACE TEMP TABLE content_digests AS SELECT * FROM content_found")

@@ -143,7 +143,7 @@ def _compare(
     comparisons = comparisons_of(send, live, is_update=is_update)
     source = f"read_parquet({literal(str(place.plan / send.parquet))})"
     if send.has_files and live.name in CONTENT:
-        register_digests(engine, Path(plan.export), source)
+        register_digests(engine, Path(plan.export), plan.kept, source)
         source = f"(SELECT s.*, d.sha256 AS _sha256 FROM {source} s LEFT JOIN content_digests d ON d.path = s._content)"
     kept = _kept(place, live)
     source = f"(SELECT s.*, k._kept FROM {source} s LEFT JOIN ({kept}) k ON k._kept_row = s._row)"

@@ -14,6 +14,10 @@ Values are never changed here: what a text means is decided by the map.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flitstack.staging.engine.inline import INLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,17 @@ class StagingDocument:
     partial: bool = False
     number: int = 0
     later: str = ""
+    kept: str = ""  # folder of the files that stood inside records; their paths in `attachments` begin with INLINE
+    found: dict[str, Any] = field(default_factory=dict)  # objects the pack does not know, as objects.yaml has them
+
+
+def kept_file(kept: Path, inside: str) -> Path:
+    """Where a file that stood inside a record is kept."""
+    return kept / inside.removeprefix(f"{INLINE}/")
+
+
+def file_root(export: Path, kept: str, inside: str) -> tuple[Path, str]:
+    """The folder that a file travelling with a record lies in, and its path there."""
+    if kept and inside.startswith(f"{INLINE}/"):
+        return Path(kept), inside.removeprefix(f"{INLINE}/")
+    return export, inside

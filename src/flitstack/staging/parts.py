@@ -15,6 +15,7 @@ from flitstack.staging.encodings import find_encoding, is_text, sample_text
 from flitstack.staging.engine.engine import Engine
 from flitstack.staging.fhir.paths import Directory
 from flitstack.staging.fhir.resources import FhirFile, FhirSource, build_directory, is_fhir
+from flitstack.staging.found import FoundTables, is_portable
 from flitstack.staging.recognise import (
     fits_path,
     header_key,
@@ -74,7 +75,10 @@ class Part:
 
 @dataclass
 class Intake:
-    """What every file of one staging run is read with. `suppress`: object -> fields that are never written anywhere."""
+    """What every file of one staging run is read with.
+
+    `suppress`: object -> fields that are never written anywhere ("": of every object). `found`: tables of no object.
+    """
 
     pack: Pack
     export: Path
@@ -82,6 +86,7 @@ class Intake:
     engine: Engine
     suppress: Mapping[str, Sequence[str]]
     rejects: RejectsFile
+    found: FoundTables
     numbers: Iterator[int] = field(default_factory=count)
     spelled: dict[tuple[str, str], str] = field(default_factory=dict)
     directory: Directory = field(default_factory=Directory)
@@ -210,16 +215,22 @@ def _staged(
 ) -> Part:
     found, seen = (known, "") if known else object_of(part.path, source.header, intake.pack)
     part.header = source.header
-    if found is None:
+    read = list(islice(source.records(), SAMPLE_RECORDS))
+    sample = [record.values for record in read if isinstance(record, Record)]
+    if found is not None:
+        part.object = found.name
+        _name_columns(intake, part, sample, found)
+    elif _is_table(intake, part, len(read), len(sample)):
+        part.object = intake.found.name(part.path, part.header)
+        _keep_columns(intake, part)
+    else:
         return part
-    part.object, part.parquet = found.name, intake.target()
+    part.parquet = intake.target()
     part.remarks += source.remarks.found
     if seen == "content":
-        part.remarks.append(("file_by_content", f"no pattern names this file; its columns are those of {found.name}"))
-    sample = [record.values for record in islice(source.records(), SAMPLE_RECORDS) if isinstance(record, Record)]
-    _name_columns(intake, part, sample, found)
+        part.remarks.append(("file_by_content", f"no pattern names this file; its columns are those of {part.object}"))
     places = [column.place for column in part.columns.values()]
-    key = part.columns.get(found.key)
+    key = part.columns.get(found.key) if found else None
     ids = {_outline(row[key.place]) for row in sample} if key else set()
 
     def refuse(reject: Reject) -> None:
@@ -231,6 +242,39 @@ def _staged(
     records = fast(places, part.parquet) if fast else None
     part.records = write_records(source, places, part.parquet, refuse) if records is None else records
     return part
+
+
+def _is_table(intake: Intake, part: Part, read: int, records: int) -> bool:
+    """Whether a file of no object holds records all the same: several columns, and most lines can be read.
+
+    A chat, a lone JSON object (settings) and prose with commas in it are none.
+    """
+    if (
+        part.format in {"chat", "fhir"}
+        or len(part.header) < 2
+        or not records
+        or not is_portable(part.path, intake.pack)
+    ):
+        return False
+    if part.format in {"json", "xml"} and read == 1:
+        return False
+    is_prose = part.file.lower().endswith(".txt") and part.delimiter == ","
+    return not is_prose and records * 2 >= read
+
+
+def _keep_columns(intake: Intake, part: Part) -> None:
+    """Every column of a table of no object under its own header; what is suppressed everywhere is left out."""
+    suppress = {header_key(name) for name in intake.suppress.get("", ())}
+    taken = set(PROVENANCE)
+    for place, header in enumerate(part.header):
+        if header_key(header) in suppress:
+            part.suppressed.append(header)
+            continue
+        name = header
+        while name.casefold() in taken:
+            name += " (other)"
+        taken.add(name.casefold())
+        part.columns[intake.spell(part.object, name)] = Column(place, header, known=True, how="name")
 
 
 def _name_columns(intake: Intake, part: Part, sample: list[list[str | None]], source: SourceObject) -> None:

@@ -101,11 +101,17 @@ def header_row(rows: Sequence[Sequence[str | None]], pack: Pack, path: str) -> i
 
 
 def lacks_header(rows: Sequence[Sequence[str | None]], place: int, pack: Pack, path: str) -> bool:
-    """Whether the row taken for the header is a record: no field is recognised in it and a cell holds a value."""
+    """Whether the row taken for the header is a record: no field is recognised in it and a cell holds a value.
+
+    Of a table that no object is in, half of the cells must: it may well have a column called 2025.
+    """
     if place >= len(rows):
         return False
     cells = [cell or "" for cell in rows[place]]
     source, seen = object_of(path, cells, pack)
+    if source is None:
+        filled = [cell.strip() for cell in cells if cell.strip()]
+        return bool(filled) and sum(bool(_VALUE.fullmatch(cell)) for cell in filled) * 2 >= len(filled)
     if seen != "pattern" or source is None or match_columns(cells, source).score:
         return False
     return any(_VALUE.fullmatch(cell.strip()) for cell in cells)

@@ -2,18 +2,21 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
 
 from flitstack.documents import file_sha256, fingerprint, save_json
 from flitstack.errors import Finding, Problem, UsageError
+from flitstack.packs.found import found_document
 from flitstack.packs.types import Pack, SourceObject
 from flitstack.staging.attachments import export_files
 from flitstack.staging.document import StagedField, StagedFile, StagedTable, StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted
 from flitstack.staging.engine.findings import FindingsWriter
+from flitstack.staging.found import FoundTables, complete_found, found_remark
+from flitstack.staging.inline import take_out
 from flitstack.staging.parts import TABLES, Intake, Part, read_directory, read_file
 from flitstack.staging.recognise import fits
 from flitstack.staging.write import RejectsFile
@@ -31,6 +34,10 @@ _REMARKS = {
     "not_fhir": ("held", "correct these entries in the export and stage again"),
     "fhir_unread": ("listed", "have it exported as a table too if it is to be migrated"),
     "duplicate_column": ("listed", "rename one of the two columns in the file if the name matters"),
+    "object_found": (
+        "listed",
+        "confirm or change what is proposed for it; to leave it out: flitstack map --reject 'Object=why it is not moved'",
+    ),
     "unnamed_column": ("listed", "name the column in the file if it matters"),
 }
 _DO_REJECT = (
@@ -40,7 +47,7 @@ _DO_REJECT = (
 
 @dataclass(frozen=True, slots=True)
 class StageOptions:
-    """`suppress`: object -> fields that are never staged (the agreed read scope, by data minimisation).
+    """`suppress`: object -> fields that are never staged (the agreed read scope, by data minimisation); "" is every object.
 
     `partial`: the export holds changed records only, a record's absence means nothing.
     """
@@ -69,14 +76,22 @@ def stage(
     try:
         rejects = RejectsFile(work / "rejects.parquet")
         try:
-            parts = _read_all(Intake(pack, export, work, engine, options.suppress, rejects), files)
+            intake = Intake(pack, export, work, engine, options.suppress, rejects, FoundTables(pack))
+            parts = _read_all(intake, files)
         finally:
             rejects.close()
+        pack = complete_found(engine, pack, intake.found, parts)
         for part in parts:
+            if part.object and pack.objects[part.object].found:
+                part.remarks.append(found_remark(pack.objects[part.object]))
             findings.add(_findings_of(part))
             findings.add(_missing_fields(part, pack))
         findings.add_sql(_reject_findings(rejects.path))
         document = _document(pack, export, files, parts, work, options, engine)
+        inside = take_out(engine, pack, document.tables, work, folder.parent / "inline")
+        if inside:
+            kept = str((folder.parent / "inline").resolve())
+            document = replace(document, attachments={**document.attachments, **inside}, kept=kept)
         save_json(work / "document.json", document)
         swap_folder(work, folder)
     except BaseException:
@@ -124,6 +139,7 @@ def _document(
         files=staged,
         attachments={path: size for path, size in sizes.items() if path not in table_files},
         partial=options.partial,
+        found=dict(found_document(pack)["objects"]),
     )
 
 
@@ -148,7 +164,10 @@ def _select(source: SourceObject, part: Part, ordered: Sequence[StagedField]) ->
     for known in ordered:
         column = part.columns.get(known.name)
         values.append(f"{f'c{column.place}' if column else 'NULL::VARCHAR'} AS {quoted(known.name)}")
-    own_id = f"coalesce({_key_sql(source, part)}, CAST(_record AS VARCHAR))"
+    number = "CAST(_record AS VARCHAR)"
+    if source.found and not source.key:
+        number = f"{literal(part.path)} || '#' || {number}"  # nothing but its place tells such a record from others
+    own_id = f"coalesce({_key_sql(source, part)}, {number})"
     columns = ", ".join([f"{literal(part.path)} AS _file", "_record", "_line", f"{own_id} AS _id", *values])
     return f"SELECT {columns} FROM read_parquet({literal(str(part.parquet))})"
 

@@ -17,6 +17,7 @@ from flitstack.documents import fingerprint, save_json
 from flitstack.packs.types import Pack, SourceObject
 from flitstack.staging.document import StagedField, StagedTable, StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.inline import INLINE
 
 READ = "read.parquet"
 
@@ -144,14 +145,22 @@ def _document(
     if not later.partial:
         return united
     united = replace(united, files=(*earlier.files, *later.files))
-    if not later.attachments:
-        return replace(united, export=earlier.export, attachments=earlier.attachments)
-    if not earlier.attachments:
+    attachments = {**earlier.attachments, **later.attachments}
+    united = replace(united, attachments=attachments, kept=later.kept or earlier.kept)
+    old, new = _own_files(earlier), _own_files(later)
+    if not new:
+        return replace(united, export=earlier.export)
+    if not old:
         return united
-    for document in (earlier, later):
-        for path in document.attachments:
+    for document, paths in ((earlier, old), (later, new)):
+        for path in paths:
             _link(Path(document.export) / path, files / path)
-    return replace(united, export=str(files), attachments={**earlier.attachments, **later.attachments})
+    return replace(united, export=str(files))
+
+
+def _own_files(document: StagingDocument) -> list[str]:
+    """Files of the export itself; those that stood inside records are kept elsewhere for all snapshots."""
+    return [path for path in document.attachments if not path.startswith(f"{INLINE}/")]
 
 
 def _relation(path: Path) -> str:

@@ -46,6 +46,7 @@ def _walk(project: Project, progress: Progress, *, rehearse: bool, last: str = "
     results: dict[str, Result] = {}
     for name, step, gate in _steps(rehearse=rehearse):
         results[name] = step(project, progress)
+        project = project.reopened()  # staging may have found objects that the pack does not know
         if name == last:
             break
         _open_or_stop(project, gate, rehearse=rehearse)

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from flitstack.app.found import remember_found
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
@@ -40,6 +41,7 @@ def stage(
         findings = FindingsWriter(engine, "stage")
         staged = stage_export(project.pack, export or project.export, staged_folder(project), options, engine, findings)
         findings.save(project.state / "findings" / "stage.parquet")
+        project = remember_found(project, staged)
         held = _held(engine, project)
     remember_operator(project, "stage")
     return Result(
@@ -61,6 +63,7 @@ def stage_later(project: Project, progress: Progress, export: Path, *, full: boo
         if later.fingerprint == earlier.later and later.partial == earlier.partial and not is_loaded(project, earlier):
             shutil.rmtree(draft)
             return Result(_document(earlier), ("this export is the snapshot already",), next="flitstack plan --delta")
+        project = remember_found(project, later)
         kept = project.state / "findings" / "stage.parquet"
         united = unite(
             engine,
@@ -106,14 +109,19 @@ def suppressed_fields(project: Project) -> dict[str, list[str]]:
     """Fields that are never staged, by object: those of the project's settings, and of the decision the pack names."""
     agreed = project.decisions.get(str(project.pack.playbook.get("suppress", ""))) or []
     names = [str(name) for name in agreed] if isinstance(agreed, list) else [str(agreed)]
-    return {name: [*project.settings.suppress.get(name, ()), *names] for name in project.pack.objects}
+    return {"": names} | {name: [*project.settings.suppress.get(name, ()), *names] for name in project.pack.objects}
 
 
 def _document(staged: StagingDocument) -> dict[str, object]:
     return {
         "fingerprint": staged.fingerprint,
         "objects": {
-            name: {"records": t.records, "unknown": _unknown(staged, name), "missing": list(t.missing)}
+            name: {
+                "records": t.records,
+                "unknown": _unknown(staged, name),
+                "missing": list(t.missing),
+                "found": name in staged.found,
+            }
             for name, t in staged.tables.items()
         },
         "files": [
@@ -138,6 +146,9 @@ def _lines(staged: StagingDocument) -> list[str]:
             how = ", ".join(part for part in (file.format, file.encoding, _delimiter(file.delimiter)) if part)
             rejects = f", {file.rejects} unreadable" if file.rejects else ""
             lines.append(f"{file.path}: {file.records:,} records of {file.object} ({how}{rejects})")
+    for name, entry in staged.found.items():
+        if name in staged.tables:
+            lines.append(f"{name} ({entry['label']}): no object of the pack, to be proposed as a table of its own")
     for name, table in staged.tables.items():
         if unknown := _unknown(staged, name):
             lines.append(

@@ -87,7 +87,8 @@ class FhirSource:
         roles = self._directory.roles.get(str(resource.get("id")))
         if roles and "roles" in path.roots:
             resource = {**resource, "roles": roles}
-        texts = [text for value in path.find(resource, self._directory) if (text := as_text(value)) is not None]
+        found = (_address(value) for value in path.find(resource, self._directory))
+        texts = [text for value in found if (text := as_text(value)) is not None]
         separator = self._separators.get(name)
         return (texts[0] if separator is None else separator.join(texts)) if texts else None
 
@@ -141,3 +142,13 @@ def _entries_of(path: FilePath, encoding: str) -> list[Any]:
     return [
         entry.get("resource", entry) if isinstance(entry, Mapping) else entry for entry in bundle.get("entry") or ()
     ]
+
+
+def _address(value: Any) -> Any:
+    """An Attachment as an address: its data where it carries them, else its url; any other value as it is.
+
+    Source: HL7 FHIR R4, "Attachment".
+    """
+    if not isinstance(value, Mapping) or "contentType" not in value or not {"data", "url"} & value.keys():
+        return value
+    return f"data:{value['contentType']};base64,{value['data']}" if value.get("data") else value.get("url")
