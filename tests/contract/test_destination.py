@@ -248,6 +248,38 @@ def test_an_update_changes_clears_and_never_creates(run: Any) -> None:
     run(check)
 
 
+def test_a_bulk_update_changes_every_row_or_none(run: Any) -> None:
+    async def check(destination: Destination) -> None:
+        account, ids = new_id(), [new_id() for _ in range(3)]
+        await create(destination, "account", {"_row": account, "name": "x"})
+        await create(destination, "contact", *({"_row": i, "firstname": "A", "lastname": "B"} for i in ids))
+        table = await live(destination, "contact")
+        changed = [
+            {"_row": i, "firstname": None, "lastname": "C", "parentcustomerid": ("account", account)} for i in ids
+        ]
+        await destination.update_rows(
+            table, list(zip(ids, texts(destination, table, changed, update=True), strict=True))
+        )
+        columns = ["firstname", "lastname", "parentcustomerid"]
+        wanted = {
+            "firstname": None,
+            "lastname": "C",
+            "parentcustomerid": account.bytes,
+            "parentcustomerid__table": "account",
+        }
+        assert await read(destination, "contact", columns, *ids) == dict.fromkeys(ids, wanted)
+        bad = [{"_row": i, "lastname": "D" if i != ids[2] else "x" * 60} for i in ids]
+        for rows in (bad, [{"_row": new_id(), "lastname": "D"}, {"_row": ids[0], "lastname": "D"}]):
+            sent = texts(destination, table, rows, update=True)
+            with pytest.raises(Refused):
+                await destination.update_rows(
+                    table, [(row["_row"], text) for row, text in zip(rows, sent, strict=True)]
+                )
+        assert await read(destination, "contact", columns, *ids) == dict.fromkeys(ids, wanted)
+
+    run(check)
+
+
 def test_a_deleted_row_is_gone_and_cannot_be_deleted_again(run: Any) -> None:
     async def check(destination: Destination) -> None:
         row = new_id()

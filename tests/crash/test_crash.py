@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from loading.loading_case import Case, make_case
@@ -39,6 +40,11 @@ class Guillotine(MemoryDestination):
     async def create_rows(self, table: Table, body: bytes, count: int) -> None:
         self.fuse()
         await super().create_rows(table, body, count)
+        self.fuse()
+
+    async def update_rows(self, table: Table, rows: Sequence[tuple[UUID, bytes]]) -> None:
+        self.fuse()
+        await super().update_rows(table, rows)
         self.fuse()
 
     async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:

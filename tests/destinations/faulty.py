@@ -53,6 +53,12 @@ class FaultyDestination:
         await self.inner.create_rows(table, body, count)
         self._strike(kind, AFTER)
 
+    async def update_rows(self, table: Table, rows: Sequence[tuple[UUID, bytes]]) -> None:
+        kind = self._mishap()
+        self._strike(kind, BEFORE)
+        await self.inner.update_rows(table, rows)
+        self._strike(kind, AFTER)
+
     async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
         kind = self._mishap()
         self._strike(kind, BEFORE)

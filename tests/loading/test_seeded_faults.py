@@ -20,14 +20,16 @@ def play(*words: str) -> dict[str, int]:
     return {name: int(count.replace(",", "")) for name, count in re.findall(r"(\w+) ([\d,]+)(?=, | \()", done.stdout)}
 
 
-def test_a_load_and_a_rollback_under_faults_double_and_lose_nothing_and_keep_every_pause() -> None:
-    counts = play("--only", "runs", "--runs", "1", "--seed", "3")
-    assert (counts["loads"], counts["rollbacks"]) == (1, 1)
-    assert [counts[name] for name in ("doubled", "lost", "not_closed", "in_pauses", "left_after_rollback")] == [0] * 5
-    assert counts["requests"] > 100
+def test_each_command_under_faults_doubles_and_loses_nothing_and_keeps_every_pause() -> None:
+    counts = play("--only", "runs", "--runs", "4", "--seed", "3")
+    assert counts["runs"] == 4
+    assert [counts[name] for name in ("doubled", "lost", "not_closed", "in_pauses", "differing_ends")] == [0] * 5
+    assert counts["faults"] > 20
 
 
-def test_one_bad_row_in_a_hundred_costs_no_good_row() -> None:
+def test_bad_rows_cost_no_good_row_and_few_requests() -> None:
     counts = play("--only", "bad", "--bad-rows", "3000")
-    assert (counts["bad"], counts["landed"]) == (30, 2970)
-    assert counts["bad_not_named"] == counts["good_named_bad"] == 0
+    assert (counts["rows"], counts["bad"]) == (6_000, 33)
+    assert [counts[name] for name in ("good_not_landed", "bad_not_named", "good_named_bad", "requests_over_bound")] == [
+        0
+    ] * 4

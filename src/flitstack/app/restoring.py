@@ -18,8 +18,10 @@ from flitstack.planning.changes import Side
 from flitstack.planning.delta import sealed_table
 from flitstack.planning.document import SendTable
 from flitstack.planning.restore import Restoring, records_of, restore_tables, write_images, write_not_restored
+from flitstack.planning.restore_links import files_back, links_back, replaced_files
 from flitstack.reconciling.comparing import CLOSED_STATES
-from flitstack.reconciling.readback import read_back
+from flitstack.reconciling.contents import register_digests
+from flitstack.reconciling.readback import CONTENT, as_uuid, read_back
 from flitstack.reconciling.sameness import Meant, columns_of, write_sameness
 from flitstack.staging.engine.engine import Engine, literal
 
@@ -80,6 +82,44 @@ class Restore:
             names = ("table", "row", "why", "object", "file", "record", "column")
             self.edited += [dict(zip(names, row, strict=True)) for row in rows]
         return restore_tables(self.engine, work, plan_folder(self.project))
+
+    async def links_and_files(self, before: State) -> list[tuple[str, SendTable]]:
+        """Links and files of rows that stay, as the round before left them; a file that somebody replaced since stays."""
+        was, now = Side(before.whole, before.folder), Side(self.state.whole, self.state.folder)
+        made: list[tuple[str, SendTable]] = []
+        for name in now.tables():
+            without = self.without.get(name, "")
+            made += links_back(self.engine, name, was, now, without, plan_folder(self.project))
+            rows = replaced_files(name, self.runs, without)
+            if name in CONTENT and self.engine.one(f"SELECT count(*) FROM ({rows})")[0]:
+                own = await self._own_files(name, rows)
+                made += files_back(self.engine, name, was, own, plan_folder(self.project))
+        return made
+
+    async def _own_files(self, name: str, rows: str) -> str:
+        """SELECT _row of those rows whose file still is the one we sent; the others are listed as edited."""
+        live = await self.destination.table(name)
+        if live is None:
+            return f"SELECT _row FROM ({rows}) WHERE FALSE"
+        back = self.folder / f"{name}.files.parquet"
+        await read_back(self.destination, self.engine, live, [CONTENT[name]], rows, "", back)
+        sends = [send for send in self.state.whole.tables if send.table == name and send.has_files]
+        listed = ", ".join(literal(str(self.state.folder / send.parquet)) for send in sends)
+        sent = f"(SELECT e.* FROM read_parquet([{listed}], union_by_name = true) e SEMI JOIN ({rows}) r ON r._row = e._row)"
+        register_digests(self.engine, Path(self.state.whole.export), sent)
+        self.engine.run(
+            f"""CREATE OR REPLACE TEMP TABLE sent_files AS
+            SELECT e._row, e._object, e._file, e._record, a.{CONTENT[name]} IS NOT DISTINCT FROM d.sha256 AS is_own
+            FROM {sent} e JOIN {_read(back)} a ON {as_uuid("a._row")} = e._row
+            LEFT JOIN content_digests d ON d.path = e._content"""
+        )
+        for row in self.engine.rows(
+            "SELECT CAST(_row AS VARCHAR), _object, _file, _record FROM sent_files WHERE NOT is_own"
+        ):
+            names = ("table", "row", "why", "object", "file", "record", "column")
+            values = (name, row[0], "edited", *row[1:], "(file)")
+            self.edited.append(dict(zip(names, values, strict=True)))
+        return "SELECT _row FROM sent_files WHERE is_own"
 
     def deleted(self, before: State) -> list[tuple[str, SendTable]]:
         """Rows that these runs deleted, to be made again as the state before held them."""

@@ -126,6 +126,10 @@ class Destination(Protocol):
     async def create_rows(self, table: Table, body: bytes, count: int) -> None:
         """Bulk create, all or nothing: `body` is head + rows + tail of `encoder`. Refused means no row landed."""
 
+    async def update_rows(self, table: Table, rows: Sequence[tuple[UUID, bytes]]) -> None:
+        """Bulk update, all or nothing, of rows that exist: each with a row's text from `encoder(..., with_id=False, nulls=True)`.
+        Refused means no row was changed. Only where the table's messages name UpdateMultiple."""
+
     async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
         """Up to 1,000 writes in one request, executed in order, one outcome a call (as far as they got).
 

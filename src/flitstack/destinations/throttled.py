@@ -97,6 +97,10 @@ class ThrottledDestination:
         """See the port."""
         await self._call(("create_rows", table.name), count, lambda d: d.create_rows(table, body, count))
 
+    async def update_rows(self, table: Table, rows: Sequence[tuple[UUID, bytes]]) -> None:
+        """See the port."""
+        await self._call(("update_rows", table.name), len(rows), lambda d: d.update_rows(table, rows))
+
     async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
         """See the port."""
         kind = ("batch", calls[0].kind, calls[0].table) if calls else ("batch",)

@@ -16,7 +16,7 @@ from flitstack.journal.frames import Operation, Status
 from flitstack.loading.before import Before, read_before
 from flitstack.loading.execution import Load
 from flitstack.loading.rows import RowBatch, Wanted, read_rows
-from flitstack.loading.sending import Sender, Work
+from flitstack.loading.sending import Bulk, Sender, Work
 from flitstack.planning.document import SendTable, Step
 from flitstack.staging.engine.engine import literal
 
@@ -34,6 +34,13 @@ def changed_only(destination: Destination, table: Table, columns: Sequence[str])
         # Each encoder gives an object of one member; its braces go.
         members.append(f"CASE WHEN list_contains(_changed, {literal(name)}) THEN ({whole})[2:-2] END")
     return f"'{{' || concat_ws(',', {', '.join(members)}) || '}}'"
+
+
+def in_bulk(destination: Destination, table: Table) -> Bulk | None:
+    """How updates of a table go in one request, where its messages say that they can."""
+    if "UpdateMultiple" not in table.messages:
+        return None
+    return lambda calls: destination.update_rows(table, [(call.row, call.body) for call in calls])
 
 
 def done_in_plan(load: Load, step: Step, table: str) -> str:
@@ -62,7 +69,7 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
         before = await read_before(sender.attempts, table, [*columns, VERSION], batch.row_ids())
         versions = {call.row: head["version"] for call, head in zip(calls, heads, strict=True)}
         barred = edited_since(before, {row: v for row, v in versions.items() if row not in touched})
-        work = Work(Operation.UPDATE, calls)
+        work = Work(Operation.UPDATE, calls, bulk=in_bulk(load.destination, table))
         await sender.change(step.index, work, table, batch, before.lines(lists), barred=barred)
 
     wanted = Wanted(without=done_in_plan(load, step, send.table))

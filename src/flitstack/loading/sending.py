@@ -35,6 +35,7 @@ NOT_ALLOWED = (401, 403)  # the request as a whole, so each half of it too
 TOO_LARGE = 413
 _PERSONAL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+|(?<![\w-])\+?\d[\d ().]{6,}\d(?![\w-])")
 Reached = Callable[[Sequence[Call]], Awaitable[set[UUID]]]
+Bulk = Callable[[Sequence[Call]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Work:
     operation: Operation
     calls: Sequence[Call]
     reached: Reached | None = None
+    bulk: Bulk | None = None  # sends them all in one bulk request, all or nothing
 
 
 @dataclass
@@ -102,7 +104,8 @@ class Sender:
         asked = [call for call in work.calls if call.row in doubtful]
         there = await work.reached(asked) if asked and work.reached else set()
         calls = [call for call in work.calls if call.row not in there and call.row not in (barred or {})]
-        refusals = await self._until_done(Work(work.operation, calls, work.reached))
+        is_done = bool(calls) and work.bulk is not None and await self._change_bulk(work.bulk, calls)
+        refusals = {} if is_done else await self._until_done(Work(work.operation, calls, work.reached))
         await self._settle(batch_id, batch, {**refusals, **(barred or {})})
 
     def existing(self, table: Table) -> Reached:
@@ -135,6 +138,18 @@ class Sender:
             calls = [Call("create", table.name, row) for row in batch.row_ids()]
             return len(await self._wait_for(self.existing(table), calls)) == len(batch)
         self.size.answered(len(batch), time.monotonic() - started)
+        return True
+
+    async def _change_bulk(self, bulk: Bulk, calls: Sequence[Call]) -> bool:
+        """One bulk request for changes that may be made twice; whether it was answered, and so changed every row."""
+        started = time.monotonic()
+        try:
+            await self.attempts.write(lambda: bulk(calls))
+        except (Refused, Unanswered) as fault:
+            if isinstance(fault, Unanswered) or fault.refusal.status == TOO_LARGE:
+                self.size.lost(len(calls))
+            return False
+        self.size.answered(len(calls), time.monotonic() - started)
         return True
 
     async def _create_singly(self, table: Table, batch: RowBatch) -> dict[UUID, Refusal]:

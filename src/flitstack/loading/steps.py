@@ -8,7 +8,7 @@ from flitstack.destinations.port import Call
 from flitstack.journal.frames import Operation
 from flitstack.loading.before import read_before
 from flitstack.loading.calls import LINKS_TEXT, STATE_TEXT, link_calls, state_calls
-from flitstack.loading.changes import done_in_plan, parties, update_changed
+from flitstack.loading.changes import done_in_plan, in_bulk, parties, update_changed
 from flitstack.loading.execution import Load
 from flitstack.loading.files import send_files
 from flitstack.loading.rows import RowBatch, Wanted, done_sql, landed_sql, read_rows, tried_sql
@@ -49,7 +49,7 @@ async def lookups(load: Load, step: Step, send: SendTable, sender: Sender) -> in
     where = f"({' OR '.join(f'{quoted(name)} IS NOT NULL' for name in columns)}) AND {_is_there(send)}"
 
     async def send_batch(batch: RowBatch) -> None:
-        work = Work(Operation.LOOKUPS, _updates(table, batch))
+        work = Work(Operation.LOOKUPS, _updates(table, batch), bulk=in_bulk(load.destination, table))
         await sender.change(step.index, work, table, batch)
 
     wanted = Wanted(where, same=done_sql(send.table, Operation.LOOKUPS))
@@ -67,7 +67,7 @@ async def update(load: Load, step: Step, send: SendTable, sender: Sender) -> int
 
     async def send_batch(batch: RowBatch) -> None:
         before = await read_before(sender.attempts, table, columns, batch.row_ids())
-        work = Work(Operation.UPDATE, _updates(table, batch))
+        work = Work(Operation.UPDATE, _updates(table, batch), bulk=in_bulk(load.destination, table))
         await sender.change(step.index, work, table, batch, before.lines({}))
 
     wanted = Wanted(same=done_sql(send.table, Operation.UPDATE))

@@ -143,10 +143,21 @@ def _links(
     kind = 'STRUCT(relationship VARCHAR, "table" VARCHAR, id UUID)[]'
     now, was = "coalesce(e._links, [])", "coalesce(o.was, [])"
     first, second = (was, now) if gone else (now, was)
-    values = f"list_filter({first}, lambda l: NOT list_contains({second}, l)) AS _links"
+    links = f"list_filter({first}, lambda l: NOT list_contains({second}, l))"
     join = f"JOIN ({_was(inputs, send, '_links', kind)}) o ON o._row = e._row"
-    label = "unlink" if gone else "link"
-    return write_group(engine, inputs.wanted, send, decided, "(links)", folder, label=label, values=values, join=join)
+    return write_group(
+        engine,
+        inputs.wanted,
+        send,
+        decided,
+        "(links)",
+        folder,
+        label="unlink" if gone else "link",
+        values=f"{links} AS _links",
+        # A row that only lost links is not waiting for any to be made.
+        where=f"len({links}) > 0",
+        join=join,
+    )
 
 
 def _left(engine: Engine, inputs: DeltaInputs, folder: Path) -> list[tuple[str, SendTable]]:

@@ -21,6 +21,8 @@ _TYPES = {
     "Integer": "BIGINT", "BigInt": "BIGINT", "Picklist": "BIGINT", "State": "BIGINT", "Status": "BIGINT", "Boolean": "BOOLEAN",
     "Money": "DECIMAL(38, 10)", "Decimal": "DECIMAL(38, 10)", "Double": "DOUBLE", "DateTime": "TIMESTAMPTZ",
 }  # fmt: skip
+# Parties that the platform keeps by itself and takes from nobody: regarding (8) and owner (9).
+OWN_MASKS = "8, 9"
 _PARTIES = '\'[{"mask": "INTEGER", "table": "VARCHAR", "id": "UUID", "address": "VARCHAR"}]\''
 
 
@@ -144,7 +146,8 @@ def _value(live: Table, name: str) -> str:
 
 def _parties(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
     select = f"""
-        SELECT r.*, from_json(i.value, {_PARTIES}) AS _parties, NULL::BIGINT AS _version FROM ({work.records}) r
+        SELECT r.*, list_filter(from_json(i.value, {_PARTIES}), lambda p: p.mask NOT IN ({OWN_MASKS})) AS _parties,
+            NULL::BIGINT AS _version FROM ({work.records}) r
         JOIN {_read(work.images)} i ON i."row" = r._row AND i."column" = '_parties' AND i.operation = {Operation.PARTIES}
         JOIN {_read(work.same)} s ON s."row" = r._row AND list_contains(s.same, '(parties)')"""
     return _table(engine, work, select, "restore_parties", folder, has_parties=True)

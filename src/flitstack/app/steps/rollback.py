@@ -1,6 +1,6 @@
 """`flitstack rollback`: what the journal says was made is taken back, and the state before is proven."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -75,10 +75,13 @@ def rollback(
             ),
             plan.url,
         )
-    if last and not dry_run:
+    # What failed can be taken back by the same command again only while the project still knows what stands.
+    is_over = not dry_run and not document["failed"]
+    if last and is_over:
         back_to_round_before(project)
-    elif not dry_run:
+    elif is_over:
         forget_loaded(project)
+    if not last and not dry_run:
         save_json(project.env_state / "rollback.json", document | {"at": now()})
     code = worst_exit(
         EXIT_FAILED if document["failed"] else EXIT_DONE,
@@ -115,7 +118,7 @@ async def _roll_back(undo_of: Undo, *, force: bool, with_schema: bool, dry_run: 
         restored, edited = await _restored(this)
         undo = rollback_plan(
             engine,
-            plan,
+            _with_files_of(this),
             plan_folder(project),
             with_schema=with_schema and not kept,
             operations=load_applied_schema(project),
@@ -193,7 +196,17 @@ async def _restored(this: Rollback) -> tuple[list[tuple[str, SendTable]], list[d
     work = Restore(this.project, this.engine, this.journal, this.destination, state, runs, deleted)
     tables = await work.tables()
     before = state_before(this.project) if this.runs is not None else None
-    return ([*work.deleted(before), *tables] if before else tables), work.edited
+    if before is not None:
+        closing = [entry for entry in tables if entry[1].name.startswith("close_")]
+        others = [entry for entry in tables if entry not in closing]
+        tables = [*work.deleted(before), *others, *await work.links_and_files(before), *closing]
+    return tables, work.edited
+
+
+def _with_files_of(this: Rollback) -> Plan:
+    """The plan with the export whose files are sent again: that of the round before, when only the last one is taken back."""
+    before = state_before(this.project) if this.runs is not None else None
+    return replace(this.plan, export=before.whole.export) if before is not None else this.plan
 
 
 def _buckets(undo: Plan, kept: list[dict[str, str]], edited: list[dict[str, str]]) -> dict[str, int]:

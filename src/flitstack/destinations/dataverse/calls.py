@@ -6,9 +6,11 @@ Sources: Microsoft Learn, "Update and delete table rows using the Web API", "Ass
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import orjson
 
+from flitstack.catalogue.types import Table
 from flitstack.destinations.dataverse.client import API, refusal_of
 from flitstack.destinations.dataverse.multipart import Part, PartAnswer
 from flitstack.destinations.faults import Fatal, Unanswered
@@ -37,6 +39,17 @@ def part_of(call: Call, entity_sets: EntitySets, url: str, headers: tuple[tuple[
         raise Fatal(f"the environment has no table {call.table}")
     part = build(call, entity_sets, url)
     return Part(part.method, part.path, part.body, (*part.headers, *headers))
+
+
+def target_of(table: Table, row: UUID, text: bytes) -> bytes:
+    """One row of an UpdateMultiple: the text of its update with its id, and its type where the text has none."""
+    kind = (
+        b""
+        if text.startswith(b'{"@odata.type"')
+        else b'"@odata.type":"Microsoft.Dynamics.CRM.%b",' % table.name.encode()
+    )
+    members = text[1:] if text == b"{}" else b"," + text[1:]
+    return b'{%b"%b":"%b"%b' % (kind, table.id_column.encode(), str(row).encode(), members)
 
 
 def outcomes(answers: Sequence[PartAnswer], is_whole: bool, asked: int, *, continue_on_error: bool) -> list[Done]:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pyarrow as pa
 
 from flitstack.catalogue.types import Catalogue, Table
-from flitstack.destinations.dataverse.calls import outcomes, part_of
+from flitstack.destinations.dataverse.calls import outcomes, part_of, target_of
 from flitstack.destinations.dataverse.client import Client, fault_of
 from flitstack.destinations.dataverse.encoding import create_encoder, navigation_of
 from flitstack.destinations.dataverse.facts import read_facts
@@ -73,6 +73,12 @@ class DataverseDestination:
         ids = answer.json().get("Ids", ())
         if len(ids) != count:
             raise Unanswered(f"{count} rows were sent to {table.name}, the answer names {len(ids)}")
+
+    async def update_rows(self, table: Table, rows: Sequence[tuple[UUID, bytes]]) -> None:
+        """See the port: UpdateMultiple."""
+        path = f"{table.entity_set}/Microsoft.Dynamics.CRM.UpdateMultiple"
+        body = b'{"Targets":[%b]}' % b",".join(target_of(table, row, text) for row, text in rows)
+        await self._client.post(path, body, self._client.write_headers)
 
     async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
         """See the port."""

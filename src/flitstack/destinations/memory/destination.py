@@ -90,6 +90,16 @@ class MemoryDestination:
             self.stored[table.name] = before
             raise
 
+    async def update_rows(self, table: Table, rows: Sequence[tuple[UUID, bytes]]) -> None:
+        """See the port."""
+        before = deepcopy(self.stored.get(table.name, {}))
+        try:
+            for row, text in rows:
+                self._update(Call("update", table.name, row), orjson.loads(text))
+        except Refused:
+            self.stored[table.name] = before
+            raise
+
     async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
         """See the port."""
         outcomes: list[Done] = []

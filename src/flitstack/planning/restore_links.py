@@ -1,0 +1,73 @@
+"""Giving many-to-many links and files back: what a delta added goes, what it took away returns.
+
+Links need no before-image: the states that two rounds left say which links each row had. Removing a link that is gone, or
+making one that is there, does no harm, so what somebody changed meanwhile needs no look.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from flitstack.journal.frames import Operation, Status
+from flitstack.planning.changes import Side, standing_rows
+from flitstack.planning.document import SendTable
+from flitstack.planning.restore import records_of
+from flitstack.staging.engine.engine import Engine, literal
+
+_LINKS = 'STRUCT(relationship VARCHAR, "table" VARCHAR, id UUID)[]'
+
+
+def links_back(
+    engine: Engine, table: str, before: Side, now: Side, without: str, folder: Path
+) -> list[tuple[str, SendTable]]:
+    """Send tables below `folder` with their step kinds: links that came since `before` and those that went.
+
+    `without`: query ("row") of rows that will be deleted anyway.
+    """
+    sends = [(side.folder, send) for side in (now, before) for send in side.sends(table)]
+    if not any(send.has_links for _, send in sends):
+        return []
+    was, is_now = (standing_rows(engine, [side], table, ["_links"]) for side in (before, now))
+    made = []
+    for kind, label in (("disassociate", "unlink"), ("associate", "link")):
+        first, second = ("n", "b") if kind == "disassociate" else ("b", "n")
+        links = {side: f"coalesce(CAST({side}._links AS {_LINKS}), [])" for side in ("b", "n")}
+        name = f"rollback/{label}_{table}.parquet"
+        rows = engine.write_parquet(
+            f"""SELECT * FROM (
+                SELECT r.*, list_filter({links[first]}, lambda l: NOT list_contains({links[second]}, l)) AS _links
+                FROM ({records_of(sends)}) r JOIN ({was}) b ON b._row = r._row JOIN ({is_now}) n ON n._row = r._row
+                {f'ANTI JOIN ({without}) w ON w."row" = r._row' if without else ""}) WHERE len(_links) > 0""",
+            folder / name,
+        )
+        if rows:
+            empty = SendTable(f"{label}_{table}", table, "changes", name, rows, f"{rows}", (), (), is_change=True)
+            made.append((kind, replace(empty, has_links=True)))
+    return made
+
+
+def replaced_files(table: str, runs: Sequence[int], without: str) -> str:
+    """SELECT _row of rows whose file was sent in these runs, and that stay."""
+    listed = ", ".join(map(str, runs)) or "-1"
+    unless = f'ANTI JOIN ({without}) w ON w."row" = j."row"' if without else ""
+    return (
+        f'SELECT DISTINCT j."row" AS _row FROM journal_rows j {unless} WHERE j."table" = {literal(table)} '
+        f"AND j.operation = {Operation.FILE} AND j.status = {Status.LANDED} AND j.run IN ({listed})"
+    )
+
+
+def files_back(engine: Engine, table: str, before: Side, rows: str, folder: Path) -> list[tuple[str, SendTable]]:
+    """The send tables that attach again what the rows of the SELECT `rows` (_row) held in `before`. A row that had no file then
+    keeps the one it has."""
+    made = []
+    for number, send in enumerate(side for side in before.sends(table) if side.has_files):
+        name = f"rollback/files_{number:02d}_{table}.parquet"
+        count = engine.write_parquet(
+            f"""SELECT e.* FROM read_parquet({literal(str(before.folder / send.parquet))}) e
+            SEMI JOIN ({rows}) r ON r._row = e._row WHERE e._content IS NOT NULL""",
+            folder / name,
+        )
+        if count:
+            again = SendTable(f"files_{send.name}", table, "changes", name, count, f"{count}", (), (), is_change=True)
+            made.append(("files", replace(again, has_files=True)))
+    return made
