@@ -106,7 +106,7 @@ class Restore:
         sends = [send for send in self.state.whole.tables if send.table == name and send.has_files]
         listed = ", ".join(literal(str(self.state.folder / send.parquet)) for send in sends)
         sent = f"(SELECT e.* FROM read_parquet([{listed}], union_by_name = true) e SEMI JOIN ({rows}) r ON r._row = e._row)"
-        register_digests(self.engine, Path(self.state.whole.export), sent)
+        register_digests(self.engine, Path(self.state.whole.export), self.state.whole.kept, sent)
         self.engine.run(
             f"""CREATE OR REPLACE TEMP TABLE sent_files AS
             SELECT e._row, e._object, e._file, e._record, a.{CONTENT[name]} IS NOT DISTINCT FROM d.sha256 AS is_own

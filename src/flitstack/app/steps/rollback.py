@@ -206,7 +206,9 @@ async def _restored(this: Rollback) -> tuple[list[tuple[str, SendTable]], list[d
 def _with_files_of(this: Rollback) -> Plan:
     """The plan with the export whose files are sent again: that of the round before, when only the last one is taken back."""
     before = state_before(this.project) if this.runs is not None else None
-    return replace(this.plan, export=before.whole.export) if before is not None else this.plan
+    if before is None:
+        return this.plan
+    return replace(this.plan, export=before.whole.export, kept=before.whole.kept)
 
 
 def _buckets(undo: Plan, kept: list[dict[str, str]], edited: list[dict[str, str]]) -> dict[str, int]:
