@@ -183,3 +183,17 @@ def test_whatsapp_chats_that_meet_no_card_warn_with_their_number(
     check = planports[1]["WhatsApp history"]
     assert check["state"] == "warn"
     assert check["evidence"] == "3 chats with 8 messages are read; 1 notes of them meet no card or several"
+
+
+def test_payers_that_nobody_agreed_on_are_named_with_how_many_records(tmp_path: Path) -> None:
+    export = export_of("clinic", tmp_path)
+    project = staged("clinic", export, tmp_path)
+    assert told(project, "Payers") == (
+        "warn",
+        "2 that payer_aliases does not name, with how many records: Aetna (1), Sunrise Mutual (1)",
+    )
+    agreed = {"BCBS": "Blue Cross Blue Shield", "sunrise mutual": "Sunrise", "-": "Aetna"}
+    other = tmp_path / "agreed"
+    other.mkdir()
+    project = staged("clinic", export_of("clinic", other, payer_aliases=agreed), other)
+    assert told(project, "Payers") == ("pass", "payer_aliases names every carrier of Insurance")

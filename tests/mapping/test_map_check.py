@@ -82,6 +82,17 @@ def test_a_good_map_has_no_problems(tmp_path: Path) -> None:
             "new_firm: {from: Company, create: {type: Picklist, options: [[1, A], [1, B]]}}",
             ["create-refused 14: lead.new_firm: two options share a number"],
         ),
+        (
+            "companyname: {from: Company}",
+            "leadid: {from: Company, create: {type: String}}",
+            ["create-refused 14: lead.leadid is the id that the platform gives the table's rows"],
+        ),
+        ("{from: Company}", "{from: Company, when: \"decision('odd') = 'blank'\"}", []),
+        (
+            "{from: Company}",
+            "{from: Company, when: \"Company = 'x'\"}",
+            ["column-when 14: companyname: when: of a column asks decisions, not the record"],
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, old: str, new: str, told: list[str]) -> None:

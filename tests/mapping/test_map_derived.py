@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+import pytest
 from mapping.map_case import MapCase
 from mapping.test_map_lookups import digest
+
+from flitstack.errors import UsageError
 
 CARD = """routes:
   - {table: contact, name: card, phase: contacts, key: Id, matches: {email: 'email_key(Mail)'},
@@ -66,3 +69,47 @@ def test_a_participant_that_no_row_is_known_by_may_be_a_user(case: Callable[...,
         {"mask": 5, "table": "owner", "digest": None, "address": "boss@us.com"},
         {"mask": 5, "table": None, "digest": None, "address": "two@x.com"},  # two people have it
     ]
+
+
+def test_derived_fields_may_read_each_other_in_any_order_but_not_in_a_circle(case: Callable[..., MapCase]) -> None:
+    """A card's first text, of which a message knows, of which the card knows: objects are visited more than once."""
+    derived = {
+        "Card": {
+            "messages": {"from": "Message", "own": "Id", "their": "Chat", "list": "heading"},
+            "said": {"from": "Message", "own": "Id", "their": "Chat", "min": "Text"},
+        },
+        "Message": {"heading": {"from": "Card", "own": "Chat", "their": "Id", "first": "said || '!'"}},
+    }
+    rows = {
+        "Card": [{"Id": "k", "Mail": None}],
+        "Message": [{"Id": "1", "Chat": "k", "Text": "b"}, {"Id": "2", "Chat": "k", "Text": "a"}],
+    }
+    card = CARD.replace("numberofchildren: {from: messages}", "jobtitle: {from: messages}")
+    message = """routes:
+  - {table: annotation, name: note, phase: rest, key: Id, columns: {subject: {from: heading}, notetext: {from: Text}}}"""
+    maps = {"Card": card, "Message": message}
+    mapped = case(objects=rows, maps=maps, playbook={"derived": derived}).run()
+    assert (mapped.rows["card"]["k"]["description"], mapped.rows["card"]["k"]["jobtitle"]) == ("a", "a!")
+    assert {row["subject"] for row in mapped.rows["note"].values()} == {"a!"}
+    derived["Card"]["said"]["min"] = "heading"
+    with pytest.raises(UsageError) as error:
+        case(objects=rows, maps=maps, playbook={"derived": derived}).run()
+    assert [problem.code for problem in error.value.problems] == ["derived-circle"]
+
+
+def test_a_column_stands_or_falls_with_a_decision(case: Callable[..., MapCase]) -> None:
+    card = """routes:
+  - {table: contact, name: card, phase: contacts, key: Id, columns: {lastname: {from: Id},
+     nickname: {from: Mail, when: "decision('nick') = 'yes'"}, jobtitle: {from: Mail, when: "decision('nick') <> 'yes'"}}}"""
+    for nick, wanted in (("yes", ["lastname", "nickname"]), ("no", ["lastname", "jobtitle"])):
+        mapped = case(objects={"Card": [{"Id": "k", "Mail": "m"}]}, maps={"Card": card}, decisions={"nick": nick}).run()
+        assert [column.name for column in mapped.route("card").columns] == wanted
+
+
+def test_a_lookup_to_a_table_that_nothing_makes_is_left_out(case: Callable[..., MapCase]) -> None:
+    """The export holds no courses: there is no table that the column could point to."""
+    card = """routes:
+  - {table: contact, name: card, phase: contacts, key: Id, columns: {lastname: {from: Id},
+     t_courseid: {lookup: [{table: t_course, via: course, by: Mail}], create: {type: Lookup, targets: [t_course], label: Course}}}}"""
+    mapped = case(objects={"Card": [{"Id": "k", "Mail": "m"}]}, maps={"Card": card}).run()
+    assert [column.name for column in mapped.route("card").columns] == ["lastname"]

@@ -21,7 +21,13 @@ from flitstack.staging.engine.engine import Engine
 FIELDS = ("Id", "Name", "Started At", "Ended At", "Seconds", "Mails")
 SCOPE = Scope(
     FIELDS,
-    {"calls": "task", "hosts": ["a.com", "b.com"], "limit": 5, "words": {"a-b": "x", "": "none"}},
+    {
+        "calls": "task",
+        "hosts": ["a.com", "b.com"],
+        "limit": 5,
+        "words": {"a-b": "x", "": "none"},
+        "marks": {"-": "absent", "+": "there"},
+    },
     "MDY",
     "UTC",
     {"Ended At": "Europe/Kyiv"},
@@ -108,6 +114,7 @@ def test_every_function_of_the_allow_list_exists_in_the_engine(tmp_path: Path) -
         "plus_seconds",
         "json_items",
         "mapped",
+        "is_agreed",
         "session_dates",
         "json_text",
     }
@@ -131,3 +138,24 @@ def test_sharing_calls_changes_no_value(texts: list[str]) -> None:
         for _, sql in layer:
             assert set(fields_of(sql, tuple(known))) | {"Id", "Name"} <= known
         known |= {name for name, _ in layer}
+
+
+@pytest.mark.parametrize(
+    ("given", "mapped", "agreed"),
+    [
+        (" - ", "absent", True),
+        ("+", "there", True),
+        ("ABSENT", "ABSENT", True),
+        ("--", "--", False),
+        ("b", "b", False),
+        (None, None, True),
+    ],
+)
+def test_a_mark_of_punctuation_means_what_was_decided(
+    tmp_path: Path, given: str | None, mapped: str | None, agreed: bool
+) -> None:
+    scope = Scope(("x",), SCOPE.decisions)
+    asked = [compile_expression(f"{name}('marks', x)", scope).sql for name in ("mapped", "is_agreed")]
+    with Engine(tmp_path) as engine:
+        text = "NULL::VARCHAR" if given is None else f"'{given}'"
+        assert engine.one(f"SELECT {', '.join(asked)} FROM (SELECT {text} AS x)") == (mapped, agreed)

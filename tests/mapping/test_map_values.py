@@ -136,7 +136,9 @@ def test_the_first_state_that_holds_counts(case: Callable[..., MapCase]) -> None
     found = case(objects={"Deal": rows}, maps={"Deal": route}).run().rows["deal"]
     assert [found[n]["_action"] for n in "123"] == ["win", "patch", None]
     assert [found[n]["_status"] for n in "123"] == [3, 5, None]
-    assert found["1"]["_state_at"] == datetime(2025, 1, 2, tzinfo=UTC)
+    assert found["1"]["_state_at"] == datetime(2025, 1, 2, 12, tzinfo=UTC), (
+        "a day is its noon: midnight is another day elsewhere"
+    )
     assert found["1"]["_state_value"] == Decimal("5.0000")
 
 

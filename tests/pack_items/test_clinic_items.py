@@ -32,7 +32,7 @@ def test_original_creation_pharmacy_recall_and_provider_are_kept(clinic: Landed)
 def test_practitioners_are_contacts_of_their_own_with_role_npi_and_specialties(clinic: Landed) -> None:
     rows = clinic.of("Practitioner.practitioner")
     assert [rows[key]["flit_practitionerrole"] for key in ("D1", "D2", "D3")] == ["Physician", "Nurse", None]
-    assert (rows["D1"]["flit_npi"], rows["D1"]["flit_specialization"]) == ("1234567893", "Cardiology; Family Medicine")
+    assert (rows["D1"]["flit_npi"], rows["D1"]["flit_specialization"]) == ("1234567893", "Cardiology, Family Medicine")
     assert rows["D1"]["flit_contacttype"] == "Practitioner"
     assert rows["D1"]["parentcustomerid"] == "account L1"
     assert clinic.records("invalid_npi") == ["D2"]
@@ -87,6 +87,20 @@ def test_controlled_substances_are_left_out_and_counted(clinic: Landed) -> None:
     assert clinic.records("suppressed", "excluded") == ["R2", "R3"]
 
 
+def test_payers_outside_the_agreed_names_are_kept_as_written_and_listed(clinic: Landed) -> None:
+    row = clinic.of("Insurance.insurance")["I4"]
+    assert (row["flit_payer"], row["flit_sourcepayer"]) == ("Sunrise Mutual", "Sunrise Mutual")
+    assert clinic.records("unmatched_payer", "listed") == ["I4"], (
+        "the payer of I1 is agreed, I3 is held for its patient"
+    )
+
+
+def test_what_the_source_says_of_an_owner_is_kept(clinic: Landed) -> None:
+    patients, people = clinic.of("Patient.patient"), clinic.of("Practitioner.practitioner")
+    assert [patients[key]["flit_sourceownerstatus"] for key in ("1001", "1003")] == ["Active", "Inactive"]
+    assert [people[key]["flit_sourceownerstatus"] for key in ("D1", "D3")] == ["Active", "Unknown"], "D3 is no user"
+
+
 def test_referrals_with_an_amount_are_opportunities_and_organisations_accounts(clinic: Landed) -> None:
     deal, row = clinic.of("Referral.referral_opportunity")["F1"], clinic.of("Referral.referral")["F2"]
     assert (deal["estimatedvalue"], deal["customerid"]) == (Decimal("1200.50"), "contact 1001")
@@ -128,7 +142,8 @@ OTHERS: dict[str, dict[str, object]] = {
         "location_model": "table",
         "multi_select": "table",
         "referral_rule": "none",
-        "controlled_substances": "load",
+        "controlled_substances": "details",
+        "specialties": "table",
         "encounter_notes": "html",
         "status_map": {"Roomed": "confirmed"},
     },
@@ -140,21 +155,33 @@ OTHERS: dict[str, dict[str, object]] = {
         "insurance_key": "policy",
         "role_map": {"Phlebotomist": "Technician"},
         "phi_excluded": [],
+        "controlled_substances": "review",
     },
+    "reviewed": {"controlled_substances": "review", "controlled_reviewed_by": "Dr Okafor, 3 March"},
 }
 OUTCOMES: list[tuple[str, str, Callable[[Landed], object], object]] = [
     ("tables", "appointment_model", lambda told: told.of("Appointment.visit_row")["A1"]["flit_practitionerid"], "contact D1"),
     ("tables", "location_model", lambda told: told.of("Location.site")["L2"]["flit_parentid"], "flit_cliniclocation L1"),
     ("tables", "multi_select", lambda told: "flit_allergy" in told.tables(), True),
     ("tables", "referral_rule", lambda told: sorted(told.of("Referral.referral")), ["F1", "F2"]),
-    ("tables", "controlled_substances", lambda told: told.of("Prescription.prescription")["R2"]["flit_deaschedule"], "C-II"),
+    ("tables", "controlled_substances", lambda told: told.of("Prescription.prescription_without_details")["R2"]["flit_deaschedule"], "C-II"),
+    ("tables", "controlled_substances", lambda told: told.of("Prescription.prescription_without_details")["R3"]["flit_name"], "Controlled substance"),
+    ("tables", "controlled_substances", lambda told: "flit_dosage" in told.of("Prescription.prescription_without_details")["R2"], False),
+    ("tables", "controlled_substances", lambda told: told.records("suppressed", "listed"), ["R2", "R3"]),
+    ("tables", "specialties", lambda told: "flit_specialty" in told.tables(), True),
+    ("tables", "specialties", lambda told: len(told.of("Practitioner.practitioner")["D1"]["_links"]), 2),
+    ("tasks", "controlled_substances", lambda told: told.records("not_reviewed", "held"), ["R2", "R3"]),
+    ("tasks", "controlled_substances", lambda told: sorted(told.of("Prescription.prescription")), ["R1"]),
+    ("reviewed", "controlled_reviewed_by", lambda told: sorted(told.of("Prescription.prescription")), ["R1", "R2", "R3"]),
+    ("reviewed", "controlled_substances", lambda told: told.of("Prescription.prescription")["R2"]["flit_dosage"], "5 MG"),
     ("tables", "encounter_notes", lambda told: told.of("Encounter.encounter")["E2"]["flit_note"], "<p>Well.</p>"),
     ("tables", "status_map", lambda told: "A5" in told.of("Appointment.visit_row"), True),
     ("tasks", "appointment_model", lambda told: sorted(told.of("Appointment.visit_task")), ["A1", "A2", "A3", "A6"]),
     ("tasks", "multi_select", lambda told: told.of("Patient.patient")["1001"]["flit_allergies"], "Latex, Penicillin"),
     ("tasks", "referral_rule", lambda told: "flit_clinicreferral" in told.tables(), False),
     ("tasks", "payer_aliases", lambda told: told.of("Insurance.insurance")["I2"]["flit_payer"], "BCBS"),
-    ("tasks", "insurance_key", lambda told: sorted(told.of("Insurance.insurance")), ["I1", "I2"]),
+    ("tasks", "insurance_key", lambda told: sorted(told.of("Insurance.insurance")), ["I1", "I2", "I4"]),
+    ("tasks", "payer_aliases", lambda told: told.records("unmatched_payer", "listed"), ["I1", "I2", "I4"]),
     ("tasks", "role_map", lambda told: told.of("Practitioner.practitioner")["D3"]["flit_practitionerrole"], "Technician"),
     ("tasks", "phi_excluded", lambda told: "ssn" in [f.name for f in told.prepared.staged.tables["Patient"].fields], True),
 ]  # fmt: skip

@@ -27,7 +27,8 @@ def test_clients_are_parents_learners_themselves_or_organisations(school: Landed
     assert school.records("same_person", "merged") == ["502"]
     assert students["104"]["parentcustomerid"] == "account 503"
     assert school.of("Client.organization_person")["503"]["parentcustomerid"] == "account 503"
-    assert "504" in school.of("Client.client"), "an adult client without lessons is a contact"
+    assert "504" in school.of("Client.client"), "an adult client without enrolment is a contact"
+    assert school.records("not_enrolled", "listed") == ["504"], "and is listed; 502 is enrolled as student 103"
 
 
 def test_courses_are_products_with_price_text_and_kind(school: Landed) -> None:
@@ -66,6 +67,13 @@ def test_open_slots_are_rows_of_their_own(school: Landed) -> None:
     )
 
 
+def test_attendance_of_an_open_slot_points_to_the_slot(school: Landed) -> None:
+    row = school.of("Attendance.slot_attendance")["A6"]
+    assert (row["flit_slotid"], row["flit_studentid"]) == ("flit_session SL1", "contact 102")
+    assert row["flit_attendancestatus"] == "Absent"
+    assert "flit_sessionid" not in row
+
+
 def test_attendance_needs_a_session_that_took_place(school: Landed) -> None:
     rows = school.of("Attendance.attendance")
     assert {key: row["flit_attendancestatus"] for key, row in rows.items()} == {
@@ -82,9 +90,17 @@ def test_attendance_needs_a_session_that_took_place(school: Landed) -> None:
 def test_subscriptions_are_opportunities_with_period_and_the_stated_rule(school: Landed) -> None:
     row = school.of("Subscription.subscription")["AB1"]
     assert (row["estimatedvalue"], row["customerid"]) == (Decimal("2600.00"), "contact 101")
-    assert (str(row["flit_subscriptionstart"]), str(row["flit_subscriptionend"])) == ("2025-10-01", "2025-10-31")
-    assert "at least one attended lesson" in row["flit_activethreshold"]
+    assert (str(row["flit_periodstart"]), str(row["flit_periodend"])) == ("2025-10-01", "2025-10-31")
+    assert (row["flit_activethreshold"], row["flit_isactive"]) == (1, True)
     assert "AB2" in school.records("orphan_parent", "held")
+
+
+def test_a_subscription_that_is_over_is_a_won_opportunity(school: Landed) -> None:
+    rows = school.of("Subscription.subscription")
+    assert (rows["AB1"]["_action"], rows["AB1"]["_status"]) == (None, None), "an active one stays open"
+    over = rows["AB3"]
+    assert (over["_action"], over["_status"], str(over["_state_at"])[:10]) == ("win", 3, "2025-09-30")
+    assert (over["_state_value"], over["flit_isactive"]) == (Decimal("3000.0000"), False)
 
 
 def test_who_came_to_a_lesson_in_the_month_is_active(school: Landed) -> None:
@@ -115,16 +131,88 @@ OTHERS: dict[str, dict[str, object]] = {
         "merge_self_clients": False,
         "unknown_attendance": "blank",
         "as_of": "2025-09-30",
+        "subscription_model": "table",
+        "payment_model": "invoice",
+    },
+    "deals": {
+        "enrollment_model": "opportunity",
+        "ended_subscriptions": "lost",
+        "payment_model": "order",
+        "active_threshold": 4,
+        "price_list": "Courses",
+    },
+    "written": {
+        "enrollment_model": "opportunity",
+        "course_model": "table",
+        "ended_subscriptions": "open",
+        "ended_statuses": ["active"],
+        "as_of": "",
+    },
+    "apart": {
+        "enrollment_model": "opportunity",
+        "subscription_model": "table",
+        "ended_statuses": ["active", "completed"],
     },
 }
+
+
+def line(told: Landed, route: str, record: str) -> tuple[object, ...]:
+    """What a line belongs to, what it sells, what it costs."""
+    row = told.of(f"Enrollment.{route}")[record]
+    return row["opportunityid"], row.get("productid") or row["productdescription"], row["priceperunit"]
+
+
+def closed(told: Landed, route: str) -> dict[str, object]:
+    """How each row of a route is closed."""
+    return {
+        key: row["_action"] and (row["_action"], row["_state"], row["_status"]) for key, row in told.of(route).items()
+    }
+
+
 OUTCOMES: list[tuple[str, str, Callable[[Landed], object], object]] = [
-    ("tables", "course_model", lambda told: told.of("Enrollment.enrollment_row")["E1"]["flit_courseid"], "flit_course C1"),
+    ("tables", "course_model", lambda told: told.of("Enrollment.enrollment")["E1"]["flit_courseid"], "flit_course C1"),
+    ("tables", "course_model", lambda told: "flit_productid" in told.of("Enrollment.enrollment")["E1"], False),
     ("tables", "course_model", lambda told: "product" in told.tables(), False),
-    ("tables", "course_model", lambda told: {row["flit_courseid"] for row in told.of("Schedule.session_of_course").values()}, {"flit_course C1"}),
-    ("tables", "course_model", lambda told: told.of("Slot.slot_of_course")["SL1"]["flit_courseid"], "flit_course C2"),
+    ("tables", "course_model", lambda told: {row["flit_courseid"] for row in told.of("Schedule.session").values()}, {"flit_course C1"}),
+    ("tables", "course_model", lambda told: told.of("Slot.slot")["SL1"]["flit_courseid"], "flit_course C2"),
     ("tables", "merge_self_clients", lambda told: "502" in told.of("Client.client"), True),
     ("tables", "unknown_attendance", lambda told: told.of("Attendance.attendance")["A4"]["flit_attendancestatus"], None),
     ("tables", "as_of", lambda told: [row["flit_activeinmonth"] for row in told.of("Student.student").values()], [False] * 5),
+    ("tables", "subscription_model", lambda told: told.of("Subscription.subscription_row")["AB1"]["flit_price"], Decimal("2600.00")),
+    ("tables", "subscription_model", lambda told: "opportunity" in told.tables(), False),
+    ("tables", "subscription_model", lambda told: closed(told, "Subscription.subscription_row"), {"AB1": None, "AB3": ("patch", 1, 2)}),
+    ("tables", "payment_model", lambda told: told.of("WayForPay.wayforpay_invoice")["W1"]["flit_subscriptionrowid"], "flit_subscription AB1"),
+    ("tables", "payment_model", lambda told: told.of("WayForPay.wayforpay_invoice")["W1"]["customerid"], "contact 101"),
+    ("tables", "payment_model", lambda told: closed(told, "WayForPay.wayforpay_invoice"), {"W1": ("patch", 2, 100001)}),
+    ("tables", "payment_model", lambda told: closed(told, "LiqPay.liqpay_invoice"), {"9001": ("patch", 3, 100003)}),
+    ("tables", "payment_model", lambda told: told.of("Stripe.stripe_invoice_line")["ch_1"]["priceperunit"], Decimal("65.10")),
+    ("tables", "payment_model", lambda told: "ch_2" in told.records("orphan_parent", "held"), True),
+    ("tables", "payment_model", lambda told: "flit_payment" in told.tables(), False),
+    ("deals", "enrollment_model", lambda told: line(told, "line", "E1"), ("opportunity AB1", "product C1", Decimal("650.50"))),
+    ("deals", "enrollment_model", lambda told: line(told, "line", "E4"), ("opportunity AB3", "product C1", Decimal("650.50"))),
+    ("deals", "enrollment_model", lambda told: line(told, "written_line", "E5"), ("opportunity AB3", "C9", Decimal(0))),
+    ("deals", "enrollment_model", lambda told: line(told, "further_line", "E2"), ("opportunity E2", "product C2", Decimal(0))),
+    ("deals", "enrollment_model", lambda told: sorted(told.of("Enrollment.deal")), ["E2"]),
+    ("deals", "enrollment_model", lambda told: "E3" in told.records("orphan_parent", "held"), True),
+    ("deals", "enrollment_model", lambda told: "flit_enrollment" in told.tables(), False),
+    ("deals", "ended_subscriptions", lambda told: closed(told, "Subscription.subscription"), {"AB1": None, "AB3": ("lose", None, 4)}),
+    ("deals", "ended_subscriptions", lambda told: closed(told, "Enrollment.deal"), {"E2": ("lose", None, 4)}),
+    ("deals", "payment_model", lambda told: told.of("LiqPay.liqpay_order")["9001"]["opportunityid"], "opportunity AB1"),
+    ("deals", "payment_model", lambda told: closed(told, "LiqPay.liqpay_order"), {"9001": ("cancel", None, 4)}),
+    ("deals", "payment_model", lambda told: closed(told, "Stripe.stripe_order"), {"ch_1": ("fulfil", None, 100001)}),
+    ("deals", "payment_model", lambda told: told.of("WayForPay.wayforpay_order_line")["W1"]["salesorderid"], "salesorder W1"),
+    ("deals", "active_threshold", lambda told: told.of("Subscription.subscription")["AB1"]["flit_isactive"], False),
+    ("deals", "active_threshold", lambda told: told.of("Student.student")["101"]["flit_activeinmonth"], False),
+    ("deals", "price_list", lambda told: {row["name"] for row in told.of("Course.price_list").values()}, {"Courses UAH"}),
+    ("written", "course_model", lambda told: line(told, "written_line", "E1"), ("opportunity AB1", "Англійська B1", Decimal("650.50"))),
+    ("written", "course_model", lambda told: line(told, "further_written_line", "E2"), ("opportunity E2", "Малювання", Decimal(0))),
+    ("written", "course_model", lambda told: "pricelevel" in told.tables(), False),
+    ("written", "ended_subscriptions", lambda told: closed(told, "Subscription.subscription"), {"AB1": None, "AB3": None}),
+    ("written", "as_of", lambda told: told.of("Subscription.subscription")["AB1"]["flit_isactive"], None),
+    ("apart", "enrollment_model", lambda told: sorted(told.of("Enrollment.deal")), ["E1", "E2", "E4", "E5"]),
+    ("apart", "ended_statuses", lambda told: closed(told, "Subscription.subscription_row"), {"AB1": ("patch", 1, 2), "AB3": None}),
+    ("apart", "ended_statuses", lambda told: closed(told, "Enrollment.deal"), {
+        "E1": ("win", None, 3), "E2": ("win", None, 3), "E4": ("win", None, 3), "E5": ("lose", None, 4)}),
 ]  # fmt: skip
 
 

@@ -50,8 +50,23 @@ EXAMPLES = {
         },
     ),
     "voopty": (
-        {"account": 1, "contact": 8, "appointment": 3, "flit_attendance": 3, "flit_payment": 3, "product": 2},
-        {"bad_schedule": 1, "same_person": 1, "unknown_choice": 1, "unresolved_lookup": 1, "duplicate_merged": 1},
+        {
+            "account": 1,
+            "contact": 8,
+            "appointment": 3,
+            "flit_attendance": 4,
+            "flit_payment": 3,
+            "product": 2,
+            "opportunity": 2,
+        },
+        {
+            "bad_schedule": 1,
+            "same_person": 1,
+            "unknown_choice": 1,
+            "unresolved_lookup": 2,
+            "not_enrolled": 1,
+            "duplicate_merged": 1,
+        },
     ),
 }
 NAMES = [name for name in pack_names() if name in EXAMPLES]

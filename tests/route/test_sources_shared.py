@@ -38,7 +38,11 @@ WORDS = {
     "interactive": {"matter": "flit_matter", "asset": "flit_asset"},
 }
 # Codes that tell more than the known truth asks for.
-MORE = {"voopty": {"same_person"}, "interactive": {"kept_as_lookup"}, "planports": {"joined_lead", "joined_chat"}}
+MORE = {
+    "voopty": {"same_person", "not_enrolled"},
+    "interactive": {"kept_as_lookup"},
+    "planports": {"joined_lead", "joined_chat"},
+}
 # Rows that a decision adds to those of the known truth: word -> where the known truth tells how many.
 ADDED = {
     "planports": {

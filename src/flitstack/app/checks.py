@@ -247,6 +247,27 @@ def _chats(known: _Known, gotcha: Gotcha) -> tuple[str, str]:
     )
 
 
+def _agreed(known: _Known, gotcha: Gotcha) -> tuple[str, str]:
+    """Values of a field that a decision of kind map names neither as what is mapped nor as what it is mapped to."""
+    name, decision = str(gotcha.parts["object"]), str(gotcha.parts["decision"])
+    if known.staged is None:
+        return WAITING, "read by flitstack stage"
+    field = quoted(str(gotcha.parts["field"]))
+    if not known.records(name) or str(gotcha.parts["field"]) not in {f.name for f in known.staged.tables[name].fields}:
+        return PASS, f"the export holds no {name} with {gotcha.parts['field']}"
+    entries = dict(known.project.decisions.get(decision) or {})
+    agreed = ", ".join(f"choice_key({literal(str(one))})" for pair in entries.items() for one in pair)
+    rows = known.engine.rows(
+        f"""SELECT min(clean({field})), count(*) FROM {known.parquet(name)}
+        WHERE choice_key({field}) IS NOT NULL AND NOT coalesce(list_contains([{agreed}]::VARCHAR[], choice_key({field})), FALSE)
+        GROUP BY choice_key({field}) ORDER BY count(*) DESC, 1"""
+    )
+    if not rows:
+        return PASS, f"{decision} names every {gotcha.parts['field']} of {name}"
+    told = _named([f"{value} ({count:,})" for value, count in rows])
+    return WARN, f"{len(rows)} that {decision} does not name, with how many records: {told}"
+
+
 def _named(names: list[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
@@ -281,6 +302,7 @@ _FINDERS: Mapping[str, Finder] = {
     "at_least": _at_least,
     "roles": _roles,
     "chats": _chats,
+    "agreed": _agreed,
 }
 
 

@@ -82,7 +82,7 @@ def _compile(
     )
     pack, tables = surroundings.pack, frozenset(surroundings.routed_tables)
     scope = open_scope(pack, file.object, fields, context)
-    compiler = Compiler(engine, pack, context, file, "map_check", scope, problems, tables)
+    compiler = Compiler(engine, pack, context, file, "map_check", scope, problems, tables, is_check=True)
     for _ in compile_object(compiler, [number for number, found in malformed.items() if not found], fields):
         pass
     # Of the others at least the expressions of columns are looked at, so that nothing has to be told twice.

@@ -56,6 +56,9 @@ def definition_problems(spot: Spot, rule: ColumnRule) -> Iterator[Problem]:
     name = f"{spot.route.table}.{rule.name}"
     for what, do in _definition_mistakes(rule.create) if rule.create is not None else ():
         yield spot.inside("create").problem("create-refused", f"{name}: {what}", do)
+    if rule.create is not None and rule.name == f"{spot.route.table}id":
+        what = f"{name} is the id that the platform gives the table's rows"
+        yield spot.inside("create").problem("create-refused", what, "name the column otherwise")
     if rule.kind not in {"lookup", "id_text"}:
         if not rule.source:
             yield spot.problem("column-empty", f"nothing fills {name}", "write from: with an expression")

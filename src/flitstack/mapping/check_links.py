@@ -17,7 +17,12 @@ ENVIRONMENT_TABLES = frozenset(
 )  # fmt: skip
 # Participation types of activities. Source: Microsoft Learn, "Activity Party table reference".
 _MASKS = range(1, 13)
-_ACTIONS = {"win": ("opportunity", "quote"), "lose": ("opportunity", "quote")}
+_ACTIONS = {
+    "win": ("opportunity", "quote"),
+    "lose": ("opportunity", "quote"),
+    "fulfil": ("salesorder",),
+    "cancel": ("salesorder",),
+}
 
 
 def alternative_problems(spot: Spot, name: str, one: Alternative, targets: Sequence[str]) -> Iterator[Problem]:
@@ -74,7 +79,7 @@ def state_problems(spot: Spot) -> Iterator[Problem]:
                 yield from _pair_problems(inside, state, table.states)
         elif spot.route.table not in _ACTIONS.get(action, ()):
             what = f"{action} is nothing that {spot.route.table} can do"
-            yield inside.problem("state-action", what, "write state: and status:", "win, lose, patch")
+            yield inside.problem("state-action", what, "write state: and status:", "win, lose, fulfil, cancel, patch")
 
 
 def _pair_problems(spot: Spot, state: Mapping[str, Any], states: Sequence[State]) -> Iterator[Problem]:

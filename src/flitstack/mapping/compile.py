@@ -30,7 +30,8 @@ _STATE_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """Compiles the routes of one object. `source`: name of the view that holds its records."""
+    """Compiles the routes of one object. `source`: name of the view that holds its records; `is_check`: every column is
+    compiled, whatever the decisions say."""
 
     engine: Engine
     pack: Pack
@@ -40,6 +41,7 @@ class Compiler:
     scope: Scope
     problems: list[Problem]
     active_tables: frozenset[str] = frozenset()
+    is_check: bool = False
 
     @property
     def scope_fields(self) -> tuple[str, ...]:
@@ -148,7 +150,9 @@ def _compile_route(compiler: Compiler, program: Program, place: tuple[str | int,
     for name, text in route.matches.items():
         program.matches[name] = f"CAST({compiler.sql(text, *place, 'matches', name)} AS VARCHAR)"
     for rule in route.columns.values():
-        _compile_column(compiler, program, rule, (*place, "columns", rule.name))
+        inside = (*place, "columns", rule.name)
+        if _column_stands(compiler, rule, inside):
+            _compile_column(compiler, program, rule, inside)
     _compile_checks(compiler, program, place)
     _compile_required(compiler, program, place)
     _compile_states(compiler, program, place)
@@ -168,6 +172,18 @@ def _key_of(compiler: Compiler, route: Route, place: tuple[str | int, ...]) -> s
         return otherwise
     key = f"clean(CAST({compiler.sql(route.key, *place, 'key')} AS VARCHAR))"
     return key if route.distinct else f"coalesce({key}, {otherwise})"
+
+
+def _column_stands(compiler: Compiler, rule: ColumnRule, place: tuple[str | int, ...]) -> bool:
+    """Whether these decisions leave the column standing; what depends on the record is no such condition."""
+    if not rule.when:
+        return True
+    expression = compiler.expression(rule.when, *place, "when")
+    if expression is not None and expression.constant is None:
+        what = f"{rule.name}: when: of a column asks decisions, not the record: {rule.when}"
+        do = "compare decision('name') with its options, or write CASE in from:"
+        compiler.problem("column-when", what, *place, "when", do=do)
+    return compiler.is_check or expression is None or expression.constant is not False
 
 
 def _compile_column(compiler: Compiler, program: Program, rule: ColumnRule, place: tuple[str | int, ...]) -> None:
@@ -302,8 +318,19 @@ def _compile_states(compiler: Compiler, program: Program, place: tuple[str | int
             parts[name].append(f"WHEN {number} THEN {sql}")
     for name, sql_type in _STATE_TYPES.items():
         program.parsed.append((f"{name}_", f"CASE CASE {' '.join(branches)} END {' '.join(parts[name])} END"))
-        program.values.append((name, f"TRY_CAST({name}_ AS {sql_type})"))
+        value = f"TRY_CAST({name}_ AS {sql_type})"
+        program.values.append((name, _closing_day(value, compiler.context.zone) if name == "_state_at" else value))
     program.has_states = True
+
+
+def _closing_day(moment: str, zone: str) -> str:
+    """SQL of a closing moment; a day without a time is its noon in UTC.
+
+    Midnight of the customer's zone is the day before in UTC, and the platform keeps the day alone (actualclosedate).
+    """
+    local = f"timezone({literal(zone)}, {moment})"
+    noon = f"timezone('UTC', date_trunc('day', {local}) + INTERVAL 12 HOUR)"
+    return f"CASE WHEN CAST({local} AS TIME) = TIME '00:00:00' THEN {noon} ELSE {moment} END"
 
 
 def _state_parts(compiler: Compiler, state: Mapping[str, Any], place: tuple[str | int, ...]) -> dict[str, str]:

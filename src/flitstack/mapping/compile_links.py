@@ -9,7 +9,7 @@ from flitstack.mapping.document import MappedColumn
 from flitstack.mapping.maps import Alternative, ColumnRule
 from flitstack.mapping.program import LookupPlan, PartyPlan, Program, TagPlan, Way
 from flitstack.mapping.reads import names_of
-from flitstack.mapping.target import Target
+from flitstack.mapping.target import Target, describe_table
 from flitstack.staging.engine.engine import quoted
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def compile_lookup(compiler: Compiler, program: Program, rule: ColumnRule, targe
     kind = target.type if rule.kind == "lookup" else "String"
     create = dict(rule.create) if rule.create is not None else None
     if create is not None and rule.kind == "lookup":
-        create.setdefault("targets", list(tables))
+        create["targets"] = [name for name in create.get("targets", tables) if _is_there(compiler, name)]
+        if not create["targets"]:
+            return  # the export does not hold what the other table is made of
     program.columns.append(MappedColumn(rule.name, rule.kind, kind, field, sql, create, rule.verify, tables))
 
 
@@ -107,6 +109,10 @@ def _way(compiler: Compiler, one: Alternative, place: Place) -> list[Way]:
         return [Way(tables, one.via, key, is_list=True, is_live=bool(live))]
     key = f"CAST({compiler.sql(one.by, *place)} AS VARCHAR)"
     return [Way(tables, one.via, key if when == "TRUE" else f"CASE WHEN {when} THEN {key} END", is_live=bool(live))]
+
+
+def _is_there(compiler: Compiler, table: str) -> bool:
+    return table in compiler.active_tables or describe_table(table, compiler.context.live) is not None
 
 
 def _fields(compiler: Compiler, one: Alternative, place: Place) -> tuple[str, ...]:

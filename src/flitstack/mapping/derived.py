@@ -4,12 +4,14 @@ The playbook says them (docs/playbook.md, *Derived fields*); expressions of the 
 Worked out set-wise from the deduped records, before anything is held: an order counts even when its quote does not load.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from flitstack.errors import Problem, UsageError
 from flitstack.mapping.circles import find_circles
 from flitstack.mapping.expressions import Scope, compile_expression
+from flitstack.mapping.reads import names_read
 from flitstack.packs.types import Pack
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
@@ -30,21 +32,57 @@ def derived_fields(pack: Pack, object_name: str) -> tuple[str, ...]:
     return tuple((pack.playbook.get("derived") or {}).get(object_name) or {})
 
 
+def derived_order(pack: Pack) -> list[tuple[str, tuple[str, ...]]]:
+    """(object, derived fields) in an order in which each finds the derived fields it reads; as the playbook has them
+    where that order does. Raises UsageError where fields are made of each other in a circle.
+    """
+    derived: Mapping[str, Mapping[str, Mapping[str, Any]]] = pack.playbook.get("derived") or {}
+    todo = {owner: dict(rules or {}) for owner, rules in derived.items()}
+    order: list[tuple[str, tuple[str, ...]]] = []
+    while any(todo.values()):
+        before = len(order)
+        for owner, rules in todo.items():
+            ready = tuple(name for name, rule in rules.items() if not _waits(owner, rule, todo))
+            if ready:
+                order.append((owner, ready))
+                todo[owner] = {name: rule for name, rule in rules.items() if name not in ready}
+        if len(order) == before:
+            left = ", ".join(f"{owner}.{name}" for owner, rules in todo.items() for name in rules)
+            do = "let one of them read fields of the records only"
+            raise UsageError(
+                Problem("derived-circle", f"derived fields are made of each other: {left}", where=pack.name, do=do)
+            )
+    return order
+
+
+def _waits(owner: str, rule: Mapping[str, Any], todo: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a rule reads a derived field that is not there yet."""
+    other = str(rule["from"])
+    own = set(names_read(str(rule["own"])))
+    their = {
+        name
+        for word, text in rule.items()
+        if word not in {"from", "own"} and isinstance(text, str)
+        for name in names_read(text)
+    }
+    return not own.isdisjoint(todo.get(owner, ())) or not their.isdisjoint(todo.get(other, ()))
+
+
 def add_derived(
     engine: Engine,
     pack: Pack,
     object_name: str,
     views: Mapping[str, str],
     scopes: Mapping[str, Scope],
+    names: Collection[str],
     scratch: Path,
-) -> str | None:
-    """The view of an object with its derived fields, None when it has none. `views`: the records of each object.
+) -> str:
+    """The view of an object with these of its derived fields. `views`: the records of each object.
 
     An object that the export does not hold has no records: it is counted as none.
     """
-    rules: Mapping[str, Mapping[str, Any]] = (pack.playbook.get("derived") or {}).get(object_name) or {}
-    if not rules or object_name not in views:
-        return None
+    given = pack.playbook["derived"][object_name]
+    rules: Mapping[str, Mapping[str, Any]] = {name: given[name] for name in names}
     columns, joins = [], []
     for place, (name, rule) in enumerate(rules.items()):
         columns.append(f"{_default(rule, f'd{place}.value')} AS {quoted(name)}")
@@ -54,9 +92,9 @@ def add_derived(
             joins.append(f' LEFT JOIN {found} d{place} ON d{place}."key" = CAST({own} AS VARCHAR)')
         else:
             joins.append(_join(place, rule, object_name, views, scopes))
-    path = scratch / f"derived_{object_name}.parquet"
-    engine.write_parquet(f"SELECT r.*, {', '.join(columns)} FROM {views[object_name]} r {' '.join(joins)}", path)
     view = f"{views[object_name]}_derived"
+    path = scratch / f"{view}.parquet"
+    engine.write_parquet(f"SELECT r.*, {', '.join(columns)} FROM {views[object_name]} r {' '.join(joins)}", path)
     engine.run(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM read_parquet({literal(str(path))})")
     return view
 

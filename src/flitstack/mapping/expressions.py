@@ -4,7 +4,7 @@ A scalar SQL expression over one record. Completed means: `to_datetime(x)`, `to_
 date order and the zone, `decision('name')` becomes the option taken.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar
@@ -19,9 +19,8 @@ from sqlglot.parsers.duckdb import DuckDBParser
 VALUE_FUNCTIONS = frozenset(
     (
         "choice_key", "clean", "company_key", "cut_utf16", "decision", "edge_trim", "email_host", "email_key",
-        "family_name", "first_of", "given_name", "host_key", "html_text", "inline_files", "inline_marked",
-        "is_npi", "is_unsafe_html", "json_items", "json_text", "label_key",
-        "mapped", "name_rank",
+        "family_name", "first_of", "given_name", "host_key", "html_text", "inline_files", "inline_marked", "is_agreed",
+        "is_npi", "is_unsafe_html", "json_items", "json_text", "label_key", "mapped", "name_rank",
         "phone_key", "plus_seconds", "rtf_text", "safe_html", "session_dates", "split_list", "to_boolean", "to_date", "to_datetime", "to_number",
         "utf16_length",
     )
@@ -30,7 +29,7 @@ SQL_FUNCTIONS = frozenset(
     (
         "abs", "array_to_string", "ceil", "coalesce", "concat_ws", "contains", "date_diff", "date_part", "date_trunc",
         "ends_with", "floor", "greatest", "if", "ifnull", "least", "left", "len", "length", "list_contains",
-        "list_distinct", "list_filter", "list_sort", "list_transform", "list_value", "lower", "lpad", "ltrim", "md5",
+        "list_distinct", "list_filter", "list_max", "list_sort", "list_transform", "list_value", "lower", "lpad", "ltrim", "md5",
         "nullif", "regexp_extract", "regexp_full_match", "regexp_matches", "regexp_replace", "replace", "reverse",
         "right", "round", "rpad", "rtrim", "split_part", "starts_with", "string_split", "strip_accents", "substring",
         "trim", "upper", "year", "month", "day",
@@ -109,7 +108,7 @@ def problems_of(text: str, scope: Scope) -> Iterator[str]:
         name = call.name.casefold() if isinstance(call, exp.Anonymous) else ""
         if name not in ALLOWED and (name or not isinstance(call, _GRAMMAR)):
             yield f"function {name or call.sql_name()} is not allowed in a map: {text}"
-        if name in {"decision", "mapped"} and _decision_name(call) not in scope.decisions:
+        if name in {"decision", "mapped", "is_agreed"} and _decision_name(call) not in scope.decisions:
             yield f"no decision {_decision_name(call)!r} in: {text}"
 
 
@@ -204,6 +203,8 @@ def _completed(node: exp.Expression, scope: Scope) -> exp.Expression:
         return _is_among(scope.decisions[_decision_name(given[0])], given[1]) or node
     if name == "mapped" and len(given) == 2:
         return _mapped(scope.decisions[_decision_name(node)], given[1])
+    if name == "is_agreed" and len(given) == 2:
+        return _is_agreed(scope.decisions[_decision_name(node)], given[1])
     if name == "to_datetime" and len(given) == 1:
         return exp.Anonymous(this="to_datetime", expressions=[*given, order, _zone(given[0], scope)])
     if name == "to_date" and len(given) == 1:
@@ -222,14 +223,24 @@ def _mapped(entries: Any, value: exp.Expression) -> exp.Expression:
     """
     if not isinstance(entries, Mapping) or not entries:
         return value
-    key = _choice_key(value.copy())
+    key_of = _key_among(entries)
+    key = key_of(value.copy())
     if "" in entries:
         key = exp.Anonymous(this="coalesce", expressions=[key, _constant("")])
     branches = [
-        exp.If(this=_choice_key(_constant(str(source))) if source else _constant(""), true=_constant(wanted))
+        exp.If(this=key_of(_constant(str(source))) if source else _constant(""), true=_constant(wanted))
         for source, wanted in entries.items()
     ]
     return exp.Case(this=key, ifs=branches, default=value)
+
+
+def _is_agreed(entries: Any, value: exp.Expression) -> exp.Expression:
+    """Whether a decision of kind map names a value, as what is mapped or as what it is mapped to; no value needs none."""
+    names = [str(name) for pair in entries.items() for name in pair if name] if isinstance(entries, Mapping) else []
+    key_of = _key_among(names)
+    keys = [key_of(_constant(name)) for name in dict.fromkeys(names)]
+    among = exp.In(this=key_of(value.copy()), expressions=keys) if keys else exp.Boolean(this=False)
+    return exp.Paren(this=exp.Or(this=exp.Is(this=key_of(value), expression=exp.Null()), expression=among))
 
 
 def _is_among(values: Any, wanted: exp.Expression) -> exp.Expression | None:
@@ -239,8 +250,20 @@ def _is_among(values: Any, wanted: exp.Expression) -> exp.Expression | None:
     return exp.Boolean(this=str(wanted.this).casefold() in {str(one).strip().casefold() for one in values})
 
 
+def _key_among(names: Iterable[Any]) -> Callable[[exp.Expression], exp.Expression]:
+    """How values are compared with these names: by choice_key, which sees nothing in a mark such as "-" for absent."""
+    has_marks = any(name and not str(name).strip(" _.#/-") for name in names)
+    return _mark_key if has_marks else _choice_key
+
+
 def _choice_key(value: exp.Expression) -> exp.Expression:
     return exp.Anonymous(this="choice_key", expressions=[value])
+
+
+def _mark_key(value: exp.Expression) -> exp.Expression:
+    """choice_key; of what is nothing but punctuation the mark itself."""
+    calls = [exp.Anonymous(this=name, expressions=[value.copy()]) for name in ("choice_key", "label_key")]
+    return exp.Anonymous(this="coalesce", expressions=calls)
 
 
 def _if_json(text: exp.Expression, value: exp.Expression) -> exp.Expression:

@@ -19,7 +19,7 @@ COLUMN_WORDS = frozenset(
     (
         "from", "lookup", "id_of", "via", "by", "choices", "choices_from", "otherwise", "missing", "code", "field",
         "too_long", "create", "verify", "status", "confidence", "why", "at", "separator",
-        "instead_of",
+        "instead_of", "when",
     )
 )  # fmt: skip
 
@@ -56,6 +56,7 @@ class ColumnRule:
     verify: bool = True
     status: str = "confirmed"  # what a person writes by hand needs no confirmation
     line: int = 0
+    when: str = ""  # over decisions alone: where it does not hold, the column is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ def parse_column(name: str, data: Mapping[str, Any], line: int = 0) -> ColumnRul
         verify=bool(data.get("verify", True)),
         status=str(data.get("status", "confirmed")),
         line=line,
+        when=str(data.get("when", "")),
     )
 
 

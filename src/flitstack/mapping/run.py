@@ -14,7 +14,7 @@ from flitstack.documents import save_json
 from flitstack.errors import Problem, StepFailed, UsageError
 from flitstack.mapping.compile import Compiler, active_routes, compile_object, open_scope, refuse
 from flitstack.mapping.context import MapContext, Merged
-from flitstack.mapping.derived import add_derived, derived_fields
+from flitstack.mapping.derived import add_derived, derived_order
 from flitstack.mapping.document import MappingDocument
 from flitstack.mapping.files import open_files
 from flitstack.mapping.finish import finish_route
@@ -104,16 +104,14 @@ def open_records(engine: Engine, pack: Pack, deduped: Merged, deduped_folder: Pa
 
 
 def _derive(engine: Engine, pack: Pack, records: Records, context: MapContext) -> None:
-    """Add the derived fields, in the playbook's order: a later one may read an earlier one."""
+    """Add the derived fields, each after those it reads."""
     scratch = engine.scratch / "mapping"
     scratch.mkdir(parents=True, exist_ok=True)
-    for name in pack.playbook.get("derived") or {}:
-        scopes = {each: open_scope(pack, each, fields, context) for each, fields in records.fields.items()}
-        view = add_derived(engine, pack, name, records.merged, scopes, scratch)
-        if view is None:
+    for name, fields in derived_order(pack):
+        if name not in records.merged:
             continue
-        fields = derived_fields(pack, name)
-        records.merged[name] = view
+        scopes = {each: open_scope(pack, each, known, context) for each, known in records.fields.items()}
+        records.merged[name] = add_derived(engine, pack, name, records.merged, scopes, fields, scratch)
         records.fields[name] = (*records.fields[name], *fields)
         if name in records.originals:
             blanks = "".join(f", NULL::VARCHAR AS {quoted(field)}" for field in fields)

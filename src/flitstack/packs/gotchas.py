@@ -17,6 +17,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "at_least": ("object", "count"),
     "roles": ("object", "email", "role", "decision"),
     "chats": ("object", "field"),
+    "agreed": ("object", "field", "decision"),
 }
 _WORDS = ("name", "check", "says", "do", "codes", "object", "decision", "count", "email", "role", "claimed_kb", "field")
 

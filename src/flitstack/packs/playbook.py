@@ -51,6 +51,13 @@ def review_playbook(playbook: Mapping[str, Any], objects: Mapping[str, SourceObj
     _review_routes(playbook, objects, page)
 
 
+def vocabulary_strategies(playbook: Mapping[str, Any]) -> tuple[str, ...]:
+    """Decisions that say how the words of a vocabulary are kept, each once."""
+    routes = (route for routes in (playbook.get("routes") or {}).values() for route in routes)
+    found = (str((route.get("vocabulary") or {}).get("strategy", "")) for route in routes)
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
 def _decision(name: str, entry: Mapping[str, Any], page: Page) -> Decision:
     place = ("decisions", name)
     given = page.mapping(entry.get("options"), "options", (*place, "options"))

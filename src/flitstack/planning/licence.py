@@ -9,8 +9,11 @@ from flitstack.limits import CUSTOM_TABLES_PROFESSIONAL
 PROFESSIONAL = "professional"
 
 
-def check_licence(licence: str, operations: Iterable[Mapping[str, Any]], decisions: Mapping[str, Any]) -> None:
-    """Raise UsageError when the plan needs what a Sales Professional licence does not give.
+def check_licence(
+    licence: str, operations: Iterable[Mapping[str, Any]], decisions: Mapping[str, Any], strategies: Iterable[str]
+) -> None:
+    """Raise UsageError when the plan needs what a Sales Professional licence does not give. `strategies`: decisions that
+    say whether words of a vocabulary become rows of a table.
 
     Source: Dynamics 365 licensing guide, appendix on custom tables (15 custom tables beside the standard ones).
     """
@@ -27,13 +30,13 @@ def check_licence(licence: str, operations: Iterable[Mapping[str, Any]], decisio
                 do="map some of them to standard tables, or license the environment for Enterprise",
             )
         )
-    if decisions.get("tag_strategy") == "table":
+    for name in (name for name in strategies if decisions.get(name) == "table"):
         problems.append(
             Problem(
                 "tag-table-needs-enterprise",
                 "a tag table is not offered for a Sales Professional licence",
-                where="decisions.yaml, tag_strategy",
-                do="choose auto, text or multiselect, or set licence: enterprise in flitstack.yaml if that is what you have",
+                where=f"decisions.yaml, {name}",
+                do="choose another of its options, or set licence: enterprise in flitstack.yaml if that is what you have",
             )
         )
     if problems:

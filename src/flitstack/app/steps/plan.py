@@ -21,7 +21,9 @@ from flitstack.destinations.port import Facts
 from flitstack.destinations.virtual import Assumed
 from flitstack.documents import save_json
 from flitstack.errors import Problem, UsageError
+from flitstack.packs.playbook import vocabulary_strategies
 from flitstack.planning.build import build_plan, sample_plan
+from flitstack.planning.bulk import bulk_lines
 from flitstack.planning.document import Plan
 from flitstack.planning.licence import check_licence
 from flitstack.planning.owners import OwnerMap, owners_document
@@ -43,7 +45,9 @@ def plan(project: Project, progress: Progress) -> Result:
         progress.phase("planning")
         _fresh(plan_folder(project))
         made = build_plan(engine, journal, plan_folder(project), inputs)
-        check_licence(project.target.licence, [o for step in made.steps for o in step.operations], project.decisions)
+        operations = [operation for step in made.steps for operation in step.operations]
+        strategies = vocabulary_strategies(project.pack.playbook)
+        check_licence(project.target.licence, operations, project.decisions, strategies)
         sample = sample_plan(engine, plan_folder(project), made, project.settings.sample_rows)
         exported = write_exports(engine, project, deduped)
         save_json(plan_folder(project) / "plan.json", made)
@@ -53,10 +57,11 @@ def plan(project: Project, progress: Progress) -> Result:
     remember_operator(project, "plan")
     remember_schema(project, made)
     held = any(account["held"] for account in made.accounts.values())
-    lines = [*_lines(made, sample, owners), *check_lines(checks), *export_lines(project, exported)]
+    bulk = tuple(bulk_lines(made.tables, prepared.environment.live))
+    lines = [*_lines(made, sample, owners), *bulk, *check_lines(checks), *export_lines(project, exported)]
     document = _document(made, sample, owners)
     return Result(
-        {**document, "exported": exports_document(exported), "checks": checks_document(checks)},
+        {**document, "bulk": list(bulk), "exported": exports_document(exported), "checks": checks_document(checks)},
         tuple(lines),
         EXIT_REJECTS if held else EXIT_DONE,
         next="flitstack approve schema; flitstack approve owners; flitstack load --sample",
