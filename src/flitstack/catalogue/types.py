@@ -6,7 +6,9 @@ Source of the facts: see docs/catalogue.md. Column types use the platform's own 
 "ManagedProperty", "Image", "File", "Virtual").
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +152,23 @@ class Table:
         return self.columns.get(name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalogue:
-    """All tables and their relationships."""
+    """All tables and their relationships; `tables` may read each one when it is asked for, relationships are read at first use."""
 
-    tables: dict[str, Table]
-    one_to_many: tuple[OneToMany, ...]
-    many_to_many: tuple[ManyToMany, ...]
+    tables: Mapping[str, Table]
+    read_one_to_many: Callable[[], tuple[OneToMany, ...]]
+    read_many_to_many: Callable[[], tuple[ManyToMany, ...]]
+
+    @cached_property
+    def one_to_many(self) -> tuple[OneToMany, ...]:
+        """In the order of the tables' names."""
+        return self.read_one_to_many()
+
+    @cached_property
+    def many_to_many(self) -> tuple[ManyToMany, ...]:
+        """In the order of the tables' names."""
+        return self.read_many_to_many()
 
     def lookups_from(self, table: str) -> tuple[OneToMany, ...]:
         """Relationships in which rows of `table` point at others."""

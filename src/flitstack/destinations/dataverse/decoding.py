@@ -77,6 +77,10 @@ def _is_polymorphic(column: Column) -> bool:
 
 
 def _ids(values: Sequence[str | None]) -> pa.Array:
+    if None not in values:
+        packed = bytes.fromhex("".join(values).replace("-", ""))  # type: ignore[arg-type]
+        if len(packed) == 16 * len(values):
+            return pa.Array.from_buffers(_ID, len(values), [None, pa.py_buffer(packed)])
     return pa.array([None if v is None else bytes.fromhex(v.replace("-", "")) for v in values], _ID)
 
 

@@ -13,7 +13,7 @@ from flitstack.destinations.dataverse.client import Client, fault_of
 from flitstack.destinations.dataverse.encoding import create_encoder, navigation_of
 from flitstack.destinations.dataverse.facts import read_facts
 from flitstack.destinations.dataverse.files import attach_file
-from flitstack.destinations.dataverse.metadata import read_entity_sets, read_table
+from flitstack.destinations.dataverse.metadata import StandardSets, read_entity_sets, read_table
 from flitstack.destinations.dataverse.multipart import read_batch, write_batch
 from flitstack.destinations.dataverse.reading import read_existing, read_ids, read_rows
 from flitstack.destinations.dataverse.schema import SchemaWriter
@@ -29,7 +29,7 @@ class DataverseDestination:
         self, client: Client, catalogue: Catalogue, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
         self._client, self._catalogue, self._sleep = client, catalogue, sleep
-        self._entity_sets = {name: table.entity_set for name, table in catalogue.tables.items()}
+        self._entity_sets: Mapping[str, str] = StandardSets(catalogue)
         self._live_sets = False
         self._schema: SchemaWriter | None = None
 

@@ -5,7 +5,7 @@ Source: Microsoft Learn, "Query table definitions using the Web API".
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from flitstack.catalogue.types import Catalogue, Column, Key, Option, State, Table
@@ -19,6 +19,25 @@ STRONG = {"Consistency": "Strong"}
 _CHOICES = ("Picklist", "MultiSelectPicklist", "Boolean", "State", "Status")
 _VIRTUAL = {"MultiSelectPicklistType": "MultiSelectPicklist", "ImageType": "Image", "FileType": "File"}
 _BULK = ("CreateMultiple", "UpdateMultiple", "UpsertMultiple")
+
+
+class StandardSets(Mapping[str, str]):
+    """Logical name -> entity set name of the catalogue's tables, before the environment is asked."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._tables = catalogue.tables
+
+    def __getitem__(self, name: str) -> str:
+        return self._tables[name].entity_set
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
 
 
 async def read_entity_sets(client: Client) -> dict[str, str]:
