@@ -63,8 +63,9 @@ async def _count_by_reading(load: Load, table: Table, source_key: str, attempts:
     async def read() -> None:
         load.engine.run("CREATE OR REPLACE TEMP TABLE found_now (_row UUID)")
         async for page in attempts.destination.rows(table, [], source_keyed=source_key):
-            load.engine.connection.register("found_page", pa.table({"id": page.column(0)}))
-            load.engine.run("INSERT INTO found_now SELECT CAST(lower(hex(id)) AS UUID) FROM found_page")
+            ids = pa.ExtensionArray.from_storage(pa.uuid(), page.column(0))
+            load.engine.connection.register("found_page", pa.table({"id": ids}))
+            load.engine.run("INSERT INTO found_now SELECT id FROM found_page")
             load.engine.connection.unregister("found_page")
 
     await attempts.repeat(read)

@@ -163,15 +163,25 @@ def cut(batches: Iterable[RowBatch], most_rows: Callable[[], int], most_bytes: i
     """Requests of `most_rows()` rows, the last one smaller; about `most_bytes` at most, never below one row."""
     rest: RowBatch | None = None
     for batch in batches:
-        rest = batch if rest is None else rest.followed_by(batch)
-        while rest and len(rest) >= most_rows():
-            end = _fitting(rest, most_rows(), most_bytes)
-            yield rest.part(0, end)
-            rest = rest.part(end, len(rest))
+        if rest:
+            # Only what the next request still needs is copied.
+            end = min(len(batch), max(0, most_rows() - len(rest)))
+            rest = yield from _requests(rest.followed_by(batch.part(0, end)), most_rows, most_bytes)
+            batch = batch.part(end, len(batch))
+        rest = yield from _requests(rest.followed_by(batch) if rest else batch, most_rows, most_bytes)
     while rest:
         end = _fitting(rest, most_rows(), most_bytes)
         yield rest.part(0, end)
         rest = rest.part(end, len(rest))
+
+
+def _requests(batch: RowBatch, most_rows: Callable[[], int], most_bytes: int) -> Generator[RowBatch, None, RowBatch]:
+    """Whole requests of a batch; returns what is left."""
+    while len(batch) >= most_rows():
+        end = _fitting(batch, most_rows(), most_bytes)
+        yield batch.part(0, end)
+        batch = batch.part(end, len(batch))
+    return batch
 
 
 def _fitting(batch: RowBatch, most_rows: int, most_bytes: int) -> int:

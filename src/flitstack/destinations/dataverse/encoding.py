@@ -1,10 +1,11 @@
 """SQL that turns a typed relation into Web API JSON: one scalar expression a row, no Python object a row.
 
-`concat_ws` drops NULL arguments, so a null value leaves its member out for free; `||` (never `concat`) makes a member
-NULL when its value is, so that a lookup without target can never become `/accounts()`.
+One `concat` of all names and values makes the text: no other form copies a value only once. It reads NULL as the empty text,
+so a name is left out by a condition of its own; inside a lookup `||` makes all of it NULL when its target is, so that it can
+never become `/accounts()`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from flitstack.catalogue.types import Column, Table
 from flitstack.destinations.faults import Fatal
@@ -31,22 +32,24 @@ def create_encoder(
 
     `party_navigation`: party table -> navigation property of activityparty. Fatal for a column the table does not have.
     """
-    members: list[str] = []
-    if not nulls:
-        members.append(text_literal(f'"@odata.type":"Microsoft.Dynamics.CRM.{table.name}"'))
+    pieces: list[str] = []  # members, each with its comma before it
     if with_id:
-        members.append(f"""'"{table.id_column}":"' || CAST(_row AS VARCHAR) || '"'""")
+        pieces += [text_literal(f',"{table.id_column}":"'), "CAST(_row AS VARCHAR)", "'\"'"]
     for name in columns:
         column = table.column(name)
         if column is None:
             raise Fatal(f"{table.name} has no column {name}")
-        members += (
-            _lookup(column, entity_sets, nulls=nulls) if column.type in LOOKUPS else [_value(column, nulls=nulls)]
-        )
+        if column.type in LOOKUPS:
+            pieces.append(f"',' || {_lookup(column, entity_sets, nulls=nulls)}")
+        else:
+            pieces += _value(column, nulls=nulls)
     if parties:
-        members.append(_parties(table, entity_sets, party_navigation))
-    joined = ", ".join(members) if members else "NULL"
-    return Encoder(f"'{{' || concat_ws(',', {joined}) || '}}'", b'{"Targets":[', b"]}")
+        pieces.append(f"',' || {_parties(table, entity_sets, party_navigation)}")
+    if nulls:
+        members = f"substr(concat({', '.join(pieces)}), 2)" if pieces else "''"
+        return Encoder(f"concat('{{', {members}, '}}')", b'{"Targets":[', b"]}")
+    start = text_literal(f'{{"@odata.type":"Microsoft.Dynamics.CRM.{table.name}"')
+    return Encoder(f"concat({', '.join((start, *pieces))}, '}}')", b'{"Targets":[', b"]}")
 
 
 def value_sql(column: Column) -> str:
@@ -82,10 +85,12 @@ def _moment(name: str) -> str:
     return f"'\"' || strftime({moment}, '%Y-%m-%dT%H:%M:%S') || {fraction} || 'Z\"'"
 
 
-def _value(column: Column, *, nulls: bool) -> str:
-    member = text_literal(f'"{column.name}":')
-    value = value_sql(column)
-    return f"{member} || coalesce({value}, 'null')" if nulls else f"{member} || {value}"
+def _value(column: Column, *, nulls: bool) -> tuple[str, str]:
+    """Name and value of a member."""
+    member, value = text_literal(f',"{column.name}":'), value_sql(column)
+    if nulls:
+        return member, f"coalesce({value}, 'null')"
+    return f"if({identifier(column.name)} IS NULL, '', {member})", value
 
 
 def navigation_of(column: Column) -> dict[str, str]:
@@ -93,7 +98,7 @@ def navigation_of(column: Column) -> dict[str, str]:
     return {target: column.navigation.get(target, column.name) for target in column.targets or tuple(column.navigation)}
 
 
-def _lookup(column: Column, entity_sets: EntitySets, *, nulls: bool) -> Iterator[str]:
+def _lookup(column: Column, entity_sets: EntitySets, *, nulls: bool) -> str:
     """A bind for each navigation property; at most one of them is not NULL. Cleared through the first one."""
     navigation = {t: n for t, n in navigation_of(column).items() if t in entity_sets}
     if not navigation:
@@ -110,7 +115,7 @@ def _lookup(column: Column, entity_sets: EntitySets, *, nulls: bool) -> Iterator
     chosen = f"CASE {target} {choices} ELSE {unknown} END"
     has_value = f"{identifier(column.name)} IS NOT NULL"
     cleared = text_literal(f'"{next(iter(navigation.values()))}@odata.bind":null') if nulls else "NULL"
-    yield f"CASE WHEN {has_value} THEN {chosen} ELSE {cleared} END"
+    return f"CASE WHEN {has_value} THEN {chosen} ELSE {cleared} END"
 
 
 def _parties(table: Table, entity_sets: EntitySets, navigation: Mapping[str, str]) -> str:
