@@ -4,27 +4,22 @@ Each is used as its pages show: CreateMultiple, 500 rows a call, what it offers 
 """
 
 import atexit
-import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-NUMBERS = {"annualincome": float, "numberofchildren": int}
+sys.path.insert(0, str(Path(__file__).parent))
+
+from people import read_maps, rows
+
 ROWS_PER_CALL = 500
-
-
-def rows(path: str) -> Iterator[dict[str, Any]]:
-    """Typed rows; empty cells are left out."""
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            yield {name: NUMBERS.get(name, str)(value) for name, value in row.items() if value != "" and name != "n"}
 
 
 def calls(path: str) -> Iterator[list[dict[str, Any]]]:
     """500 rows at a time."""
     part: list[dict[str, Any]] = []
-    for row in rows(path):
+    for row in rows(Path(path), read_maps(Path(path).parent)):
         part.append(row)
         if len(part) == ROWS_PER_CALL:
             yield part
@@ -97,7 +92,7 @@ def through_dlt(url: str, path: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         pipeline = dlt.pipeline("contacts", destination=post, pipelines_dir=folder)
         try:
-            pipeline.run(rows(path), table_name="contact")
+            pipeline.run(rows(Path(path), read_maps(Path(path).parent)), table_name="contact")
         except Exception as error:  # noqa: BLE001 - what landed is counted in the destination
             print(type(error).__name__, str(error)[:300], file=sys.stderr)
             return 1

@@ -23,15 +23,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import duckdb  # noqa: E402
 import orjson  # noqa: E402
-from contacts_case import rows_sql  # noqa: E402
+from people import ACCOUNTS, OWNERS, account_id, account_key, csv_sql, owner_email, owner_id, write_maps  # noqa: E402
 
 from flitstack.app.emulators import command  # noqa: E402
 
 PEERS = ("PowerPlatform-Dataverse-Client==1.1.0", "dataverse-api==1.4.3", "dlt==1.31.0")
+OWN = ("flitstack", "blast")  # run by this interpreter, in programs of their own
 CLIENTS = ("flitstack", "sdk", "dataverse-api", "dlt")
 NAMES = {
     "flitstack": "flitstack",
@@ -86,6 +87,14 @@ class Emulator:
         self.url = ready.read_text().strip()
         self.certificate = folder / "org" / CERTIFICATE
 
+    def seed(self) -> None:
+        """Accounts and owners that the people point to."""
+        users = [{"systemuserid": owner_id(n), "internalemailaddress": owner_email(n)} for n in range(OWNERS)]
+        self.curl("flitstack-admin/seed", {"systemusers": users})
+        for start in range(0, ACCOUNTS, 5_000):
+            part = [{"accountid": account_id(n), "name": account_key(n)} for n in range(start, start + 5_000)]
+            self.curl("flitstack-admin/seed", {"accounts": part})
+
     def curl(self, path: str, body: object | None = None) -> dict[str, object]:
         """A request at any path below the root."""
         import ssl
@@ -124,20 +133,23 @@ def python_of_peers(folder: Path) -> Path:
     return python
 
 
-def measure(client: str, faults: str, emulator: Emulator, work: Path, rows: int, peers: Path) -> Measured:
-    """One client, once, into an empty environment."""
-    bad = range(50, rows, 100) if faults == "bad" else ()
-    path = work / f"{'bad' if bad else 'good'}-{rows}.csv"
-    if not path.exists():
-        duckdb.sql(f"COPY ({rows_sql(rows, bad)}) TO '{path}' (HEADER)")
-    emulator.curl("flitstack-admin/restore", {"name": "empty"})
-    emulator.curl("flitstack-admin/faults", {"seed": 7, "rules": FAULTS[faults][1]})
-    folder = work / f"{client}-{faults}"
-    folder.mkdir()
-    if client == "flitstack":
-        words = [sys.executable, str(HERE / "client_flitstack.py"), emulator.url, str(path), str(folder), str(rows)]
-    else:
-        words = [str(peers), str(HERE / "client_peers.py"), client, emulator.url, str(path)]
+@dataclass(frozen=True)
+class Run:
+    """A client's process: seconds, memory, what it printed."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: int
+    exit_code: int
+    log: str
+
+
+def run_client(client: str, emulator: Emulator, path: Path, folder: Path, rows: int, python: Path) -> Run:
+    """One client from its start to its end. `path`: what it reads; `folder`: where it may write."""
+    folder.mkdir(exist_ok=True)
+    words = [str(python), str(HERE / "client_peers.py"), client, emulator.url, str(path)]
+    if client in OWN:
+        words = [sys.executable, str(HERE / f"client_{client}.py"), emulator.url, str(path), str(folder), str(rows)]
     certificate = str(emulator.certificate)
     environment = {**os.environ, "SSL_CERT_FILE": certificate, "REQUESTS_CA_BUNDLE": certificate}
     started = time.monotonic()
@@ -146,21 +158,30 @@ def measure(client: str, faults: str, emulator: Emulator, work: Path, rows: int,
         _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
+    text = (folder / "log").read_text(errors="replace")
+    peak = max(map(int, re.findall(r"peak_kib (\d+)", text)), default=usage.ru_maxrss) // 1024
+    return Run(wall_s, usage.ru_utime + usage.ru_stime, peak, process.returncode, text)
+
+
+def measure(client: str, faults: str, emulator: Emulator, work: Path, rows: int, peers: Path) -> Measured:
+    """One client, once, into an empty environment."""
+    bad = range(50, rows, 100) if faults == "bad" else ()
+    path = work / f"{'bad' if bad else 'good'}-{rows}.csv"
+    if not path.exists():
+        duckdb.sql(f"COPY ({csv_sql(rows, bad)}) TO '{path}' (HEADER)")
+    emulator.curl("flitstack-admin/restore", {"name": "empty"})
+    emulator.curl("flitstack-admin/faults", {"seed": 7, "rules": FAULTS[faults][1]})
+    run = run_client(client, emulator, path, work / f"{client}-{faults}", rows, peers)
     emulator.curl("flitstack-admin/faults", {"rules": []})
     found = emulator.emails()
     good = rows - len(bad)
-    log_text = (folder / "log").read_text(errors="replace")[-600:]
     if faults == "clean" and len(found) != rows:
-        sys.exit(f"{client} landed {len(found)} of {rows} rows without any fault: {log_text}")
+        sys.exit(f"{client} landed {len(found)} of {rows} rows without any fault: {run.log[-600:]}")
     distinct = len(set(found))
     return Measured(
-        client, faults, rows, wall_s, usage.ru_utime + usage.ru_stime, _peak_mib(folder / "log"),
+        client, faults, rows, run.wall_s, run.cpu_s, run.peak_mib,
         len(found) - distinct, good - distinct, distinct, good,
     )  # fmt: skip
-
-
-def _peak_mib(log: Path) -> int:
-    return max(int(kib) for kib in re.findall(r"peak_kib (\d+)", log.read_text(errors="replace"))) // 1024
 
 
 def table(measured: Sequence[Measured]) -> list[str]:
@@ -208,6 +229,8 @@ def main() -> None:
     emulator = Emulator(work / "emulator")
     measured = []
     try:
+        emulator.seed()
+        write_maps(work)
         emulator.curl("flitstack-admin/snapshot", {"name": "empty"})
         for faults in given.only:
             for client in CLIENTS:

@@ -86,7 +86,7 @@ class _Sheet:
         """Add rows."""
         batch = _hashed(batch, self._content)
         if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._path, batch.schema, compression="zstd")
+            self._writer = parquet.ParquetWriter(self._path, batch.schema, compression="lz4")
         self._writer.write_batch(batch)
         self.rows += batch.num_rows
 

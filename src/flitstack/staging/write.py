@@ -34,7 +34,7 @@ def write_records(source: Source, places: Sequence[int], target: Path, refuse: C
     """
     schema = pa.schema([("_record", pa.int64()), ("_line", pa.int64()), *((f"c{p}", pa.string()) for p in places)])
     records = 0
-    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(target, schema, compression="lz4") as writer:
         for batch in _batches(source.records(), refuse):
             columns = [pa.array([r.number for r in batch], pa.int64()), pa.array([r.line for r in batch], pa.int64())]
             columns += [pa.array([r.values[place] for r in batch], pa.string()) for place in places]
