@@ -180,7 +180,7 @@ LINK = "<link-entity name='contact' from='parentcustomerid' to='accountid' {}/>"
         ),
         ("<nothing/>", "400 0x8004111C Invalid Child Node, valid nodes are filter, order"),
         ("<filter><condition attribute='name' operator='resembles' value='x'/></filter>", "400 0x80041120"),
-        ("<filter><condition attribute='createdon' operator='this-fiscal-year'/></filter>", "501 .*this-fiscal-year"),
+        ("<filter><condition attribute='createdon' operator='this-fiscal-week'/></filter>", "400 .*this-fiscal-week"),
         ("<filter><condition attribute='createdon' operator='on' value='2/28/2022'/></filter>", "501 .*2/28/2022"),
         ("<filter><condition attribute='statecode' operator='eq' value='x'/></filter>", "400 0x80040203"),
         ("<filter><condition attribute='name' operator='eq'/></filter>", "400 0x80040203"),

@@ -91,7 +91,7 @@ def test_parameter_aliases_stand_for_their_values(people: Driver) -> None:
         (" or ".join(["gendercode eq 1"] * 501), "400 0x8004430D"),
         ("tolower(firstname) eq 'x'", "501"),
         ("firstname eq gendercode", "400 0x80060888"),
-        ("Microsoft.Dynamics.CRM.LastXFiscalYears(PropertyName='createdon',PropertyValue=3)", "501"),
+        ("Microsoft.Dynamics.CRM.EqualUserOrUserHierarchy(PropertyName='ownerid')", "501"),
         ("firstname", "400"),
         ("'a", "400 0x80060888"),
         ("@p1 eq 1", "400 0x80060888"),

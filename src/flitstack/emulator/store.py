@@ -11,6 +11,7 @@ from flitstack.emulator import ddl
 from flitstack.emulator.files import tables as file_tables
 from flitstack.emulator.jobs import tables as job_tables
 from flitstack.emulator.messages import Switches
+from flitstack.emulator.query.fiscal import period_of
 from flitstack.emulator.query.wildcards import matches
 from flitstack.emulator.schema import EntityModel, Schema
 from flitstack.emulator.turn import Turn
@@ -87,6 +88,7 @@ class Store:
             run(f"PRAGMA user_version={FORMAT}")
         self.connection.create_function("fold", 1, fold, deterministic=True)
         self.connection.create_function("matches", 2, matches, deterministic=True)
+        self.connection.create_function("fiscal_period", 3, period_of, deterministic=True)
         for statement in _BASE:
             run(statement)
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from flitstack.emulator.messages import Refusal, not_implemented
-from flitstack.emulator.query import moments, relatives
+from flitstack.emulator.query import fiscal, moments, relatives
 from flitstack.emulator.query.syntax import Listing, Literal, Node, Path
 from flitstack.emulator.query.terms import Fragment, Reference, Scope, comparable, to_parameter
 from flitstack.emulator.values import instant_text, parse_instant
 
 Compiler = Callable[[Scope, Reference, tuple[Literal, ...]], Fragment]
+_VALUES = ("PropertyValues", "PropertyValue", "PropertyValue1", "PropertyValue2")
 
 
 def compile_function(scope: Scope, name: str, named: Mapping[str, Node]) -> Fragment:
@@ -25,9 +26,12 @@ def compile_function(scope: Scope, name: str, named: Mapping[str, Node]) -> Frag
     column = named.get("PropertyName")
     if not isinstance(column, Literal) or not isinstance(column.value, str):
         raise Refusal(400, "0x80060888", f"'{name}' needs PropertyName.")
-    values = named.get("PropertyValues", named.get("PropertyValue"))
-    items = values.items if isinstance(values, Listing) else (values,) if isinstance(values, Literal) else ()
+    items = tuple(item for name in _VALUES if name in named for item in _items(named[name]))
     return compiler(scope, scope.reference(Path(tuple(column.value.split("/"))), by_logical_name=True), items)
+
+
+def _items(node: Node) -> tuple[Literal, ...]:
+    return node.items if isinstance(node, Listing) else (node,) if isinstance(node, Literal) else ()
 
 
 def _in(scope: Scope, reference: Reference, values: tuple[Literal, ...]) -> Fragment:
@@ -97,8 +101,7 @@ def _in_window(name: str) -> Compiler:
             raise Refusal(400, "0x80060888", f"'{name}' takes one positive whole number.")
         if reference.column.type != "DateTime":
             raise Refusal(400, "0x80060888", f"'{reference.column.name}' is no date column.")
-        is_day = reference.column.date_behaviour == "DateOnly"
-        if is_day and moments.needs_time_of_day(name):
+        if reference.column.date_behaviour == "DateOnly" and moments.needs_time_of_day(name):
             raise not_implemented(f"'{name}' on '{reference.column.name}', a column without time of day")
         now = parse_instant(scope.work.now)
         assert now is not None
@@ -106,11 +109,46 @@ def _in_window(name: str) -> Compiler:
             start, end = moments.window(name, now, count if type(count) is int else 0, _first_weekday(scope))
         except (OverflowError, ValueError) as error:
             raise Refusal(400, "0x80060888", f"'{name}' with {count} leaves the calendar.") from error
-        column = f"({reference.sql} || 'T00:00:00Z')" if is_day else reference.sql
-        bounds = [(op, instant_text(bound)) for op, bound in ((">=", start), ("<", end)) if bound is not None]
-        return Fragment(" AND ".join(f"{column} {op} ?" for op, _ in bounds), [text for _, text in bounds])
+        return _inside(reference, (start, end))
 
     return compile_window
+
+
+def _inside(reference: Reference, window: moments.Window) -> Fragment:
+    is_day = reference.column.date_behaviour == "DateOnly"
+    column = f"({reference.sql} || 'T00:00:00Z')" if is_day else reference.sql
+    bounds = [(op, instant_text(bound)) for op, bound in zip((">=", "<"), window, strict=True) if bound is not None]
+    return Fragment(" AND ".join(f"{column} {op} ?" for op, _ in bounds), [text for _, text in bounds])
+
+
+def _in_fiscal(name: str) -> Compiler:
+    def compile_fiscal(scope: Scope, reference: Reference, values: tuple[Literal, ...]) -> Fragment:
+        wanted = fiscal.WINDOWS[name][0] if name in fiscal.WINDOWS else 1
+        numbers = [value.value for value in values if type(value.value) is int and value.value >= 1]
+        if len(numbers) != wanted or len(values) != wanted:
+            raise Refusal(400, "0x80060888", f"'{name}' takes {wanted} positive whole numbers.")
+        if reference.column.type != "DateTime":
+            raise Refusal(400, "0x80060888", f"'{reference.column.name}' is no date column.")
+        calendar = _fiscal_calendar(scope)
+        if name == fiscal.IN_PERIOD:
+            first = instant_text(calendar.first)
+            return Fragment(f"fiscal_period({reference.sql}, ?, ?) = ?", [first, calendar.kind, numbers[0]])
+        now = parse_instant(scope.work.now)
+        assert now is not None
+        try:
+            return _inside(reference, fiscal.WINDOWS[name][1](calendar, now, numbers))
+        except (OverflowError, ValueError) as error:
+            raise Refusal(400, "0x80060888", f"'{name}' with {numbers} leaves the calendar.") from error
+
+    return compile_fiscal
+
+
+def _fiscal_calendar(scope: Scope) -> fiscal.FiscalCalendar:
+    organization = scope.work.find(scope.store.schema.tables["organization"], scope.store.organization) or {}
+    start = parse_instant(str(organization.get("fiscalcalendarstart") or "2000-01-01"))
+    kind = organization.get("fiscalperiodtype")
+    assert start is not None
+    return fiscal.FiscalCalendar(start, kind if isinstance(kind, int) and kind in fiscal.KINDS else fiscal.QUARTERLY)
 
 
 def _first_weekday(scope: Scope) -> int:
@@ -151,11 +189,7 @@ FUNCTIONS: dict[str, Compiler] = {
     "UnderOrEqual": relatives.under_or_equal,
     "NotUnder": relatives.not_under,
     **{name: _in_window(name) for name in sorted(moments.PLAIN | moments.COUNTED)},
+    **{name: _in_fiscal(name) for name in sorted(fiscal.NAMES)},
 }
-# Fiscal ones need settings no environment is made with; the others need the hierarchy of managers.
-_NAMES_ONLY = frozenset(
-    {"EqualUserOrUserHierarchy", "EqualUserOrUserHierarchyAndTeams", "InFiscalPeriod", "InFiscalPeriodAndYear"}
-    | {"InFiscalYear", "InOrAfterFiscalPeriodAndYear", "InOrBeforeFiscalPeriodAndYear"}
-    | {f"{side}Fiscal{unit}" for side in ("Last", "This", "Next") for unit in ("Period", "Year")}
-    | {f"{side}XFiscal{unit}" for side in ("Last", "Next") for unit in ("Periods", "Years")}
-)
+# These need the hierarchy of managers.
+_NAMES_ONLY = frozenset({"EqualUserOrUserHierarchy", "EqualUserOrUserHierarchyAndTeams"})

@@ -9,6 +9,7 @@ import re
 from flitstack.emulator.messages import Refusal, not_implemented
 from flitstack.emulator.query.compile import family, text_match
 from flitstack.emulator.query.fetchxml import faults
+from flitstack.emulator.query.fiscal import NAMES as FISCAL
 from flitstack.emulator.query.functions import FUNCTIONS
 from flitstack.emulator.query.moments import COUNTED
 from flitstack.emulator.query.syntax import Literal
@@ -54,8 +55,8 @@ _FUNCTIONS = {
     **{name: name.title() for name in ("yesterday", "today", "tomorrow")},
 }
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]|$)")
-_WINDOW = re.compile(r"(?:last|this|next)-(?:week|month|year)|(?:last|next|olderthan)-x-[a-z]+")
-# Fiscal ones need settings no environment is made with; the others need the hierarchy of managers.
+_WINDOW = re.compile(r"(?:last|this|next)-(?:week|month|year)|(?:last|next|olderthan)-x-[a-z]+|[a-z-]*fiscal-[a-z-]+")
+# These need the hierarchy of managers.
 _NAMES_ONLY = frozenset({"eq-useroruserhierarchy", "eq-useroruserhierarchyandteams"})
 
 
@@ -69,7 +70,7 @@ def compare(scope: Scope, reference: Reference, operator: str, values: tuple[str
         if operator in {"like", "not-like", *_MATCHES, *_NOT_MATCHES}:
             return _match(reference, operator, _only(operator, values))
         name = _function_name(operator)
-        make = _number if name in COUNTED else _literal
+        make = _number if name in COUNTED or name in FISCAL else _literal
         return FUNCTIONS[name](scope, reference, tuple(make(reference, value) for value in values))
     except Refusal as refusal:
         if refusal.code != "0x80060888":
@@ -134,6 +135,6 @@ def _function_name(operator: str) -> str:
         name = "".join(word.title() for word in operator.split("-")).replace("Olderthan", "OlderThan")
     if name in FUNCTIONS:
         return name
-    if "fiscal" in operator or operator in _NAMES_ONLY:
+    if operator in _NAMES_ONLY:
         raise not_implemented(f"the condition operator '{operator}'")
     raise faults.invalid_operator(operator)
