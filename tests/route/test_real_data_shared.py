@@ -55,13 +55,66 @@ CASES = [
         },
         code=3,
     ),
+    Case(
+        "a trader's orders",
+        "klipy",
+        "crm/northwind",
+        {},
+        {
+            "files": {"Company": ["customers.csv"]},
+            "headers": {"Company": {"companyName": "Company Name", "customerID": "Id"}},
+            "absent": ["Activity", "Contact", "Note", "Deal"],
+        },
+        code=3,
+    ),
+    Case(
+        "a list's mail",
+        "klipy",
+        "mail",
+        {},
+        {
+            "files": {"Contact": ["contacts_seen.csv"], "Activity": ["headers.csv"]},
+            "headers": {
+                "Contact": {"display_name": "First Name", "email": "Email", "first_seen": "Created At"},
+                "Activity": {"message_id": "Id", "subject": "Title", "from": "Contact Email", "date": "Started At"},
+            },
+            "absent": ["Company", "Note", "Deal"],
+        },
+        code=3,
+    ),
+    Case(
+        "a school's register",
+        "voopty",
+        "school/sds_v2_1",
+        {},
+        {
+            "files": {"Student": ["users.csv"], "Course": ["courses.csv"], "Enrollment": ["enrollments.csv"]},
+            "headers": {
+                "Student": {"sourcedId": "student_id", "givenName": "first_name", "familyName": "last_name"},
+                "Course": {"sourcedId": "course_id", "title": "name"},
+                "Enrollment": {"classSourcedId": "course_id", "userSourcedId": "student_id"},
+            },
+        },
+        code=3,
+    ),
+    Case(
+        "a school's attendance",
+        "voopty",
+        "school/oea_contoso_sis",
+        {},
+        {
+            "files": {"Student": ["studentdemographics.csv"]},
+            "headers": {"Student": {"SIS ID": "student_id"}},
+        },
+        code=3,
+    ),
+    Case("chats of a telephone", "planports", "whatsapp", {}, {"absent": ["Contact", "Deal"]}, code=3),
 ]
 
 
-# The large one runs in `make soak`.
-PARAMS = [
-    pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (case.name == "synthea as tables")) for case in CASES
-]
+# These run always, the others in `make soak`.
+QUICK = {"synthea as FHIR", "a seller's deals"}
+PARAMS = [pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (case.name not in QUICK)) for case in CASES]
 
 
 @pytest.fixture(scope="module", params=PARAMS)
@@ -96,6 +149,6 @@ def test_every_record_is_accounted_for_and_every_row_there(moved: tuple[Case, Mi
 
 def test_nothing_differs_and_all_of_it_goes_back(moved: tuple[Case, Migration, Any]) -> None:
     case, migration, before = moved
-    assert migration.do("reconcile", code=case.code)["differences"] == 0
+    assert migration.do("reconcile", code={0, 3})["differences"] == 0
     assert migration.do("rollback")["equal"]
     assert migration.admin("fingerprint")["tables"] == before["tables"]

@@ -152,7 +152,9 @@ def _export_path(known: _Known, _: Gotcha) -> tuple[str, str]:
     missing = [
         name
         for name, source in known.project.pack.objects.items()
-        if not source.optional and name not in known.staged.tables and name not in known.project.settings.absent
+        if not source.optional
+        and name not in known.staged.tables
+        and name not in {*known.project.settings.absent, *known.project.settings.awaited}
     ]
     if missing:
         return BLOCK, f"the export holds no {', '.join(missing)}"

@@ -1,6 +1,7 @@
 """Decisions as people take them, in the scoping file or decisions.yaml: read, and refused where nothing could follow them."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +17,7 @@ _FORMS = {
     "boolean": "true or false",
     "text": "a text",
     "zone": "a time zone such as Europe/Berlin",
+    "date": "a date such as 2019-01-01, or nothing",
 }
 
 
@@ -91,12 +93,22 @@ def _zone(value: Any) -> str | None:
         return None
 
 
+def _date(value: Any) -> str | None:
+    if value in ("", None):
+        return ""
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        return None
+
+
 _READERS = {
     "number": _number,
     "list": _texts,
     "boolean": lambda value: value if isinstance(value, bool) else None,
     "text": lambda value: value if isinstance(value, str) else None,
     "zone": _zone,
+    "date": _date,
 }
 
 

@@ -151,6 +151,7 @@ def _run_map(
         export=Path(staged.export),
         option_prefix=project.settings.option_prefix,
         staged=staged_folder(project),
+        awaited=_awaited_tables(project, staged),
     )
     findings = FindingsWriter(engine, "map")
     mapping = run_map(
@@ -158,6 +159,14 @@ def _run_map(
     )
     findings.save(project.state / "findings" / "map.parquet")
     return mapping
+
+
+def _awaited_tables(project: Project, staged: StagingDocument) -> frozenset[str]:
+    """Tables that objects told to come with a later batch will fill."""
+    routes, prefix = project.pack.playbook.get("routes") or {}, project.settings.prefix
+    later = [name for name in project.settings.awaited if name not in staged.tables]
+    named = [str(route["table"]) for name in later for route in routes.get(name, ()) if not route.get("also")]
+    return frozenset(f"{prefix}_{table[2:]}" if table.startswith("x_") else table for table in named)
 
 
 def _owners(project: Project, staged: StagingDocument, facts: Facts, engine: Engine) -> OwnerMap:

@@ -62,6 +62,7 @@ class ProjectSettings(BaseModel):
     files: dict[str, list[str]] = Field(default_factory=dict)  # object -> patterns of its files
     headers: dict[str, dict[str, str]] = Field(default_factory=dict)  # object -> header in the file -> field
     absent: list[str] = Field(default_factory=list)  # objects the customer has not
+    awaited: list[str] = Field(default_factory=list)  # objects that come with a later batch of the export
 
     @field_validator("prefix")
     @classmethod
@@ -98,7 +99,9 @@ class Project:
             )
         settings = _settings(path)
         known = read_found(folder / OBJECTS_FILE, load_pack(settings.pack))
-        pack = fit_pack(known, settings.files, settings.headers, settings.absent, settings.suppress)
+        pack = fit_pack(
+            known, settings.files, settings.headers, [*settings.absent, *settings.awaited], settings.suppress
+        )
         decided = read_decided(folder / "decisions.yaml", pack)
         decisions = {name: decision.default for name, decision in pack.decisions.items()}
         decisions |= {name: entry.get("option") for name, entry in decided.items()}

@@ -16,7 +16,7 @@ def fit_pack(pack: Pack, files: Names, headers: Headers, absent: Sequence[str], 
     problems = [
         Problem("scope-unknown", f"{part} names {name!r}, which is no object", where=f"flitstack.yaml, {part}",
                 known=", ".join(pack.objects), do="name an object of the pack")
-        for part, names in (("files", files), ("headers", headers), ("absent", absent), ("suppress", suppress))
+        for part, names in (("files", files), ("headers", headers), ("absent or awaited", absent), ("suppress", suppress))
         for name in names
         if name not in pack.objects
     ]  # fmt: skip

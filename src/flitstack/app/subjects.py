@@ -58,7 +58,7 @@ def _export(project: Project) -> Subject:
     staged = load_staging(project)
     if staged is None:
         return Subject("", "run: flitstack stage")
-    given_up = sorted(project.settings.absent)
+    given_up = sorted({*project.settings.absent, *project.settings.awaited})
     needed = {name for name, source in project.pack.objects.items() if not source.optional} - set(given_up)
     sha256 = fingerprint(staged.fingerprint, *given_up) if given_up else staged.fingerprint
     absent = sorted(name for name in needed if name not in staged.tables)
@@ -66,7 +66,10 @@ def _export(project: Project) -> Subject:
         unread = {file.object: file.path for file in staged.files if file.object in absent}
         told = [f"{name} ({unread[name]} could not be read)" if name in unread else name for name in absent]
         what = f"the export holds no records for {', '.join(told)}"
-        return Subject(sha256, f"{what}: ask for the files, or write absent: [{', '.join(absent)}] in flitstack.yaml")
+        return Subject(
+            sha256,
+            f"{what}: ask for the files, or write awaited: (they come later) or absent: [{', '.join(absent)}] in flitstack.yaml",
+        )
     return Subject(sha256)
 
 
@@ -88,6 +91,15 @@ def _map(project: Project) -> Subject:
     sha256 = fingerprint(
         *(part for name in sorted(maps) for part in (name, file_sha256(project.maps / f"{name}.yaml")))
     )
+    staged, routes = load_staging(project), project.pack.playbook.get("routes") or {}
+    news = [
+        name
+        for name in (staged.tables if staged else ())
+        if name not in maps and (routes.get(name) or project.pack.objects[name].found)
+    ]
+    if news:
+        # A later batch brought them: without a map their records would be planned nowhere.
+        return Subject(sha256, f"{', '.join(news)} came with a later export and has no map yet: run flitstack map")
     if waiting:
         return Subject(sha256, f"{len(waiting)} fields are still proposed: flitstack map --confirm all, or --reject")
     return Subject(sha256)

@@ -68,7 +68,7 @@ def dedupe(
         parquet = staged_folder / table.parquet
         chosen = rules.get(name, ObjectRules())
         work = open_records(engine, pack.objects[name], chosen, table, parquet, decisions, findings)
-        mark_leaving(work, staged, staged_folder)
+        mark_leaving(work, staged, staged_folder, rules)
         tables[name] = _dedupe_object(work, parquet, folder, existing or {}, (established or {}).get(name))
     return _save(staged, folder, tables, engine, findings)
 

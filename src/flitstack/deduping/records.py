@@ -1,6 +1,6 @@
 """The records of one object as deduping sees them, and those that leave before anything is compared."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from flitstack.staging.engine.findings import FindingsWriter
 SOURCE = "dedupe_source"
 LEAVING = "dedupe_leaving"
 REMARKS = "dedupe_remarks"
+ARCHIVE_BEFORE = "archive_before"  # the decision
+ARCHIVED = "archived"  # the finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,20 @@ def finding_select(
     )
 
 
-def mark_leaving(work: Work, staged: StagingDocument, folder: Path) -> None:
-    """Fill LEAVING (held and excluded records) and REMARKS (flags on records that stay), with the leavers' findings."""
+def mark_leaving(
+    work: Work, staged: StagingDocument, folder: Path, rules: Mapping[str, ObjectRules] | None = None
+) -> None:
+    """Fill LEAVING (held and excluded records) and REMARKS (flags on records that stay), with the leavers' findings.
+
+    `rules`: those of all objects, for records that are history with what they belong to.
+    """
     engine = work.engine
     shape = "_n BIGINT, rank INTEGER, code VARCHAR, outcome VARCHAR, field VARCHAR, what VARCHAR, remedy VARCHAR"
     engine.run(f"CREATE OR REPLACE TEMP TABLE {REMARKS} ({shape})")
     _mark_required(work)
     for rank, flag in enumerate(work.rules.flags, start=1):
         _mark_flag(work, flag, rank, staged, folder)
+    mark_archived(work, rules or {}, staged, folder)
     engine.run(
         f"CREATE OR REPLACE TEMP TABLE {LEAVING} AS SELECT _n, arg_min(outcome, rank) AS outcome FROM {REMARKS}"
         " WHERE outcome IN ('held', 'excluded') GROUP BY _n"
@@ -121,6 +129,38 @@ def _mark_flag(work: Work, flag: Flag, rank: int, staged: StagingDocument, folde
     work.engine.run(f"INSERT INTO {REMARKS} SELECT _n, {rank}, {told} FROM {SOURCE} WHERE {' OR '.join(conditions)}")
 
 
+def mark_archived(work: Work, rules: Mapping[str, ObjectRules], staged: StagingDocument, folder: Path) -> None:
+    """Records before the date of the decision: excluded by rule; the step writes them to the archive."""
+    before, archive = str(work.decisions.get(ARCHIVE_BEFORE) or ""), work.rules.archive
+    if not before or archive is None:
+        return
+    conditions = [_is_history(archive.dates, work.decisions, before)] if archive.dates else []
+    for one in archive.among:
+        theirs = rules.get(one.object, ObjectRules()).archive
+        table = staged.tables.get(one.object)
+        present = {field.name.casefold() for field in table.fields} if table else set()
+        dates = [date for date in theirs.dates if date.casefold() in present] if theirs else []
+        if table and dates:
+            other, history = literal(str(folder / table.parquet)), _is_history(dates, work.decisions, before)
+            conditions.append(f"({one.value}) IN (SELECT {one.theirs} FROM read_parquet({other}) WHERE {history})")
+    what = literal(f"before {before}: kept in the archive, not moved")
+    do = literal(f"nothing, or move it: change {ARCHIVE_BEFORE} in decisions.yaml, then flitstack dedupe")
+    field = literal(archive.dates[0] if archive.dates else "")
+    work.engine.run(
+        f"INSERT INTO {REMARKS} SELECT _n, {1 + len(work.rules.flags)}, '{ARCHIVED}', 'excluded', {field}, {what}, {do}"
+        f" FROM {SOURCE} WHERE {' OR '.join(conditions) or 'FALSE'}"
+    )
+
+
+def _is_history(dates: Sequence[str], decisions: Mapping[str, Any], before: str) -> str:
+    """SQL: the latest of these dates lies before the day; a record without any date that can be read is no history."""
+    order = literal(str(decisions.get("date_order") or "DMY"))
+    zone = literal(str(decisions.get("timezone") or "UTC"))
+    read = ", ".join(f"to_datetime({quoted(date)}, {order}, {zone})" for date in dates)
+    limit = f"timezone({zone}, TIMESTAMP {literal(before)})"
+    return f"coalesce(greatest({read}) < {limit}, FALSE)"
+
+
 def _among(one: Membership, staged: StagingDocument, folder: Path) -> str:
     other = literal(str(folder / staged.tables[one.object].parquet))
     return (
@@ -130,6 +170,11 @@ def _among(one: Membership, staged: StagingDocument, folder: Path) -> str:
 
 
 def _shape_of_field(work: Work) -> str:
-    named = {flag.field for flag in work.rules.flags} | {work.rules.required.field if work.rules.required else ""}
+    dates = work.rules.archive.dates[:1] if work.rules.archive else ()
+    named = (
+        {flag.field for flag in work.rules.flags}
+        | {*dates}
+        | {work.rules.required.field if work.rules.required else ""}
+    )
     cases = "".join(f" WHEN {literal(name)} THEN shape(s.{quoted(name)})" for name in sorted(named) if name)
     return f"coalesce(CASE r.field{cases} END, '')" if cases else "''"

@@ -62,6 +62,15 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """A record is history by the latest of these dates, or when the record of another object that it belongs to is:
+    `among` meets records of it that are (their own `dates` decide)."""
+
+    dates: tuple[str, ...] = ()
+    among: tuple[Membership, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Preference:
     """A step of the survivor order: the record with the most (or least) of this comes first."""
 
@@ -109,6 +118,7 @@ class ObjectRules:
     otherwise: str = "first_filled"
     alike: tuple[Alike, ...] = ()
     existing: tuple[ExistingMatch, ...] = ()
+    archive: Archive | None = None  # None: records of this object are never history
 
 
 Fields = Mapping[str, Sequence[str]]  # object -> its fields
@@ -155,7 +165,12 @@ def _object_rules(part: Mapping[str, Any]) -> ObjectRules:
         otherwise=part.get("otherwise", "first_filled"),
         alike=tuple(Alike(**entry) for entry in part.get("alike", ())),
         existing=tuple(ExistingMatch(**entry) for entry in part.get("existing", ())),
+        archive=_archive(part["archive"]) if "archive" in part else None,
     )
+
+
+def _archive(entry: Mapping[str, Any]) -> Archive:
+    return Archive(tuple(entry.get("dates", ())), tuple(Membership(**one) for one in entry.get("among", ())))
 
 
 def _flag(entry: Mapping[str, Any]) -> Flag:
@@ -191,16 +206,19 @@ def _check(rules: ObjectRules, name: str, fields: Fields) -> Iterable[str]:
         rule.by for rule in rules.columns if rule.by
     ]
     expressions += [rule.key for rule in rules.existing]
+    archived = rules.archive or Archive()
+    expressions += [one.value for one in archived.among]
     if rules.required:
         expressions.append(rules.required.key)
     for expression in expressions:
         yield from problems_of(expression, own)
-    for flag in rules.flags:
-        for one in flag.among:
-            if one.object not in fields:
-                yield f"{flag.code}: the pack has no object {one.object}"
-            else:
-                yield from problems_of(one.theirs, fields[one.object])
+    members = [(flag.code, one) for flag in rules.flags for one in flag.among]
+    for code, one in members + [("archive", one) for one in archived.among]:
+        if one.object not in fields:
+            yield f"{code}: the pack has no object {one.object}"
+        else:
+            yield from problems_of(one.theirs, fields[one.object])
     named = [field for rule in rules.columns for field in rule.fields]
     named += [flag.field for flag in rules.flags if flag.field] + ([rules.required.field] if rules.required else [])
+    named += archived.dates
     yield from (f"no field {field!r}" for field in named if field not in own)

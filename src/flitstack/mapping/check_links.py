@@ -27,7 +27,7 @@ _ACTIONS = {
 
 def alternative_problems(spot: Spot, name: str, one: Alternative, targets: Sequence[str]) -> Iterator[Problem]:
     """One way of a lookup. `targets`: tables the column can point to, none where that is not limited."""
-    routed, awaited = spot.around.routed_tables, spot.around.awaited_tables
+    routed = spot.around.routed_tables
     existing = spot.around.pack.playbook.get("existing") or {}
     for table in one.tables:
         if targets and table not in targets:
@@ -35,14 +35,14 @@ def alternative_problems(spot: Spot, name: str, one: Alternative, targets: Seque
             yield spot.problem(
                 "lookup-target", f"{name} cannot point to {table}", "name a table it can point to", known
             )
-        if one.via in (existing.get(table) or {}):
+        if one.via in (existing.get(table) or {}) or spot.around.is_awaited(table, one.via):
             continue
         if table in routed:
             if one.via not in routed[table]:
                 what = f"{name}: rows of {table} are not known by {one.via!r}"
                 do = f"add {one.via or 'a name'}: under matches: of the route to {table}"
                 yield spot.problem("lookup-index", what, do, ", ".join(sorted(routed[table])))
-        elif table not in ENVIRONMENT_TABLES | awaited:
+        elif table not in ENVIRONMENT_TABLES:
             do = "route an object to it, or take it out"
             yield spot.problem("lookup-unrouted", f"{name}: no route fills {table}", do, ", ".join(sorted(routed)))
 

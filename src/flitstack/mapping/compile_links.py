@@ -35,7 +35,12 @@ def compile_lookup(compiler: Compiler, program: Program, rule: ColumnRule, targe
         missing, code = "hold", "required_missing"
     shown = quoted(named[0]) if named else "''"
     place_of = len(program.lookups)
-    program.lookups.append(LookupPlan(rule.name, place_of, ways, missing, code, field, present, shown, rule.instead_of))
+    awaited = " OR ".join(_awaited(compiler, one, place) for one in rule.alternatives if _comes_later(compiler, one))
+    program.lookups.append(
+        LookupPlan(rule.name, place_of, ways, missing, code, field, present, shown, rule.instead_of, awaited)
+    )
+    if rule.kind == "lookup" and not _has_target(compiler, rule):
+        return  # nothing brings the table it points to, so the column cannot be made; what names it was told above
     tables = tuple(dict.fromkeys(table for way in ways for table in way.tables))
     sql = "; ".join(way.key for way in ways)
     kind = target.type if rule.kind == "lookup" else "String"
@@ -45,6 +50,25 @@ def compile_lookup(compiler: Compiler, program: Program, rule: ColumnRule, targe
         if not create["targets"]:
             return  # the export does not hold what the other table is made of
     program.columns.append(MappedColumn(rule.name, rule.kind, kind, field, sql, create, rule.verify, tables))
+
+
+def _has_target(compiler: Compiler, rule: ColumnRule) -> bool:
+    """Whether a lookup that has to be made has a table to point to."""
+    targets = (rule.create or {}).get("targets")
+    if not targets:
+        return True
+    return any(name in compiler.active_tables or compiler.context.live.get(name) is not None for name in targets)
+
+
+def _comes_later(compiler: Compiler, one: Alternative) -> bool:
+    return any(table in compiler.context.awaited for table in one.tables)
+
+
+def _awaited(compiler: Compiler, one: Alternative, place: Place) -> str:
+    """SQL: this way applies to a record and names something."""
+    when = compiler.condition(one.when, *place)
+    named = [f"clean(CAST({quoted(field)} AS VARCHAR)) IS NOT NULL" for field in _fields(compiler, one, place)]
+    return f"({when} AND ({' OR '.join(named) or 'TRUE'}))"
 
 
 def compile_parties(compiler: Compiler, program: Program, place: Place) -> None:

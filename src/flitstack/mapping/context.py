@@ -56,3 +56,4 @@ class MapContext:
     export: Path = Path()
     option_prefix: int = 72_700
     staged: Path | None = None
+    awaited: frozenset[str] = frozenset()  # tables of objects that come with a later batch of the export

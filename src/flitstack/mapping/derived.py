@@ -101,7 +101,7 @@ def add_derived(
 
 def _default(rule: Mapping[str, Any], value: str) -> str:
     """Text, as every field is; nothing counted is 0."""
-    return f"CAST(coalesce({value}, 0) AS VARCHAR)" if "count" in rule else f"CAST({value} AS VARCHAR)"
+    return f"coalesce(CAST({value} AS VARCHAR), '0')" if "count" in rule else f"CAST({value} AS VARCHAR)"
 
 
 def _join(

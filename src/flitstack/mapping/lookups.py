@@ -41,6 +41,8 @@ def key_columns(plans: Sequence[LookupPlan]) -> list[tuple[str, str]]:
         columns += [(key_name(plan, number), way.key) for number, way in enumerate(plan.ways)]
         columns.append((f"_present{plan.place}", f"({plan.present})"))
         columns.append((f"_shown{plan.place}", f"CAST({plan.shown} AS VARCHAR)"))
+        if plan.awaited:
+            columns.append((f"_awaited{plan.place}", f"({plan.awaited})"))
     return columns
 
 
@@ -108,6 +110,16 @@ def troubles(plan: LookupPlan, resolved: Resolved, instead: Sequence[Resolved] =
     do = "bring the record it points to into the export, or correct the value"
     code = plan.code if plan.missing == "hold" else "unresolved_lookup"
     nothing = struct(code, plan.field, outcome, shown, what, do)
+    if plan.awaited:
+        later = struct(
+            "awaiting_batch",
+            plan.field,
+            outcome,
+            shown,
+            "'what this names comes with a later batch of the export'",
+            "stage the later batch: flitstack stage --export PATH --partial, then flitstack plan --delta",
+        )
+        nothing = f"CASE WHEN r._awaited{plan.place} THEN {later} ELSE {nothing} END"
     # An optional reference that the source leaves empty is no finding; a required one is.
     wanted = "TRUE" if plan.missing == "hold" else f"r._present{plan.place}"
     return [f"CASE WHEN {empty} AND {resolved.ambiguous} THEN {ambiguous} WHEN {empty} AND {wanted} THEN {nothing} END"]

@@ -33,6 +33,7 @@ class LookupPlan:
     present: str
     shown: str
     instead_of: str = ""  # column of the lookup whose finding tells for both
+    awaited: str = ""  # SQL that holds when the target may come with a later batch; "" never
 
     @property
     def is_early(self) -> bool:

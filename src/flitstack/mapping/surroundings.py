@@ -29,10 +29,18 @@ class Surroundings:
         return found
 
     @cached_property
-    def awaited_tables(self) -> frozenset[str]:
-        """Tables that the pack would fill from objects which this export does not hold."""
-        routes = [r for name, rs in self.pack.playbook.get("routes", {}).items() if name not in self.maps for r in rs]
-        return frozenset(str(route["table"]) for route in routes)
+    def awaited_tables(self) -> dict[str, set[str]]:
+        """Tables that the pack would fill from objects which this export does not hold -> the match indexes they offer."""
+        found: dict[str, set[str]] = {}
+        for name, routes in self.pack.playbook.get("routes", {}).items():
+            for route in routes if name not in self.maps else ():
+                found.setdefault(str(route["table"]), set()).update(map(str, route.get("matches") or ()))
+        return found
+
+    def is_awaited(self, table: str, via: str) -> bool:
+        """Whether an object that this export does not hold would offer this index; `x_` is the publisher prefix."""
+        spelled = (table, f"x_{table.partition('_')[2]}")
+        return any(via in self.awaited_tables.get(name, ()) for name in spelled)
 
     @cached_property
     def made_tables(self) -> dict[str, Mapping[str, object]]:

@@ -14,7 +14,7 @@ WORDS = (
 # What a derived field is made of the other records' values; exactly one of these.
 _DERIVED = ("count", "sum", "max", "min", "first", "list", "lines", "circle")
 _DECISION_WORDS = ("question", "options", "default", "kind", "not_built")
-_KINDS = ("choice", "text", "number", "list", "boolean", "zone", "map")
+_KINDS = ("choice", "text", "number", "list", "boolean", "zone", "map", "date")
 
 
 def read_decisions(playbook: Mapping[str, Any], page: Page) -> dict[str, Decision]:

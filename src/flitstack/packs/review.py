@@ -20,7 +20,7 @@ STANDARD = {
 }
 BECOMES = ("users", "choice", "columns", "tables", "export", "inventory")
 # Decisions that deduping and matching read by name.
-_READ_BY_STEPS = frozenset((*STANDARD, "free_mail_domains", "canonical_names", "tag_strategy"))
+_READ_BY_STEPS = frozenset((*STANDARD, "archive_before", "free_mail_domains", "canonical_names", "tag_strategy"))
 _COMPARED = re.compile(r"decision\('(\w+)'\)\s*(?:=|<>|!=|IN)\s*\(?((?:'[^']*'(?:\s*,\s*)?)+)")
 
 

@@ -70,7 +70,7 @@ class Decision:
     question: str
     default: Any
     options: dict[str, str] = field(default_factory=dict)  # empty: free value (number, list, text)
-    kind: str = "choice"  # choice | text | number | list | boolean | zone | map (source value -> value)
+    kind: str = "choice"  # choice | text | number | list | boolean | zone | date | map (source value -> value)
     not_built: dict[str, str] = field(default_factory=dict)
 
 

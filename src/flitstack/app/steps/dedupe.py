@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from flitstack.app.archive import write_archive
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
@@ -36,6 +37,7 @@ def dedupe(project: Project, progress: Progress) -> Result:
             established=_established(project, engine),
         )
         findings.save(project.state / "findings" / "dedupe.parquet")
+        archived = write_archive(engine, project, staged)
         report = write_merges(engine, document, deduped_folder(project), project.reports / "merges.xlsx")
     remember_operator(project, "dedupe")
     tables = {
@@ -47,8 +49,12 @@ def dedupe(project: Project, progress: Progress) -> Result:
         for name, table in tables.items()
         if table["merged"] or table["flagged"]
     ]
+    lines += [
+        f"{name}: {count:,} records before {project.decisions['archive_before']} go to reports/archive, not to Dynamics"
+        for name, count in archived.items()
+    ]
     return Result(
-        {"fingerprint": document.fingerprint, "tables": tables, "report": str(report)},
+        {"fingerprint": document.fingerprint, "tables": tables, "archived": archived, "report": str(report)},
         tuple(lines or ["no duplicates"]),
         next="look at reports/merges.xlsx, then: flitstack approve quality",
     )
