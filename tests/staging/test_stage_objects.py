@@ -446,3 +446,16 @@ def test_files_that_no_other_system_can_use_are_listed_once(export: Export) -> N
         ("b.CMP", "b.CMP", "listed"), ("clauses/a.cmp", "a.cmp", "listed"),
     ]  # fmt: skip
     assert sorted(f["what"] for f in found) == ["clauses", "no other system can read this file"]
+
+
+def test_a_name_that_only_begins_like_a_pattern_is_another_object_unless_the_columns_agree(export: Export) -> None:
+    export.pack = pack_of(object_of_fields("Contact", ["contacts*.*"], *CONTACT_FIELDS))
+    export.write("contactsections.csv", "Id,Room,Floor\n1,A,2\n").write("contactsold.csv", "Id,Name,Email\n1,Ana,\n")
+    export.write("contacts 2.csv", "Id,Vorname,Ort\n2,Bo,Linz\n")
+    staged = export.staged()
+    found = {file.path: file.object for file in staged.document.files}
+    assert found == {
+        "contactsections.csv": "Contactsections",
+        "contactsold.csv": "Contact",
+        "contacts 2.csv": "Contact",
+    }

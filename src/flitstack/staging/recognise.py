@@ -73,7 +73,10 @@ def object_of(path: str, header: Sequence[str], pack: Pack) -> tuple[SourceObjec
         return max(told, key=lambda source: match_columns(header, source).score), "pattern"
     named = [source for source in pack.objects.values() if any(fits(path, pattern) for pattern in source.files)]
     if named:
-        return max(named, key=lambda source: match_columns(header, source).score), "pattern"
+        likeliest = max(named, key=lambda source: match_columns(header, source).score)
+        is_other = match_columns(header, likeliest).score <= 1 and _goes_on(path, likeliest.files)
+        if not header or not is_other:
+            return likeliest, "pattern"
     best, share = None, 0.0
     for source in pack.objects.values():
         match = match_columns(header, source)
@@ -82,6 +85,13 @@ def object_of(path: str, header: Sequence[str], pack: Pack) -> tuple[SourceObjec
         if has_key and match.score >= 3 and found > share:
             best, share = source, found
     return (best, "content") if share >= CONTENT_SHARE else (None, "")
+
+
+def _goes_on(path: str, patterns: Iterable[str]) -> bool:
+    """Whether a file's name only begins like the patterns that fit it: studentsectionmark.csv for students*.csv."""
+    name = PurePosixPath(path.lower()).name
+    begun = [p.lower().partition("*")[0] for p in patterns if fits(path, p)]
+    return all(begin and name.startswith(begin) and name[len(begin) :][:1].isalpha() for begin in begun)
 
 
 def header_row(rows: Sequence[Sequence[str | None]], pack: Pack, path: str) -> int:
