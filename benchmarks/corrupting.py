@@ -7,10 +7,12 @@ Many a pass, at most so many of a column as reconcile lists examples; after each
 
 import argparse
 import base64
+import json
 import random
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +28,6 @@ from every_type import OPTIONS, EveryType, every_type_case, id_sql  # noqa: E402
 from loading.loading_case import shared_engine  # noqa: E402
 from pages import write_section  # noqa: E402
 from rehearsed import EXAMPLE  # noqa: E402
-from route.route_case import ask  # noqa: E402
 
 from flitstack.app.emulators import EmulatorProcess, call  # noqa: E402
 from flitstack.app.steps.emulator import read_destination  # noqa: E402
@@ -38,6 +39,14 @@ from flitstack.reconciling.tables import EXAMPLES_PER_COLUMN, Landed, Place  # n
 
 LINKS, PARTIES, STATE, FILE = "contactleads_association", "(parties)", "(state)", "(file)"
 _SPECIAL_TYPES = {LINKS: "N:N link", PARTIES: "activity party", STATE: "state", FILE: "file bytes"}
+
+
+def ask(url: str, query: str, method: str = "GET") -> Any:
+    """One request at the data API."""
+    request = urllib.request.Request(f"{url}/api/data/v9.2/{query.replace(' ', '%20')}", method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
 
 
 @dataclass(frozen=True)
@@ -111,12 +120,11 @@ class Corrupter:
 
     def _unlink(self, cell: Cell) -> None:
         target = self.chance.choice(cell.value)["id"]
-        ask(f"{self.url}/api/data/v9.2/contacts({cell.row})/{LINKS}({target})/$ref", method="DELETE")
+        ask(self.url, f"contacts({cell.row})/{LINKS}({target})/$ref", "DELETE")
 
     def _party(self, cell: Cell) -> None:
-        parties = ask(
-            f"{self.url}/api/data/v9.2/emails({cell.row})/email_activity_parties?$select=participationtypemask"
-        )["value"]
+        query = f"emails({cell.row})/email_activity_parties?$select=participationtypemask"
+        parties = ask(self.url, query)["value"]
         mine = next(party for party in parties if party["participationtypemask"] == 2)
         column, value = self.chance.choice([("addressused", "mallory@example.com"), ("participationtypemask", 3)])
         self._set("activityparty", mine["activitypartyid"], column, value)
@@ -162,7 +170,7 @@ class Corrupter:
 def play_cells(work: Path, url: str, cells: int, contacts: int, seed: int) -> tuple[Counter[str], Counter[str]]:
     """(counts, cells corrupted by type)."""
     call(url, "seed", read_destination(EXAMPLE / "destination"))
-    found = ask(f"{url}/api/data/v9.2/systemusers?$select=systemuserid&$filter=isdisabled eq false".replace(" ", "%20"))
+    found = ask(url, "systemusers?$select=systemuserid&$filter=isdisabled eq false")
     users = [row["systemuserid"] for row in found["value"]][:2]
     case = every_type_case(work / "case", contacts, users)
     case.load(url)
