@@ -29,7 +29,7 @@ from flitstack.app.steps.load import send_options  # noqa: E402
 from flitstack.app.wiring import open_journal  # noqa: E402
 
 # Writes take a while, so that a kill meets them under way.
-SLOW = {"seed": 5, "rules": [{"kind": "slow", "method": "POST", "probability": 0.7, "seconds": 0.05}]}
+SLOW = {"seed": 5, "rules": [{"kind": "slow", "method": "POST", "probability": 0.7, "seconds": 0.3}]}
 MOST_KILLS = 4  # of one command, before it may end
 PARALLELISM_HINT = 8  # of an emulator without limits
 MUST_BE_ZERO = ("doubled", "lost", "not_closed", "differing_ends", "too_many_in_doubt")

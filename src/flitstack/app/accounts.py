@@ -69,7 +69,7 @@ def accounts_now(engine: Engine, project: Project, plan: Plan, journal: Journal)
 
     Needs the temporary view `journal_rows` (loading.rows.make_done_view).
     """
-    runs = [int(note["run"]) for note in journal.notes("run") if note["plan"] == plan.sha256]
+    runs = journal.runs_of(plan.sha256)
     counts: dict[str, dict[str, int]] = {}
     for name, outcome, count in engine.rows(_record_outcomes(plan, project, runs)):
         counts.setdefault(name, {})[outcome] = count

@@ -86,7 +86,7 @@ def _undone(engine: Engine, journal: Journal, plan: Plan, before: State) -> str:
             for send in before.whole.tables
         ]
     else:
-        runs = ", ".join(str(note["run"]) for note in journal.notes("run") if note["plan"] == plan.sha256) or "-1"
+        runs = ", ".join(map(str, journal.runs_of(plan.sha256))) or "-1"
         folder = before.folder.parents[1] / "plan"
         parts = []
         for step in plan.steps:

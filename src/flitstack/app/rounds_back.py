@@ -33,7 +33,7 @@ def last_runs(project: Project, journal: Journal) -> list[int]:
     """Numbers of the journal's runs that made the last round."""
     loaded = load_loaded(project)
     plan = loaded.rounds[-1].plan if loaded else ""
-    return [int(note["run"]) for note in journal.notes("run") if note["plan"] == plan]
+    return journal.runs_of(plan)
 
 
 def state_before(project: Project) -> State | None:

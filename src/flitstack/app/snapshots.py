@@ -60,7 +60,8 @@ async def see_tables(
 
 
 def _is_begun(journal: Journal, plan: Plan) -> bool:
-    return any(note["plan"] == plan.sha256 for note in journal.notes("run"))
+    runs = journal.notes("run")
+    return bool(runs) and runs[-1]["plan"] == plan.sha256
 
 
 async def keep_versions(

@@ -155,6 +155,17 @@ class Journal:
         """Notes of a kind, oldest first."""
         return [note for note in self.state.notes if note["note"] == kind]
 
+    def runs_of(self, plan_sha256: str) -> list[int]:
+        """The runs that last worked on a plan, without those before another plan's: what a rollback undid in between was not
+        done by a plan that is carried out again."""
+        found: list[int] = []
+        for note in reversed(self.notes("run")):
+            if note["plan"] == plan_sha256:
+                found.append(int(note["run"]))
+            elif found:
+                break
+        return sorted(found)
+
     # ------------------------------------------------------------------ rows
 
     def intend(

@@ -45,7 +45,7 @@ def in_bulk(destination: Destination, table: Table) -> Bulk | None:
 
 def done_in_plan(load: Load, step: Step, table: str) -> str:
     """Rows that this very step landed already: running the plan again does not do it twice, an earlier round does not count."""
-    runs = [str(note["run"]) for note in load.journal.notes("run") if note["plan"] == load.plan.sha256]
+    runs = map(str, load.journal.runs_of(load.plan.sha256))
     return (
         f'SELECT DISTINCT "row" FROM journal_rows WHERE "table" = {literal(table)} AND step = {step.index} '
         f"AND status = {Status.LANDED} AND run IN ({', '.join(runs) or '-1'})"
@@ -106,7 +106,7 @@ def edited_since(before: Before, versions: dict[UUID, int | None]) -> dict[UUID,
 
 def _touched(load: Load, table: str) -> frozenset[UUID]:
     """Rows that this plan has sent something about: their version is no longer the one it saw, by our own doing."""
-    runs = [str(note["run"]) for note in load.journal.notes("run") if note["plan"] == load.plan.sha256]
+    runs = map(str, load.journal.runs_of(load.plan.sha256))
     rows = load.engine.rows(
         f'SELECT DISTINCT CAST("row" AS VARCHAR) FROM journal_rows WHERE "table" = {literal(table)} AND run IN ({", ".join(runs)})'
     )

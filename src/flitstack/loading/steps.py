@@ -17,6 +17,8 @@ from flitstack.planning.document import SendTable, Step
 from flitstack.staging.engine.engine import literal, quoted
 
 STATE_COLUMNS = ("statecode", "statuscode")
+# What closing a row sets besides: closing it once more, as it was, needs these.
+CLOSING_COLUMNS: Mapping[str, tuple[str, ...]] = {"opportunity": ("actualclosedate", "actualvalue")}
 RowStep = Callable[[Load, Step, SendTable, Sender], Awaitable[int]]
 
 
@@ -84,7 +86,8 @@ async def state(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
 
     async def send_batch(batch: RowBatch) -> None:
         work = Work(Operation.STATE, state_calls(table, batch), sender.in_state(table))
-        before = await read_before(sender.attempts, table, STATE_COLUMNS, batch.row_ids()) if send.is_change else None
+        columns = (*STATE_COLUMNS, *CLOSING_COLUMNS.get(table.name, ()))
+        before = await read_before(sender.attempts, table, columns, batch.row_ids()) if send.is_change else None
         lines = before.lines({}) if before else None
         await sender.change(step.index, work, table, batch, lines, doubtful=doubtful)
 

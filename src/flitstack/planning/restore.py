@@ -155,13 +155,17 @@ def _parties(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
 
 def _states(work: Restoring, where: str, action: str, state: str, status: str) -> str:
     """SELECT of a state step over rows whose state we changed, that are in the state we left them in."""
-    code = "CAST(json_extract_string(i.value, '$') AS BIGINT)"
+    text = "json_extract_string(i.value, '$')"
+    # Tried, not told: the engine may look at values of other columns before it filters them out.
+    code = f"TRY_CAST({text} AS BIGINT)"
     return f"""
         SELECT r.*, {action} AS _action, {state}::BIGINT AS _state, {status}::BIGINT AS _status,
-            NULL::TIMESTAMPTZ AS _state_at, NULL::DECIMAL(38, 4) AS _state_value, NULL::BIGINT AS _version
+            CAST(p.closed || 'T00:00:00Z' AS TIMESTAMPTZ) AS _state_at, p.worth AS _state_value, NULL::BIGINT AS _version
         FROM ({work.records}) r JOIN (
             SELECT i."row", max({code}) FILTER (WHERE i."column" = 'statecode') AS state,
-                   max({code}) FILTER (WHERE i."column" = 'statuscode') AS status
+                   max({code}) FILTER (WHERE i."column" = 'statuscode') AS status,
+                   max({text}) FILTER (WHERE i."column" = 'actualclosedate') AS closed,
+                   max(TRY_CAST({text} AS DECIMAL(38, 4))) FILTER (WHERE i."column" = 'actualvalue') AS worth
             FROM {_read(work.images)} i WHERE i.operation = {Operation.STATE} GROUP BY i."row") p ON p."row" = r._row
         JOIN {_read(work.same)} s ON s."row" = r._row AND (list_contains(s.same, '(state)') OR NOT list_contains(s.compared, '(state)'))
         WHERE {where}"""

@@ -17,12 +17,14 @@ from flitstack.app.snapshots import FEW_ROWS, fingerprint_folder, keep_tables, s
 from flitstack.app.steps.load import EMULATOR_LIMIT_S, SERVICE_LIMIT_S
 from flitstack.app.store import load_applied_schema, load_plan, plan_folder
 from flitstack.app.subjects import plan_missing
+from flitstack.app.undoing import Asked, Begun, forget_begun, load_begun, remember_begun
 from flitstack.app.wiring import open_destination, open_engine, open_journal
 from flitstack.destinations.port import Destination
 from flitstack.documents import save_json
 from flitstack.errors import UsageError
 from flitstack.journal.frames import Operation
 from flitstack.journal.journal import Journal
+from flitstack.loading.document import LoadDocument
 from flitstack.loading.load import Load, execute
 from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.loading.sending import SendOptions
@@ -68,10 +70,8 @@ def rollback(
         document = run_async(
             _roll_back(
                 Undo(project, plan, engine, journal, progress),
-                force=force,
-                with_schema=with_schema and not last,
+                Asked(force, with_schema and not last, last),
                 dry_run=dry_run,
-                last=last,
             ),
             plan.url,
         )
@@ -101,74 +101,99 @@ class Undo:
     progress: Progress
 
 
-async def _roll_back(undo_of: Undo, *, force: bool, with_schema: bool, dry_run: bool, last: bool) -> dict[str, Any]:
-    project, plan, engine = undo_of.project, undo_of.plan, undo_of.engine
-    journal, progress = undo_of.journal, undo_of.progress
+async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str, Any]:
+    project, engine, journal = undo_of.project, undo_of.engine, undo_of.journal
     destination = open_destination(project)
+    runs = last_runs(project, journal) if asked.last else None
+    this = Rollback(project, undo_of.plan, destination, journal, engine, undo_of.progress, runs)
     try:
-        this = Rollback(
-            project, plan, destination, journal, engine, progress, last_runs(project, journal) if last else None
-        )
-        progress.phase("looking for rows edited or referenced since")
-        await _find_kept(this)
-        kept = _kept_rows(this)
-        if force:
-            engine.run("DELETE FROM kept")
-            kept = []
-        restored, edited = await _restored(this)
-        undo = rollback_plan(
-            engine,
-            _with_files_of(this),
-            plan_folder(project),
-            with_schema=with_schema and not kept,
-            operations=load_applied_schema(project),
-            restored=restored,
-        )
-        planned = sum(table.rows for table in undo.tables if table.name.startswith("undo_"))
-        buckets = _buckets(undo, kept, edited)
-        kept = [*kept, *edited]
-        progress.phase(_told(buckets))
+        begun = None if dry_run else load_begun(project, journal)
+        if begun is not None and begun.asked != asked:
+            # What was begun is finished first: half of it would look like somebody's edits.
+            await _execute(this, begun)
+            begun = None
+        is_resumed = begun is not None
+        if begun is None:
+            begun = await _begin(this, asked)
+        buckets, kept = _buckets(begun), [*begun.kept, *begun.edited]
+        undo_of.progress.phase(_told(buckets))
         if dry_run:
-            return {
-                "reversed": 0,
-                "planned": planned,
-                "kept": len(kept),
-                "kept_rows": kept,
-                "buckets": buckets,
-                "failed": 0,
-                "failed_rows": [],
-                "equal": None,
-                "tables": {},
-            }
-        touched = sorted({table.table for table in undo.tables})
-        if last:
+            return _dry(begun, buckets)
+        touched = sorted({table.table for table in begun.plan.tables})
+        if asked.last and not is_resumed:
             await see_tables(project, touched, destination, journal, engine)
-        facts = await destination.facts()
-        limit_s = EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
-        options = SendOptions(in_flight=max(2, min(facts.parallelism_hint, 16)), server_limit_s=limit_s)
-        loaded = await execute(
-            Load(undo, plan_folder(project), destination, journal, engine, progress, options), "rollback"
-        )
-        progress.phase("proving the state before")
+        remember_begun(project, begun)
+        loaded = await _execute(this, begun)
+        undo_of.progress.phase("proving the state before")
         tables = await _prove(this)
-        if last:
+        if asked.last:
             await keep_tables(project, touched, destination, journal, engine, careful=True)
-            tables |= await prove_round(project, destination, engine, journal, edited)
+            tables |= await prove_round(project, destination, engine, journal, begun.edited)
+        if not loaded.refused:
+            forget_begun(project)
         return {
-            "reversed": planned - loaded.refused,
-            "planned": planned,
+            "reversed": _planned(begun.plan) - loaded.refused,
+            "planned": _planned(begun.plan),
             "kept": len(kept),
             "kept_rows": kept,
             "buckets": buckets | {"failed": loaded.refused},
             "failed": loaded.refused,
-            "failed_rows": _failed(journal, undo) if loaded.refused else [],
+            "failed_rows": _failed(journal, begun.plan) if loaded.refused else [],
             # Without a fingerprint (a recovered journal) nothing is proven.
             "equal": bool(tables) and all(not entry["gone"] and not entry["changed"] for entry in tables.values()),
-            "schema": "removed" if with_schema and not kept else "kept",
+            "schema": "removed" if asked.with_schema and not kept else "kept",
             "tables": tables,
         }
     finally:
         await destination.close()
+
+
+async def _begin(this: Rollback, asked: Asked) -> Begun:
+    """Look who edited and referenced what, and make the plan."""
+    this.progress.phase("looking for rows edited or referenced since")
+    await _find_kept(this)
+    kept = _kept_rows(this)
+    if asked.force:
+        this.engine.run("DELETE FROM kept")
+        kept = []
+    restored, edited = await _restored(this)
+    undo = rollback_plan(
+        this.engine,
+        _with_files_of(this),
+        plan_folder(this.project),
+        with_schema=asked.with_schema and not kept,
+        operations=load_applied_schema(this.project),
+        restored=restored,
+    )
+    return Begun(undo, kept, edited, asked)
+
+
+async def _execute(this: Rollback, begun: Begun) -> LoadDocument:
+    facts = await this.destination.facts()
+    limit_s = EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
+    options = SendOptions(in_flight=max(2, min(facts.parallelism_hint, 16)), server_limit_s=limit_s)
+    folder = plan_folder(this.project)
+    work = Load(begun.plan, folder, this.destination, this.journal, this.engine, this.progress, options)
+    return await execute(work, "rollback")
+
+
+def _planned(undo: Plan) -> int:
+    return sum(table.rows for table in undo.tables if table.name.startswith("undo_"))
+
+
+def _dry(begun: Begun, buckets: dict[str, int]) -> dict[str, Any]:
+    kept = [*begun.kept, *begun.edited]
+    return {
+        "reversed": 0,
+        "planned": _planned(begun.plan),
+        "kept": len(kept),
+        "kept_rows": kept,
+        "buckets": buckets,
+        "failed": 0,
+        "failed_rows": [],
+        "equal": None,
+        "tables": {},
+    }
 
 
 async def _find_kept(this: Rollback) -> None:
@@ -211,8 +236,9 @@ def _with_files_of(this: Rollback) -> Plan:
     return replace(this.plan, export=before.whole.export, kept=before.whole.kept)
 
 
-def _buckets(undo: Plan, kept: list[dict[str, str]], edited: list[dict[str, str]]) -> dict[str, int]:
+def _buckets(begun: Begun) -> dict[str, int]:
     """What will happen, counted: rows deleted, rows given back, rows kept and why, cells that keep a later edit."""
+    undo, kept = begun.plan, begun.kept
     change = {table.name for table in undo.tables if not table.name.startswith("undo_")}
     return {
         "reversed": sum(table.rows for table in undo.tables if table.name not in change),
@@ -220,7 +246,7 @@ def _buckets(undo: Plan, kept: list[dict[str, str]], edited: list[dict[str, str]
         "kept_edited": sum(row["why"] == "edited" for row in kept),
         "kept_referenced": sum(row["why"] == "referenced" for row in kept),
         "kept_parent": sum(row["why"] == "parent" for row in kept),
-        "kept_cells": len(edited),
+        "kept_cells": len(begun.edited),
         "failed": 0,
     }
 

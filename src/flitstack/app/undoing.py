@@ -1,0 +1,58 @@
+"""A rollback that was begun: kept beside the plan until it came to its end, so that the same one goes on after a crash.
+
+Made anew, it would take its own traces for somebody's edits: a deal it has reopened would stay open.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flitstack.app.project import Project
+from flitstack.app.store import plan_folder
+from flitstack.documents import load_json, save_json
+from flitstack.journal.journal import Journal
+from flitstack.planning.document import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command was asked for."""
+
+    force: bool
+    with_schema: bool
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The plan that takes back, what it keeps (table, row, why, where from; a cell its column), and what was asked."""
+
+    plan: Plan
+    kept: list[dict[str, str]]
+    edited: list[dict[str, str]]
+    asked: Asked
+
+
+def remember_begun(project: Project, begun: Begun) -> None:
+    """Keep it before its first request."""
+    save_json(_file(project), begun)
+
+
+def forget_begun(project: Project) -> None:
+    """It came to its end."""
+    _file(project).unlink(missing_ok=True)
+
+
+def load_begun(project: Project, journal: Journal) -> Begun | None:
+    """The rollback that is not over: nothing else was done in the environment since, and its send tables are there."""
+    path = _file(project)
+    if not path.exists():
+        return None
+    begun = load_json(path, Begun)
+    runs = journal.notes("run")
+    is_latest = bool(runs) and runs[-1]["plan"] == begun.plan.sha256
+    folder = plan_folder(project)
+    return begun if is_latest and all((folder / table.parquet).exists() for table in begun.plan.tables) else None
+
+
+def _file(project: Project) -> Path:
+    return project.env_state / "rollback" / "begun.json"
