@@ -27,6 +27,7 @@ class Undone:
     spared: list[dict[str, Any]]
     tags: dict[str, dict[str, list[str]]]
     files: dict[str, dict[str, str]]
+    redone: dict[str, dict[str, Any]]
 
 
 def tags_of(migration: Migration) -> dict[str, list[str]]:
@@ -85,12 +86,18 @@ def undone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undone]:
         spared = migration.do("findings", "--code", "absent_in_use")
         migration.patch(f"contacts({before['p07']['contactid']})", {"telephone1": "+49 30 edited"})
         shown = migration.do("rollback", "--last", "--dry-run")
+        # The second batch finds the sign-in gone: deals are open again by then, and not yet closed as they were.
+        migration.admin("faults", {"rules": [{"kind": "expired_token", "request": "batch", "skip": 1}]})
+        assert migration.run("rollback", "--last").code == 1
+        migration.admin("faults", {"rules": []})
         told = migration.do("rollback", "--last", code={0, 5})
         assert told["equal"], {name: t for name, t in told["tables"].items() if t["gone"] or t["changed"]}
         after = rows(migration)
         tags["after"], files["after"] = tags_of(migration), files_of(migration)
         again = migration.do("plan", "--delta", code={0, 3})
-        yield Undone(migration, before, shown, told, after, again, spared, tags, files)
+        migration.do("approve", "load")
+        migration.do("load", code={0, 3})
+        yield Undone(migration, before, shown, told, after, again, spared, tags, files, rows(migration))
 
 
 def test_what_will_happen_is_shown_before_anything_is_done(undone: Undone) -> None:
@@ -136,6 +143,13 @@ def test_the_round_can_be_planned_again(undone: Undone) -> None:
     assert undone.told["failed"] == 0
     assert undone.again["tables"]["contact"]["created"] == 1
     assert undone.again["tables"]["opportunity"]["updated"] == 2
+
+
+def test_the_delta_loaded_again_is_carried_out_again(undone: Undone) -> None:
+    assert (undone.redone["d02"]["statecode"], undone.redone["d01"]["statecode"]) == (1, 0)
+    assert undone.redone["p07"]["jobtitle"] == "Changed in the source"
+    assert "p90" in undone.redone
+    assert "p09" not in undone.redone
 
 
 def test_then_everything_is_taken_back(undone: Undone) -> None:
