@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import flitstack
 
 CHECKOUT = Path(flitstack.__file__).parents[2]
@@ -20,6 +22,7 @@ def play(*words: str) -> dict[str, int]:
     return {name: int(count.replace(",", "")) for name, count in re.findall(r"(\w+) ([\d,]+)(?=, | \()", done.stdout)}
 
 
+@pytest.mark.slow
 def test_each_command_under_faults_doubles_and_loses_nothing_and_keeps_every_pause() -> None:
     counts = play("--only", "runs", "--runs", "4", "--seed", "3")
     assert counts["runs"] == 4
