@@ -183,7 +183,10 @@ def _owners(project: Project, staged: StagingDocument, facts: Facts, engine: Eng
 
 
 def remember_schema(project: Project, made: Plan) -> None:
-    """Keep the schema operations of a plan: what was made there by us counts as not there when planning."""
+    """Keep the schema operations of a plan that is about to be loaded: what we make there counts as not there when planning.
+
+    What a plan alone wanted is not kept: an administrator may have made it, and then it is not ours to remove.
+    """
     known = load_applied_schema(project)
     operations = [dict(operation) for step in made.steps for operation in step.operations]
     save_json(

@@ -1,13 +1,16 @@
 """The one place that names a concrete destination and a concrete engine."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from flitstack.app.emulators import is_emulator
 from flitstack.app.project import EnvironmentSettings, Project
 from flitstack.catalogue.read import load_catalogue
 from flitstack.destinations.dataverse.client import Client
+from flitstack.destinations.dataverse.definitions import Operation
 from flitstack.destinations.dataverse.destination import DataverseDestination
+from flitstack.destinations.dataverse.solution import SolutionFile, SolutionName, solution_file
 from flitstack.destinations.dataverse.tokens import ClientCredentials, NoTokens, Tokens
 from flitstack.destinations.port import Destination
 from flitstack.destinations.throttled import ThrottledDestination
@@ -47,6 +50,15 @@ def open_destination(project: Project) -> Destination:
     for lane, client in zip(paced.lanes, clients, strict=True):
         client.pacer = lane
     return paced
+
+
+async def make_solution(blank_url: str, operations: Sequence[Operation], name: SolutionName) -> SolutionFile:
+    """Schema operations as a solution file, made in a blank environment."""
+    client = Client(blank_url)
+    try:
+        return await solution_file(client, load_catalogue(), operations, name)
+    finally:
+        await client.close()
 
 
 def _all_tokens(settings: EnvironmentSettings) -> list[Tokens]:

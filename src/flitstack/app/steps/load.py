@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from flitstack.app.accounts import accounts_now, rows_by_table
 from flitstack.app.gates import now, require
 from flitstack.app.operators import remember_operator
+from flitstack.app.planned import remember_schema
 from flitstack.app.project import Project
 from flitstack.app.promote import begin_state, finish_state
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
@@ -43,6 +44,7 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
         raise UsageError(plan_missing())
     require(current_gates(project), before="owners" if only_sample else "load")
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
+        remember_schema(project, plan)
         document = run_async(_execute(project, plan, engine, journal, progress, only_sample=only_sample), plan.url)
         if only_sample:
             write_migration_report(project, engine, only_sample=True)

@@ -9,7 +9,7 @@ from flitstack.app.exports import export_lines, exports_document, write_exports
 from flitstack.app.forecast import forecast, forecast_document, forecast_lines
 from flitstack.app.gates import require
 from flitstack.app.operators import remember_operator
-from flitstack.app.planned import plan_inputs, prepare, remember_schema
+from flitstack.app.planned import plan_inputs, prepare
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.rounds import load_loaded
@@ -55,7 +55,6 @@ def plan(project: Project, progress: Progress) -> Result:
         save_json(project.env_state / "facts.json", _facts(prepared.environment.facts))
         checks = run_checks(engine, project)
     remember_operator(project, "plan")
-    remember_schema(project, made)
     held = any(account["held"] for account in made.accounts.values())
     bulk = tuple(bulk_lines(made.tables, prepared.environment.live))
     lines = [*_lines(made, sample, owners), *bulk, *check_lines(checks), *export_lines(project, exported)]

@@ -10,7 +10,7 @@ from flitstack.app.delta_findings import delta_findings, table_counts
 from flitstack.app.gates import require
 from flitstack.app.looking import Look
 from flitstack.app.operators import remember_operator
-from flitstack.app.planned import plan_inputs, prepare, remember_schema
+from flitstack.app.planned import plan_inputs, prepare
 from flitstack.app.project import Project
 from flitstack.app.promote import kept_file
 from flitstack.app.references import read_references
@@ -113,7 +113,6 @@ def plan_delta(project: Project, progress: Progress) -> Result:
     save_json(folder / "plan.json", made)
     save_json(folder / "counts.json", counts)
     remember_operator(project, "plan")
-    remember_schema(project, made)
     held = any(account["held"] for account in made.accounts.values())
     return Result(
         _document(made, counts, staged),

@@ -17,10 +17,15 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class SchemaWriter:
-    """Makes and removes tables, columns, options, relationships and keys in one environment."""
+    """Makes and removes tables, columns, options, relationships and keys in one environment.
 
-    def __init__(self, client: Client, language: int, sleep: Sleep = asyncio.sleep) -> None:
+    `solution`: unique name of the unmanaged solution that what is made belongs to, besides the default one.
+    """
+
+    def __init__(self, client: Client, language: int, sleep: Sleep = asyncio.sleep, *, solution: str = "") -> None:
         self._client, self._language, self._sleep = client, language, sleep
+        # Source: Microsoft Learn, "Create and update table definitions using the Web API" (solution header).
+        self._headers = {"MSCRM.SolutionUniqueName": solution} if solution else {}
 
     async def apply(self, operation: Operation) -> None:
         """Make it unless it is there. Fatal for a kind nobody knows."""
@@ -47,7 +52,7 @@ class SchemaWriter:
     async def _create_table(self, operation: Operation) -> None:
         if await self._exists(_table(operation["table"])):
             return
-        await self._client.post("EntityDefinitions", definitions.table_body(operation, self._language))
+        await self._client.post("EntityDefinitions", definitions.table_body(operation, self._language), self._headers)
 
     async def _drop_table(self, operation: Operation) -> None:
         await self._delete(_table(operation["table"]))
@@ -61,10 +66,10 @@ class SchemaWriter:
             )
             target_id = (target or {}).get("PrimaryIdAttribute", f"{operation['targets'][0]}id")
             body = definitions.lookup_body({**operation, "target_id": target_id}, self._language)
-            await self._client.post("RelationshipDefinitions", body)
+            await self._client.post("RelationshipDefinitions", body, self._headers)
             return
         path = f"{_table(operation['table'])}/Attributes"
-        await self._client.post(path, definitions.column_body(operation, self._language))
+        await self._client.post(path, definitions.column_body(operation, self._language), self._headers)
 
     async def _drop_column(self, operation: Operation) -> None:
         if operation["type"] == "Lookup":
@@ -102,7 +107,7 @@ class SchemaWriter:
 
     async def _add_relationship(self, operation: Operation) -> None:
         if not await self._exists(f"RelationshipDefinitions(SchemaName='{operation['name']}')"):
-            await self._client.post("RelationshipDefinitions", definitions.relationship_body(operation))
+            await self._client.post("RelationshipDefinitions", definitions.relationship_body(operation), self._headers)
 
     async def _drop_relationship(self, operation: Operation) -> None:
         await self._delete(f"RelationshipDefinitions(SchemaName='{operation['name']}')")
@@ -111,7 +116,7 @@ class SchemaWriter:
         """Returns when the key is active: before that it protects nothing."""
         if await self._key(operation) is None:
             path = f"{_table(operation['table'])}/Keys"
-            await self._client.post(path, definitions.key_body(operation, self._language))
+            await self._client.post(path, definitions.key_body(operation, self._language), self._headers)
         for wait_s in _KEY_POLL_S:
             key = await self._key(operation) or {}
             status = key.get("EntityKeyIndexStatus", "Pending")

@@ -1,0 +1,78 @@
+"""Schema operations as a solution file, for administrators who let no program change their environment's schema.
+
+The operations are made in a blank environment, inside an unmanaged solution, and that is exported: the file holds what the metadata
+calls would have made, by the same code. Source: Microsoft Learn, "Create, export, or import an unmanaged solution".
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from flitstack.catalogue.types import Catalogue
+from flitstack.destinations.dataverse.client import Client
+from flitstack.destinations.dataverse.definitions import Operation
+from flitstack.destinations.dataverse.schema import SchemaWriter
+
+VERSION = "1.0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class SolutionName:
+    """Names of a solution and its publisher; `language`: lcid of the labels."""
+
+    unique_name: str
+    label: str
+    prefix: str
+    option_prefix: int
+    language: int
+
+
+@dataclass(frozen=True, slots=True)
+class SolutionFile:
+    """The zip, what it makes, and what cannot be made by it."""
+
+    content: bytes
+    made: tuple[Operation, ...]
+    left: tuple[Operation, ...]
+
+
+async def solution_file(
+    client: Client, catalogue: Catalogue, operations: Sequence[Operation], name: SolutionName
+) -> SolutionFile:
+    """Make the operations in the blank environment behind `client` and export them.
+
+    Options for a choice that the destination has already are left: the file would have to carry the whole choice, and an import
+    would write over it.
+    """
+    tables = {o["table"] for o in operations if o["kind"] == "create_table"}
+    columns = {(o["table"], o["name"]) for o in operations if o["kind"] == "add_column"}
+    left = tuple(o for o in operations if o["kind"] == "add_option" and (o["table"], o["name"]) not in columns)
+    made = tuple(o for o in operations if o not in left)
+    bare = SchemaWriter(client, name.language)
+    mentioned = {table for o in made for table in (o["table"], o.get("other", ""), *o.get("targets", ())) if table}
+    for table in sorted(mentioned - tables - set(catalogue.tables)):
+        # A custom table of the destination: here for the reference only, so not in the solution.
+        primary = {"name": f"{name.prefix}_name", "label": "Name", "length": 100}
+        details = {"label": table, "plural": table, "ownership": "UserOwned", "primary": primary}
+        await bare.apply({"kind": "create_table", "table": table, "name": table, **details})
+    await _make_solution(client, name)
+    writer = SchemaWriter(client, name.language, solution=name.unique_name)
+    for operation in made:
+        await writer.apply(operation)
+    answer = await client.post("ExportSolution", {"SolutionName": name.unique_name, "Managed": False})
+    return SolutionFile(base64.b64decode(answer.json()["ExportSolutionFile"]), made, left)
+
+
+async def _make_solution(client: Client, name: SolutionName) -> None:
+    publisher = str(uuid4())
+    body = {
+        "publisherid": publisher,
+        "uniquename": f"{name.prefix}publisher",
+        "friendlyname": f"{name.label} publisher",
+        "customizationprefix": name.prefix,
+        "customizationoptionvalueprefix": name.option_prefix,
+    }
+    await client.post("publishers", body)
+    solution = {"uniquename": name.unique_name, "friendlyname": name.label, "version": VERSION}
+    await client.post("solutions", {**solution, "publisherid@odata.bind": f"/publishers({publisher})"})
