@@ -10,9 +10,10 @@ from flitstack.catalogue.read import load_catalogue
 from flitstack.destinations.dataverse.client import Client
 from flitstack.destinations.dataverse.definitions import Operation
 from flitstack.destinations.dataverse.destination import DataverseDestination
-from flitstack.destinations.dataverse.solution import SolutionFile, SolutionName, solution_file
+from flitstack.destinations.dataverse.solution import solution_file
 from flitstack.destinations.dataverse.tokens import ClientCredentials, NoTokens, Tokens
 from flitstack.destinations.port import Destination
+from flitstack.destinations.solution import SolutionFile, SolutionName
 from flitstack.destinations.throttled import ThrottledDestination
 from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal

@@ -10,8 +10,8 @@ from flitstack.app.result import Progress, Result
 from flitstack.app.running import run_async
 from flitstack.app.store import load_plan
 from flitstack.app.wiring import make_solution, open_destination
-from flitstack.destinations.dataverse.solution import SolutionFile, SolutionName
 from flitstack.destinations.port import Facts
+from flitstack.destinations.solution import SolutionFile, SolutionName
 from flitstack.documents import save_bytes
 from flitstack.errors import Problem, UsageError
 

@@ -6,35 +6,15 @@ calls would have made, by the same code. Source: Microsoft Learn, "Create, expor
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import uuid4
 
 from flitstack.catalogue.types import Catalogue
 from flitstack.destinations.dataverse.client import Client
 from flitstack.destinations.dataverse.definitions import Operation
 from flitstack.destinations.dataverse.schema import SchemaWriter
+from flitstack.destinations.solution import SolutionFile, SolutionName
 
 VERSION = "1.0.0.0"
-
-
-@dataclass(frozen=True, slots=True)
-class SolutionName:
-    """Names of a solution and its publisher; `language`: lcid of the labels."""
-
-    unique_name: str
-    label: str
-    prefix: str
-    option_prefix: int
-    language: int
-
-
-@dataclass(frozen=True, slots=True)
-class SolutionFile:
-    """The zip, what it makes, and what cannot be made by it."""
-
-    content: bytes
-    made: tuple[Operation, ...]
-    left: tuple[Operation, ...]
 
 
 async def solution_file(
