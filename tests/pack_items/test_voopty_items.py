@@ -65,6 +65,7 @@ def test_open_slots_are_rows_of_their_own(school: Landed) -> None:
         "12:00",
         45,
     )
+    assert (str(slot["flit_sessiondate"]), slot["flit_sessionstatus"]) == ("2025-10-31", "free")
 
 
 def test_attendance_of_an_open_slot_points_to_the_slot(school: Landed) -> None:
@@ -117,6 +118,7 @@ def test_payments_of_three_providers_keep_transaction_state_and_subscription(sch
     }  # fmt: skip
     assert {row["flit_subscriptionid"] for row in rows.values()} == {"opportunity AB1"}
     assert rows["LiqPay"]["flit_paidon"].isoformat().startswith("2025-10-01T20:20"), "milliseconds since 1970"
+    assert (rows["LiqPay"]["flit_payername"], rows["Stripe"]["flit_amountrefunded"]) == ("Петро Савчук", Decimal("0.00"))
     assert (rows["WayForPay"]["flit_paymenttransactionid"], rows["WayForPay"]["flit_amount"]) == (
         "W1",
         Decimal("2600.00"),
