@@ -4,7 +4,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from mapping.pack_example import live_tables
 from pack_items.item_case import Landed, land
+
+from flitstack.mapping.check import check_maps
+from flitstack.mapping.maps import read_maps
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +122,10 @@ def test_payments_of_three_providers_keep_transaction_state_and_subscription(sch
     }  # fmt: skip
     assert {row["flit_subscriptionid"] for row in rows.values()} == {"opportunity AB1"}
     assert rows["LiqPay"]["flit_paidon"].isoformat().startswith("2025-10-01T20:20"), "milliseconds since 1970"
-    assert (rows["LiqPay"]["flit_payername"], rows["Stripe"]["flit_amountrefunded"]) == ("Петро Савчук", Decimal("0.00"))
+    assert (rows["LiqPay"]["flit_payername"], rows["Stripe"]["flit_amountrefunded"]) == (
+        "Петро Савчук",
+        Decimal("0.00"),
+    )
     assert (rows["WayForPay"]["flit_paymenttransactionid"], rows["WayForPay"]["flit_amount"]) == (
         "W1",
         Decimal("2600.00"),
@@ -150,6 +157,7 @@ OTHERS: dict[str, dict[str, object]] = {
         "ended_statuses": ["active"],
         "as_of": "",
     },
+    "contracts": {"subscription_model": "contract", "contract_template": "No such template"},
     "apart": {
         "enrollment_model": "opportunity",
         "subscription_model": "table",
@@ -211,6 +219,9 @@ OUTCOMES: list[tuple[str, str, Callable[[Landed], object], object]] = [
     ("written", "course_model", lambda told: "pricelevel" in told.tables(), False),
     ("written", "ended_subscriptions", lambda told: closed(told, "Subscription.subscription"), {"AB1": None, "AB3": None}),
     ("written", "as_of", lambda told: told.of("Subscription.subscription")["AB1"]["flit_isactive"], None),
+    ("contracts", "subscription_model", lambda told: told.records("required_missing", "held"), ["AB1", "AB2", "AB3"]),
+    ("contracts", "contract_template", lambda told: sorted(told.of("Subscription.contract")), []),
+    ("contracts", "subscription_model", lambda told: {"opportunity", "opportunityproduct"} & told.tables(), set()),
     ("apart", "enrollment_model", lambda told: sorted(told.of("Enrollment.deal")), ["E1", "E2", "E4", "E5"]),
     ("apart", "ended_statuses", lambda told: closed(told, "Subscription.subscription_row"), {"AB1": ("patch", 1, 2), "AB3": None}),
     ("apart", "ended_statuses", lambda told: closed(told, "Enrollment.deal"), {
@@ -229,3 +240,30 @@ def test_another_decision_has_another_outcome(
 ) -> None:
     assert decision in OTHERS[which]
     assert seen(others[which]) == wanted
+
+
+def test_columns_are_made_only_on_tables_that_these_decisions_fill(school: Landed) -> None:
+    filled = {
+        "account",
+        "contact",
+        "product",
+        "flit_enrollment",
+        "appointment",
+        "flit_session",
+        "flit_attendance",
+        "opportunity",
+        "flit_payment",
+    }
+    assert {route.table for route in school.document.routes} == filled
+
+
+@pytest.mark.parametrize(("model", "told"), [("opportunity", []), ("table", []), ("contract", ["table-unknown"])])
+def test_contracts_are_refused_where_the_environment_has_no_such_table(
+    school: Landed, model: str, told: list[str]
+) -> None:
+    prepared = school.prepared
+    live = {**live_tables(prepared.folder / "mapping"), "contract": None, "contracttemplate": None}
+    decided = {**prepared.decisions, "subscription_model": model}
+    found = check_maps(read_maps(prepared.folder / "mapping"), prepared.pack, prepared.staged, live, decided)
+    assert [problem.code for problem in found] == told
+    assert all(problem.do.startswith("decide otherwise on subscription_model in decisions.yaml") for problem in found)

@@ -59,7 +59,7 @@ def prepare(project: Project, progress: Progress, staged: StagingDocument) -> Pr
     progress.phase("asking the destination")
     environment = run_async(_ask(project, maps), project.target.url)
     live = without_operations(environment.live, load_applied_schema(project))
-    if problems := check_maps(maps, project.pack, staged, live):
+    if problems := check_maps(maps, project.pack, staged, live, project.decisions):
         raise UsageError(*problems)
     return Prepared(maps, environment, live)
 

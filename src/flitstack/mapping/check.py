@@ -3,14 +3,16 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flitstack.catalogue.types import Table
 from flitstack.errors import Problem
 from flitstack.mapping.check_routes import object_problems, shape_problems, shared_problems
-from flitstack.mapping.compile import Compiler, compile_object, open_scope
+from flitstack.mapping.compile import Compiler, compile_object, is_standing, open_scope
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.derived import derived_fields
-from flitstack.mapping.maps import MapFile
+from flitstack.mapping.expressions import Scope
+from flitstack.mapping.maps import MapFile, Route
 from flitstack.mapping.reads import column_texts
 from flitstack.mapping.surroundings import Spot, Surroundings
 from flitstack.packs.types import Pack
@@ -19,21 +21,27 @@ from flitstack.staging.engine.engine import Engine, quoted
 
 
 def check_maps(
-    maps: Mapping[str, MapFile], pack: Pack, staged: StagingDocument, live: Mapping[str, Table | None]
+    maps: Mapping[str, MapFile],
+    pack: Pack,
+    staged: StagingDocument,
+    live: Mapping[str, Table | None],
+    decided: Mapping[str, Any] | None = None,
 ) -> list[Problem]:
     """Problems of a map, each with `mapping/<file>.yaml:line`, in that order; none when it can be run.
 
     `live`: metadata by table, None (or nothing) for a table that does not exist yet. Expressions are compiled over the
-    fields of the staged objects, all routes of them, whatever the decisions say.
+    fields of the staged objects, all routes of them, whatever the decisions say; but a route that does not stand by what
+    was decided (without `decided`: by the defaults) need not have its table in the environment.
     """
     problems: list[Problem] = []
-    surroundings = Surroundings(maps, pack, live)
+    decisions = {name: decision.default for name, decision in pack.decisions.items()} | dict(decided or {})
     context = MapContext(
         system=pack.name,
-        decisions={name: decision.default for name, decision in pack.decisions.items()},
+        decisions=decisions,
         prefix=publisher_prefix(maps),
         live=live,
     )
+    surroundings = Surroundings(maps, pack, live)
     with tempfile.TemporaryDirectory() as scratch, Engine(Path(scratch)) as engine:
         for name, file in maps.items():
             fields = known_fields(name, pack, staged)
@@ -47,6 +55,12 @@ def check_maps(
 def _place(problem: Problem) -> tuple[str, int]:
     path, _, line = problem.rule.rpartition(":")
     return path, int(line)
+
+
+def _lacks_table(route: Route, scope: Scope, context: MapContext) -> bool:
+    """Whether a route goes to a table that the environment has not, and no decision asks for it."""
+    is_missing = route.create_table is None and context.live.get(route.table, True) is None
+    return is_missing and not is_standing(route, scope)
 
 
 def known_fields(name: str, pack: Pack, staged: StagingDocument) -> tuple[str, ...]:
@@ -73,15 +87,16 @@ def _compile(
     engine: Engine, context: MapContext, file: MapFile, fields: tuple[str, ...], surroundings: Surroundings
 ) -> list[Problem]:
     """Compile every route that can be compiled over an empty table that has the object's fields."""
-    malformed = {n: list(shape_problems(Spot(file, n, surroundings))) for n in range(len(file.routes))}
+    pack, tables = surroundings.pack, frozenset(surroundings.routed_tables)
+    scope = open_scope(pack, file.object, fields, context)
+    needed = [n for n, route in enumerate(file.routes) if not _lacks_table(route, scope, context)]
+    malformed = {n: list(shape_problems(Spot(file, n, surroundings))) for n in needed}
     problems = [problem for found in malformed.values() for problem in found]
     columns = "".join(f", NULL::VARCHAR AS {quoted(field)}" for field in fields)
     engine.run(
         "CREATE OR REPLACE TEMP VIEW map_check AS SELECT 0::BIGINT AS _n, ''::VARCHAR AS _file, 0::BIGINT AS _record,"
         f" 0::BIGINT AS _line, ''::VARCHAR AS _id{columns} WHERE FALSE"
     )
-    pack, tables = surroundings.pack, frozenset(surroundings.routed_tables)
-    scope = open_scope(pack, file.object, fields, context)
     compiler = Compiler(engine, pack, context, file, "map_check", scope, problems, tables, is_check=True)
     for _ in compile_object(compiler, [number for number, found in malformed.items() if not found], fields):
         pass

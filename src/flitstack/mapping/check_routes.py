@@ -1,5 +1,6 @@
 """What routes must agree on: with the environment's tables, with the pack, with each other."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,6 +11,8 @@ from flitstack.mapping.maps import MapFile
 from flitstack.mapping.reads import derived_reads, route_reads
 from flitstack.mapping.surroundings import Spot, Surroundings
 
+_DECISION = re.compile(r"decision\('(\w+)'\)")
+
 
 def shape_problems(spot: Spot) -> Iterator[Problem]:
     """What is so wrong with a route that it cannot even be compiled."""
@@ -17,7 +20,10 @@ def shape_problems(spot: Spot) -> Iterator[Problem]:
     if not route.table:
         yield spot.problem("table-missing", "the route names no table", "write table:")
     elif spot.around.table(route.table) is None and route.create_table is None:
+        asked = ", ".join(dict.fromkeys(_DECISION.findall(route.when)))
         do = "name a table of the environment, or define it under create_table:"
+        if asked:
+            do = f"decide otherwise on {asked} in decisions.yaml, or have an administrator install the app that brings the table"
         yield spot.inside("table").problem("table-unknown", f"there is no table {route.table}", do)
     for rule in route.columns.values():
         yield from definition_problems(spot.inside("columns", rule.name), rule)

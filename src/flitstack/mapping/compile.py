@@ -90,14 +90,14 @@ def open_scope(pack: Pack, object_name: str, fields: tuple[str, ...], context: M
 
 
 def active_routes(
-    maps: Mapping[str, MapFile], pack: Pack, context: MapContext, problems: list[Problem]
+    maps: Mapping[str, MapFile], pack: Pack, context: MapContext, fields: Mapping[str, tuple[str, ...]]
 ) -> dict[str, list[int]]:
-    """Numbers of the routes, by object, that these decisions leave standing."""
+    """Numbers of the routes, by object, that these decisions leave standing. `fields`: of the records, derived ones too."""
     active: dict[str, list[int]] = {}
     for name, file in maps.items():
-        fields = tuple(pack.objects[name].fields) if name in pack.objects else ()
+        scope = open_scope(pack, name, fields[name], context)
         for number, route in enumerate(file.routes):
-            if _is_standing(route, file, open_scope(pack, name, fields, context), number, problems):
+            if is_standing(route, scope):
                 active.setdefault(name, []).append(number)
     return active
 
@@ -134,9 +134,12 @@ def _over_elements(compiler: Compiler, route: Route, number: int) -> Compiler:
     return replace(compiler, source=view, scope=scope)
 
 
-def _is_standing(route: Route, file: MapFile, scope: Scope, number: int, problems: list[Problem]) -> bool:
+def is_standing(route: Route, scope: Scope) -> bool:
+    """Whether the decisions leave a route standing; one whose condition reads records always does."""
     if not route.when:
         return True
+    if route.each:
+        scope = replace(scope, fields=(*scope.fields, "_item", "_place"))
     try:
         return compile_expression(route.when, scope).constant is not False
     except ExpressionError:

@@ -129,7 +129,7 @@ def compile_maps(
     """
     problems: list[Problem] = []
     here = {name: file for name, file in maps.items() if name in records.merged}
-    active = active_routes(here, pack, context, problems)
+    active = active_routes(here, pack, context, records.fields)
     tables = frozenset(here[name].routes[number].table for name, numbers in active.items() for number in numbers)
     programs: list[Program] = []
     for name, file in here.items():
