@@ -39,8 +39,6 @@ def compile_lookup(compiler: Compiler, program: Program, rule: ColumnRule, targe
     program.lookups.append(
         LookupPlan(rule.name, place_of, ways, missing, code, field, present, shown, rule.instead_of, awaited)
     )
-    if rule.kind == "lookup" and not _has_target(compiler, rule):
-        return  # nothing brings the table it points to, so the column cannot be made; what names it was told above
     tables = tuple(dict.fromkeys(table for way in ways for table in way.tables))
     sql = "; ".join(way.key for way in ways)
     kind = target.type if rule.kind == "lookup" else "String"
@@ -48,16 +46,8 @@ def compile_lookup(compiler: Compiler, program: Program, rule: ColumnRule, targe
     if create is not None and rule.kind == "lookup":
         create["targets"] = [name for name in create.get("targets", tables) if _is_there(compiler, name)]
         if not create["targets"]:
-            return  # the export does not hold what the other table is made of
+            return  # nothing brings the table it points to, so the column cannot be made; what names it was told above
     program.columns.append(MappedColumn(rule.name, rule.kind, kind, field, sql, create, rule.verify, tables))
-
-
-def _has_target(compiler: Compiler, rule: ColumnRule) -> bool:
-    """Whether a lookup that has to be made has a table to point to."""
-    targets = (rule.create or {}).get("targets")
-    if not targets:
-        return True
-    return any(name in compiler.active_tables or compiler.context.live.get(name) is not None for name in targets)
 
 
 def _comes_later(compiler: Compiler, one: Alternative) -> bool:
