@@ -1,11 +1,14 @@
 """One round through the commands: what changed is sent, an edit made in Dynamics stays, mistakes are told."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from route.rounds_case import Source, take_round
 from route.route_case import EXAMPLE, Migration, begin, record_of, serving
+
+from flitstack.app.hypercare import hypercare_until
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,16 @@ def test_status_tells_the_round_and_nothing_differs(taken: tuple[Migration, dict
     assert [entry["kind"] for entry in status["rounds"]] == ["full", "delta"]
     assert status["accounts"]["Contact"] | {"closes": True} == status["accounts"]["Contact"]
     assert (status["accounts"]["Contact"]["read"], status["accounts"]["Contact"]["updated"]) == (1, 1)
-    assert status["freeze"]
+    assert (bool(status["freeze"]), status["hypercare"]) == (True, {})
+
+
+def test_a_signed_switch_ends_the_reminder_and_begins_hypercare(taken: tuple[Migration, dict[str, Any]]) -> None:
+    migration, _ = taken
+    migration.do("reconcile", code={0, 3})
+    migration.do("approve", "cutover")
+    status = migration.do("status")
+    assert status["freeze"] == ""
+    assert status["hypercare"]["until"] == hypercare_until(datetime.now(UTC).date()).isoformat()
 
 
 def test_a_plan_of_everything_is_refused_while_a_later_export_is_staged(

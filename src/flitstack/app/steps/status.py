@@ -1,10 +1,13 @@
 """`flitstack status`: steps, gates, accounts, rows by table."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from flitstack.app.accounts import accounts_before, accounts_now, rows_by_table
 from flitstack.app.checks import check_lines, checks_document, run_checks
+from flitstack.app.gates import Gate
+from flitstack.app.hypercare import hypercare_until
 from flitstack.app.project import Project
 from flitstack.app.result import Result
 from flitstack.app.rounds import load_loaded
@@ -41,6 +44,7 @@ def status(project: Project) -> Result:
         "rollback": _rollback(project),
         "rounds": _rounds(project),
         "freeze": _freeze(project, gates["cutover"].state),
+        "hypercare": _hypercare(gates["cutover"]),
     }
     with open_engine(project) as engine:
         checks = run_checks(engine, project)
@@ -66,6 +70,14 @@ def _freeze(project: Project, cutover: str) -> str:
         f"last delta loaded at {last.at}: if writes in the source were frozen before its export was taken, reconcile and "
         "approve cutover; otherwise freeze, export and load one more delta"
     )
+
+
+def _hypercare(cutover: Gate) -> dict[str, str]:
+    """From the signed switch on; {} before."""
+    if cutover.state != "open":
+        return {}
+    switched = datetime.fromisoformat(cutover.at)
+    return {"since": cutover.at, "by": cutover.by, "until": hypercare_until(switched.date()).isoformat()}
 
 
 def _rollback(project: Project) -> dict[str, Any]:
@@ -126,6 +138,8 @@ def _lines(document: dict[str, Any]) -> list[str]:
         lines.append(f"round    {entry['number']} at {entry['at']}: {told or 'nothing changed'}")
     if document["freeze"]:
         lines.append(f"freeze   {document['freeze']}")
+    if switch := document["hypercare"]:
+        lines.append(f"switched at {switch['since']} by {switch['by']}; hypercare until {switch['until']}")
     for table, rows in document["tables"].items():
         lines.append(f"rows     {table:<32}{rows:>10,}")
     if undone := document["rollback"]:
