@@ -17,6 +17,9 @@ from flitstack.packs.read import pack_names
 pytestmark = pytest.mark.shared
 # Klipy's own facts stand in test_route_shared.py.
 SOURCES = [name for name in pack_names() if name != "klipy"]
+# These two take two minutes together; test_pack_examples.py and test_solution.py go most of their way in every run.
+LONG = {"planports", "interactive"}
+PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SOURCES]
 # What the known truth calls a table -> how the destination tells it. Words without an entry are tables' names.
 WORDS = {
     "clinic": {
@@ -62,7 +65,7 @@ class Loaded:
     before: dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=SOURCES)
+@pytest.fixture(scope="module", params=PARAMS)
 def loaded(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
     export = shared / "data" / "exports" / request.param
     folder = tmp_path_factory.mktemp(request.param)
