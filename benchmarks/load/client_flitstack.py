@@ -34,6 +34,7 @@ async def load(url: str, csv: Path, folder: Path, rows: int) -> None:
         document = await execute(Load(plan, folder, paced, journal, engine, Silent(), options), "load")
         marks.append((time.process_time(), time.monotonic()))
         await paced.close()
+    print("sent", sum(step.seconds for step in document.steps if step.kind == "create"), flush=True)
     print("marks", *(f"{cpu} {wall}" for cpu, wall in marks), flush=True)
     sys.exit(3 if document.refused else 0)
 
