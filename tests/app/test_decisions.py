@@ -1,5 +1,6 @@
 """Decisions written by hand: each option is one that can be followed, or is told with line and remedy."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from flitstack.app.decisions import read_decided, read_option
 from flitstack.errors import UsageError
 from flitstack.packs.read import load_pack
 
-PACK = load_pack("klipy")
+KLIPY = load_pack("klipy")
+REFUSED = replace(KLIPY.decisions["attachments"], not_built={"sharepoint": "choose annotation"})
+PACK = replace(KLIPY, decisions={**KLIPY.decisions, "attachments": REFUSED})
 
 
 def decided(tmp_path: Path, text: str) -> dict[str, object]:

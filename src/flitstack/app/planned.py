@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flitstack.app.accounts import accounts_before
-from flitstack.app.existing import existing_rows, existing_rules, fetch_existing
+from flitstack.app.existing import Rules, existing_rows, existing_rules, fetch_existing
 from flitstack.app.gates import now
 from flitstack.app.owners import decided_owners, owner_counts, remember_owners, save_owner_findings
 from flitstack.app.project import Project
 from flitstack.app.result import Progress
 from flitstack.app.running import run_async
+from flitstack.app.sharepoint import LOCATION, SITE, sharepoint_problems
 from flitstack.app.store import deduped_folder, load_applied_schema, mapped_folder, staged_folder
 from flitstack.app.wiring import open_destination
 from flitstack.catalogue.types import Table
@@ -59,7 +60,10 @@ def prepare(project: Project, progress: Progress, staged: StagingDocument) -> Pr
     progress.phase("asking the destination")
     environment = run_async(_ask(project, maps), project.target.url)
     live = without_operations(environment.live, load_applied_schema(project))
-    if problems := check_maps(maps, project.pack, staged, live, project.decisions):
+    problems = check_maps(maps, project.pack, staged, live, project.decisions) or sharepoint_problems(
+        project.decisions, environment.live, environment.existing
+    )
+    if problems:
         raise UsageError(*problems)
     return Prepared(maps, environment, live)
 
@@ -99,12 +103,20 @@ def plan_inputs(
 async def _ask(project: Project, maps: dict[str, MapFile]) -> Environment:
     destination = open_destination(project)
     try:
-        rules = existing_rules(project.pack.playbook)
+        rules = _rules(project)
         live = {name: await destination.table(name) for name in sorted(_tables_named(maps) | rules.keys())}
         existing = await fetch_existing(destination, rules, live, _existing_folder(project))
         return Environment(await destination.facts(), live, existing)
     finally:
         await destination.close()
+
+
+def _rules(project: Project) -> Rules:
+    """What the environment's rows are known by; SharePoint's are asked for only where the decisions want them."""
+    rules = existing_rules(project.pack.playbook)
+    if project.decisions.get("attachments") == "sharepoint":
+        return rules
+    return {table: indexes for table, indexes in rules.items() if table not in {SITE, LOCATION}}
 
 
 def _existing_folder(project: Project) -> Path:
@@ -134,7 +146,7 @@ def _run_map(
     journal: Journal,
 ) -> MappingDocument:
     facts, decisions = environment.facts, project.decisions
-    rules = existing_rules(project.pack.playbook)
+    rules = _rules(project)
     existing = existing_rows(engine, journal, rules, environment.existing, _existing_folder(project))
     currencies = [(c.iso_code.upper(), str(c.id)) for c in facts.currencies]
     context = MapContext(

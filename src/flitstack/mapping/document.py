@@ -17,6 +17,8 @@ One row for every record that the route took and did not hold. Columns:
     _action VARCHAR, _state BIGINT, _status BIGINT, _state_at TIMESTAMPTZ, _state_value DECIMAL(38, 4)
                          the state step of the row (action win | lose | patch), NULL when it stays open
     _content VARCHAR     path inside the export of the file to attach; `_content_size` BIGINT
+    _copy_from, _copy_to VARCHAR, _copy_size BIGINT     of routes whose files are copied by hand: path inside the export,
+                         path below the place they go to
     _links               LIST(STRUCT(relationship VARCHAR, "table" VARCHAR, digest VARCHAR)) many-to-many
 """
 
@@ -61,6 +63,7 @@ class MappedRoute:
     has_links: bool
     depends_on: tuple[str, ...]  # tables that its lookups point to
     create_table: dict[str, Any] | None = None  # label, plural, name_label: a custom table
+    has_copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from flitstack.staging.document import StagedTable, StagingDocument
 from flitstack.staging.engine.engine import Engine, quoted
 
 # Places of a route that hold expressions, for finding out which fields are used.
-_EXPRESSIONS = frozenset(("from", "by", "each", "when", "at", "value", "path", "name", "mime", "size", "owner", "key"))
+_EXPRESSIONS = frozenset(
+    ("from", "by", "each", "when", "at", "value", "path", "name", "mime", "size", "copy_to", "owner", "key")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,16 +82,14 @@ def compile_file(compiler: Compiler, program: Program, place: tuple[str | int, .
         ("_file_endings", f"[{_ending(stored)}, {_ending(named)}]"),
     ]
     path, size = _found("_file_found"), _found("_file_size")
+    if "copy_to" in given:
+        _add_copy(compiler, program, str(given["copy_to"]), place)
+        return
     program.values += [("_content", path), ("_content_size", size)]
     blocked = ", ".join(map(literal, sorted(context.blocked_extensions))) or "''"
     shown = quoted(field) if field in program.fields else "''"
     troubles = {
-        "file_missing": (
-            f"{path} IS NULL",
-            "'the export holds no such file'",
-            "ask for the file, or upload it by hand",
-        ),
-        "empty_file": (f"{size} = 0", "'the file holds nothing'", "ask for the file again"),
+        **_unusable(path, size),
         "file_too_large": (
             f"{size} > {limit}",
             f"CAST({size} AS VARCHAR) || ' bytes, {limit} fit'",
@@ -107,6 +105,27 @@ def compile_file(compiler: Compiler, program: Program, place: tuple[str | int, .
         program.troubles.append(Trouble(code, field, "held", when, shown, what, do))
     _add_columns(program, describe_table(program.route.table, context.live), field)
     program.has_files = True
+
+
+def _unusable(path: str, size: str) -> dict[str, tuple[str, str, str]]:
+    """What no file may be, wherever it goes: code -> when, what (SQL), do."""
+    missing = (f"{path} IS NULL", "'the export holds no such file'", "ask for the file, or upload it by hand")
+    return {
+        "file_missing": missing,
+        "empty_file": (f"{size} = 0", "'the file holds nothing'", "ask for the file again"),
+    }
+
+
+def _add_copy(compiler: Compiler, program: Program, target: str, place: tuple[str | int, ...]) -> None:
+    """A file that is not sent but copied: where it lies and where it goes (mapping/document.py)."""
+    path, size = _found("_file_found"), _found("_file_size")
+    field = str((program.route.file or {})["path"]).strip('"')
+    shown = quoted(field) if field in program.fields else "''"
+    program.parsed.append(("_file_target", f"CAST({compiler.sql(target, *place, 'file', 'copy_to')} AS VARCHAR)"))
+    program.values += [("_copy_from", path), ("_copy_to", "_file_target"), ("_copy_size", size)]
+    for code, (when, what, do) in _unusable(path, size).items():
+        program.troubles.append(Trouble(code, field, "held", when, shown, what, do))
+    program.has_copies = True
 
 
 def _add_columns(program: Program, table: object, field: str) -> None:

@@ -81,6 +81,7 @@ def finish_route(
         has_links=has_links,
         depends_on=_depends_on(program, has_links),
         create_table=program.create_table,
+        has_copies=program.has_copies,
     )
 
 

@@ -93,6 +93,7 @@ class Program:
     tags: TagPlan | None = None
     has_states: bool = False
     has_files: bool = False
+    has_copies: bool = False  # files that somebody copies to where the rows say they are
     key: str = "_id"
     unless: list[Way] = field(default_factory=list)
     suffix: str = ""  # `#<route name>` where an earlier route of the object goes to the same table

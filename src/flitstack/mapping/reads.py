@@ -68,6 +68,6 @@ def _texts(route: Route) -> Iterator[str]:
         (route.parties, ("when", "owner", "each", "by")),
         (route.states, ("when", "at", "value")),
         (route.checks, ("when",)),
-        ((route.file or {},), ("path", "name", "mime", "size")),
+        ((route.file or {},), ("path", "name", "mime", "size", "copy_to")),
     ):
         yield from (str(part[word]) for part in parts for word in words if word in part)

@@ -117,7 +117,7 @@ def _read(engine: Engine, program: Program, context: MapContext) -> str:
     return f"""
         SELECT _n, {literal(route.object)} AS _object, _file, _id AS _record, _line, _key, {digest} AS _digest{values}{names},
                {found_list(found)} AS _found
-        FROM ({inner}) p{FILE_JOINS if program.has_files else ""}
+        FROM ({inner}) p{FILE_JOINS if program.has_files or program.has_copies else ""}
         LEFT JOIN {_repeated_table(program)} ON _twice_key = p._key{once}"""
 
 

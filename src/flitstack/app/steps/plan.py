@@ -13,6 +13,7 @@ from flitstack.app.planned import plan_inputs, prepare
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.rounds import load_loaded
+from flitstack.app.sharepoint import write_copy_plan
 from flitstack.app.store import EnvironmentFacts, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates
 from flitstack.app.wiring import open_engine, open_journal
@@ -50,6 +51,7 @@ def plan(project: Project, progress: Progress) -> Result:
         check_licence(project.target.licence, operations, project.decisions, strategies)
         sample = sample_plan(engine, plan_folder(project), made, project.settings.sample_rows)
         exported = write_exports(engine, project, deduped)
+        copies = write_copy_plan(engine, project, staged, inputs.mapping)
         save_json(plan_folder(project) / "plan.json", made)
         save_json(plan_folder(project) / "sample.json", sample)
         save_json(project.env_state / "facts.json", _facts(prepared.environment.facts))
@@ -57,7 +59,7 @@ def plan(project: Project, progress: Progress) -> Result:
     remember_operator(project, "plan")
     held = any(account["held"] for account in made.accounts.values())
     bulk = tuple(bulk_lines(made.tables, prepared.environment.live))
-    lines = [*_lines(made, sample, owners), *bulk, *check_lines(checks), *export_lines(project, exported)]
+    lines = [*_lines(made, sample, owners), *bulk, *check_lines(checks), *export_lines(project, exported), *copies]
     document = _document(made, sample, owners)
     return Result(
         {**document, "bulk": list(bulk), "exported": exports_document(exported), "checks": checks_document(checks)},

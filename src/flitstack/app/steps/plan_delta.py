@@ -26,6 +26,7 @@ from flitstack.app.rounds import (
     state_folder,
 )
 from flitstack.app.running import run_async
+from flitstack.app.sharepoint import write_copy_plan
 from flitstack.app.snapshots import versions_folder
 from flitstack.app.steps.dedupe import dedupe
 from flitstack.app.store import deduped_folder, load_applied_schema, load_dedupe, load_staging, plan_folder
@@ -100,6 +101,7 @@ def plan_delta(project: Project, progress: Progress) -> Result:
         (folder / "state").mkdir(parents=True)
         whole = build_plan(engine, journal, folder / "state", inputs)
         make_done_view(engine, journal)
+        write_copy_plan(engine, project, staged, inputs.mapping)
         work = Work(project, engine, journal, staged, deduped, loaded, state, Side(whole, folder / "state"), folder)
         work.standing = _standing(project, loaded, state)
         work.live = {n: t for n, t in prepared.environment.live.items() if t is not None}

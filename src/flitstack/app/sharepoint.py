@@ -1,0 +1,96 @@
+"""Files that go to SharePoint (decision attachments: sharepoint): their folders are rows of Dynamics, the files a copy plan.
+
+Dataverse keeps pointers only and no file reaches SharePoint through it. So the files are laid out in `sharepoint/` as they
+have to lie below the library, with a manifest; an administrator uploads them.
+Source: Microsoft Learn, "Actions on SharePoint location records"; "Manage your documents using SharePoint".
+"""
+
+import csv
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from flitstack.app.project import Project
+from flitstack.app.store import mapped_folder
+from flitstack.catalogue.types import Table
+from flitstack.documents import file_sha256
+from flitstack.errors import Problem, StepFailed
+from flitstack.mapping.document import MappingDocument
+from flitstack.staging.document import StagingDocument, file_root
+from flitstack.staging.engine.engine import Engine, literal
+
+SITE, LOCATION = "sharepointsite", "sharepointdocumentlocation"
+MANIFEST = "manifest.csv"
+HEADER = ("target", "source", "size", "sha256", "object", "record")
+
+
+def sharepoint_problems(
+    decisions: Mapping[str, Any], live: Mapping[str, Table | None], existing: Mapping[str, Path]
+) -> list[Problem]:
+    """Why this environment cannot keep document locations, where the decisions ask for them."""
+    if decisions.get("attachments") != "sharepoint":
+        return []
+    instead = "or choose attachments: annotation in decisions.yaml"
+    absent = [name for name in (SITE, LOCATION) if live.get(name) is None]
+    if absent:
+        what = f"the environment has no table {' and no '.join(absent)}"
+        return [Problem("sharepoint-missing", what, do=f"have an administrator enable document management, {instead}")]
+    known = [name for table in (LOCATION, SITE) for name in _names(existing.get(table))]
+    wanted = str(decisions.get("sharepoint_parent") or "")
+    if not known:
+        what = "no SharePoint site is set up in this environment"
+        do = f"have an administrator set up SharePoint integration (Document Management Settings), {instead}"
+        return [Problem("sharepoint-missing", what, do=do)]
+    if wanted.casefold().strip() not in {name.casefold().strip() for name in known}:
+        what = f"there is no SharePoint site or document location {wanted!r}"
+        do = f"name one as sharepoint_parent in decisions.yaml, {instead}"
+        return [Problem("sharepoint-missing", what, known=", ".join(known), do=do)]
+    return []
+
+
+def write_copy_plan(
+    engine: Engine, project: Project, staged: StagingDocument, mapping: MappingDocument
+) -> tuple[str, ...]:
+    """Lay the files out below `sharepoint/` with a manifest, replacing what was there; what a person reads of it."""
+    parts = [
+        f"SELECT _copy_to, _copy_from, _copy_size, _object, _record FROM read_parquet({literal(str(path))})"
+        for route in mapping.routes
+        if route.has_copies and (path := mapped_folder(project) / route.parquet)
+    ]
+    folder = project.folder / "sharepoint"
+    shutil.rmtree(folder, ignore_errors=True)
+    if not parts:
+        return ()
+    files = engine.rows(f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY 1")
+    folder.mkdir(parents=True)
+    with (folder / MANIFEST).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        for target, source, size, name, record in files:
+            path = _lay(staged, str(source), folder / "files" / str(target), folder)
+            writer.writerow((target, source, size, file_sha256(path), name, record))
+    total = sum(int(size or 0) for _, _, size, _, _ in files)
+    where = f"{folder / 'files'}, listed in {folder / MANIFEST}"
+    told = f"for SharePoint: {len(files):,} files ({total:,} bytes) lie in {where}: an administrator uploads them to the library"
+    return (f"{told}; nothing here does",)
+
+
+def _lay(staged: StagingDocument, source: str, target: Path, folder: Path) -> Path:
+    """A second name of the file where the file system has such, else a copy. Mapping has cleaned the target."""
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise StepFailed(Problem("file-outside", f"{target} leads out of {folder}", do="correct copy_to in the map"))
+    root, inside = file_root(Path(staged.export), staged.kept, source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(root / inside, target)
+    except OSError:
+        shutil.copyfile(root / inside, target)
+    return target
+
+
+def _names(rows: Path | None) -> list[str]:
+    return [str(name) for name in pq.read_table(rows)["name"].to_pylist() if name] if rows else []
