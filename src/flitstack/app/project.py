@@ -56,7 +56,8 @@ class ProjectSettings(BaseModel):
     option_prefix: int = Field(default=72700, ge=10_000, le=99_999)
     environments: dict[str, EnvironmentSettings] = Field(default_factory=dict)
     memory_mb: int = Field(default=256, ge=64)
-    sample_rows: int = Field(default=5, ge=1)
+    sample_rows: int = Field(default=5, ge=1)  # of each object and state
+    sample_total: int = Field(default=0, ge=0)  # instead: so many over all objects, 100 to 500; 0: sample_rows counts
     four_eyes: bool = False
     suppress: dict[str, list[str]] = Field(default_factory=dict)  # object -> fields never staged
     files: dict[str, list[str]] = Field(default_factory=dict)  # object -> patterns of its files

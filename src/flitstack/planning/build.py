@@ -86,9 +86,9 @@ def _beside(routes: Sequence[MappedRoute]) -> frozenset[str]:
     return frozenset(route.parquet for route in routes if not route.is_primary and route.object in own)
 
 
-def sample_plan(engine: Engine, folder: Path, plan: Plan, per_group: int) -> Plan:
+def sample_plan(engine: Engine, folder: Path, plan: Plan, per_group: int, total: int = 0) -> Plan:
     """The plan cut down to a sample closed over parents; its send tables go to `folder`/sample."""
-    choose_sample(engine, folder, plan.tables, per_group)
+    choose_sample(engine, folder, plan.tables, per_group, total)
     tables = []
     for table in plan.tables:
         name = f"sample/{table.parquet}"

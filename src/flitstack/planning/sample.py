@@ -6,22 +6,29 @@ from flitstack.planning.document import SendTable
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
 
-def choose_sample(engine: Engine, folder: Path, tables: tuple[SendTable, ...], per_group: int) -> int:
+def choose_sample(engine: Engine, folder: Path, tables: tuple[SendTable, ...], per_group: int, total: int = 0) -> int:
     """Fill the temporary table `sample` ("table", row) and return how many rows it has.
 
     From each send table the first `per_group` rows of every object, stage of life (`_action`) and owner kind are taken,
-    in load order, so the choice is the same each time. Then every lookup target, party and linked row that is itself planned is
+    in load order, so the choice is the same each time. `total` instead: so many rows, one from each in turn until they are
+    together, so that small objects are whole and large ones fill the rest. Then every lookup target, party and linked row that is itself planned is
     added, until nothing new comes: a sample row never points outside the sample.
     """
     engine.run('CREATE OR REPLACE TEMP TABLE sample ("table" VARCHAR, "row" UUID)')
-    for table in tables:
+    engine.run(
+        'CREATE OR REPLACE TEMP TABLE sample_turns (turn BIGINT, place BIGINT, ord BIGINT, "table" VARCHAR, "row" UUID)'
+    )
+    for place, table in enumerate(tables):
         strata = ["_object", *(["_action"] if table.has_states else [])]
         engine.run(
             f"""
-            INSERT INTO sample SELECT {literal(table.table)}, _row FROM {_source(folder, table)}
-            QUALIFY row_number() OVER (PARTITION BY {", ".join(strata)} ORDER BY _ord) <= {per_group}
+            INSERT INTO sample_turns
+            SELECT row_number() OVER (PARTITION BY {", ".join(strata)} ORDER BY _ord) AS turn, {place}, _ord,
+                   {literal(table.table)}, _row FROM {_source(folder, table)} QUALIFY turn <= {total or per_group}
             """
         )
+    taken = f"ORDER BY turn, place, ord LIMIT {total}" if total else ""
+    engine.run(f'INSERT INTO sample SELECT "table", "row" FROM sample_turns {taken}')
     while _add_targets(engine, folder, tables):
         pass
     return int(engine.one("SELECT count(*) FROM sample")[0])

@@ -49,7 +49,9 @@ def plan(project: Project, progress: Progress) -> Result:
         operations = [operation for step in made.steps for operation in step.operations]
         strategies = vocabulary_strategies(project.pack.playbook)
         check_licence(project.target.licence, operations, project.decisions, strategies)
-        sample = sample_plan(engine, plan_folder(project), made, project.settings.sample_rows)
+        sample = sample_plan(
+            engine, plan_folder(project), made, project.settings.sample_rows, project.settings.sample_total
+        )
         exported = write_exports(engine, project, deduped)
         copies = write_copy_plan(engine, project, staged, inputs.mapping)
         save_json(plan_folder(project) / "plan.json", made)
