@@ -32,19 +32,26 @@ CASES = [
         "synthea as tables",
         "clinic",
         "clinic/synthea_csv_california",
-        {"account": 183, "contact": 232, "flit_clinicencounter": 2590, "flit_clinicprescription": 1772},
+        {
+            "account": 183,
+            "contact": 232,
+            "flit_clinicencounter": 2590,
+            "flit_clinicprescription": 1772,
+            "flit_condition": 1534,
+            "flit_payertransition": 2732,
+        },
     ),
     Case(
         "synthea as FHIR",
         "clinic",
         "clinic/synthea_fhir_r4_california",
-        {"account": 173, "contact": 174, "flit_clinicencounter": 4},
+        {"account": 173, "contact": 174, "flit_clinicencounter": 4, "annotation": 4, "file": 4},
     ),
     Case(
         "a seller's deals",
         "klipy",
         "crm/sales_opportunities",
-        {"account": 42},
+        {"account": 42, "flit_datadictionary": 7, "flit_product": 7, "flit_salesteam": 35},
         {
             "files": {"Company": ["accounts.csv"], "Deal": ["sales_pipeline.csv"]},
             "headers": {

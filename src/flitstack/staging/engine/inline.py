@@ -18,7 +18,7 @@ import pyarrow as pa
 INLINE = ".inline"
 
 _IMAGE = re.compile(r"""<img\b[^>]*?\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))[^>]*>""", re.IGNORECASE)
-_DATA = re.compile(r"\s*data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.IGNORECASE)
+_DATA = re.compile(r"\s*data:([\w.+-]+/[\w.+-]+)?((?:;\s*[\w.+-]+=[^;,]*)*)(;base64)?,", re.IGNORECASE)
 _CID = re.compile(r"\s*cid:", re.IGNORECASE)
 _TYPES = mimetypes.MimeTypes(())  # without the machine's files: the same export gives the same names everywhere
 
