@@ -1,42 +1,18 @@
 """A school's decisions taken the other way, on the pack's example: what lands then, verified and rolled back."""
 
-import json
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from route.route_case import Migration, begin, serving
-
-from flitstack.packs.read import load_pack
+from route.decided_case import Decided, deciding, loaded
 
 pytestmark = pytest.mark.slow
-Decided = Callable[..., Migration]
 
 
 @pytest.fixture
-def decided(tmp_path: Path) -> Any:
-    """Makes a project of the example whose scoping says something else."""
-    export = tmp_path / "export"
-    shutil.copytree(load_pack("voopty").folder / "example", export)
-    scoping = json.loads((export / "scoping.json").read_text())
-    with serving(tmp_path / "emulator") as url:
-
-        def make(**decisions: Any) -> Migration:
-            (export / "scoping.json").write_text(json.dumps(scoping | decisions))
-            return begin(tmp_path / "acme", url, export, pack="voopty")
-
+def decided(tmp_path: Path) -> Iterator[Decided]:
+    with deciding("voopty", tmp_path) as make:
         yield make
-
-
-def loaded(migration: Migration) -> dict[str, int]:
-    """Load everything; the rows by table. Fails unless all is verified and every account closes."""
-    migration.do("run", "--rehearse", code=3)
-    assert migration.do("reconcile", code={0, 3})["differences"] == 0
-    status = migration.do("status")
-    assert all(account["closes"] for account in status["accounts"].values())
-    return dict(status["tables"])
 
 
 def test_enrolments_are_lines_of_subscriptions_and_payments_orders(decided: Decided) -> None:
