@@ -127,6 +127,7 @@ OTHERS: dict[str, dict[str, object]] = {
         "fallback_account": "House",
         "custom_objects": [],
     },
+    "own": {"contact_without_company": "placeholder_account"},
 }
 OUTCOMES: list[tuple[str, str, Callable[[Landed], object], object]] = [
     ("leads", "lifecycle_default", lambda told: sorted(told.of("Contact.lead")), ["P3", "P4", "P6"]),
@@ -136,6 +137,16 @@ OUTCOMES: list[tuple[str, str, Callable[[Landed], object], object]] = [
     ("few", "lifecycle_routing", lambda told: sorted(told.of("Contact.lead")), ["P4"]),
     ("few", "lead_status", lambda told: told.of("Contact.lead")["P4"]["statuscode"], "Contacted"),
     ("few", "fallback_account", lambda told: told.of("Contact.fallback")["P2"]["name"], "House"),
+    (
+        "own",
+        "contact_without_company",
+        lambda told: (
+            told.of("Contact.contact")["P2"]["parentcustomerid"],
+            [(key, row["flit_isplaceholder"]) for key, row in told.of("Contact.own_placeholder").items()],
+            list(told.of("Contact.fallback")),
+        ),
+        ("account P2", [("P2", True), ("P6", True)], []),
+    ),
     ("few", "custom_objects", lambda told: {"flit_matter", "flit_asset"} & told.tables(), set()),
 ]  # fmt: skip
 
