@@ -28,7 +28,7 @@ def test_what_the_pack_does_not_have_is_told_in_one_go() -> None:
     assert [(problem.where, problem.what) for problem in error.value.problems] == [
         ("flitstack.yaml, files", "files names 'Firma', which is no object"),
         ("flitstack.yaml, headers", "headers names 'Kontakt', which is no object"),
-        ("flitstack.yaml, absent", "absent names 'Deals', which is no object"),
+        ("flitstack.yaml, absent or awaited", "absent or awaited names 'Deals', which is no object"),
         ("flitstack.yaml, suppress", "suppress names 'People', which is no object"),
         ("flitstack.yaml, headers.Contact.Mail", "Contact has no field 'E-mail'"),
         ("flitstack.yaml, headers.Contact.Title", "'Title' is the name of the field Title itself"),

@@ -10,6 +10,8 @@ from route.route_case import EXAMPLE, TO_LOAD, TO_PLAN, Migration, begin, exampl
 
 from flitstack.documents import read_yaml, write_yaml
 
+pytestmark = pytest.mark.slow
+
 ARCHIVED = {"Activity": ["a01", "a02", "a03"], "Attachment": ["f01"], "Note": ["n01", "n02"]}
 
 

@@ -13,6 +13,8 @@ from route.route_case import TO_LOAD, TO_PLAN, Migration, begin, record_of, serv
 from flitstack.documents import read_yaml
 from flitstack.packs.read import load_pack
 
+pytestmark = pytest.mark.slow
+
 TRUSTS = """TrustId,Trust Name,Grantor,Trustee Company,Parent Trust,Opened,Share,Owner,Remarks
 TR-1,Moreau Family Trust,P1,K1,,05/01/2023,12.5,nora.quist@quistlaw.example,revocable
 TR-2,Lake House Trust,P4,K2,TR-1,05/02/2023,100,nora.quist@quistlaw.example,its grantor is a lead

@@ -95,7 +95,7 @@ def test_a_sheet_with_merged_headers_is_read_under_its_own_names(export: Path, u
         for place, row in enumerate(rows, start=1):
             sheet.write_row(place, 0, row)
     _, document, _ = staged(export, url)
-    assert document["objects"]["Contact"] == {"records": 14, "unknown": [], "missing": []}
+    assert document["objects"]["Contact"] == {"records": 14, "unknown": [], "missing": [], "found": False}
 
 
 def test_a_header_merged_over_two_columns_loses_neither(export: Path, url: str) -> None:

@@ -105,6 +105,7 @@ def fresh(migration: Migration) -> None:
     migration.admin("faults", SLOW)
 
 
+@pytest.mark.slow
 def test_killed_at_six_random_instants_it_ends_as_if_undisturbed(approved: Approved) -> None:
     kill_load(approved, 6, seed=1)
     approved.migration.do("load", code=3)

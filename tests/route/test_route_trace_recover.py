@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from route.route_case import EXAMPLE, TO_LOAD, TO_PLAN, Answer, Migration, begin, serving
 
+pytestmark = pytest.mark.slow
+
 # A bulk request is refused as a whole, and of the batch that isolates its rows one: somebody's rule in the destination.
 REFUSING = [
     {"kind": "precondition412", "request": "CreateMultiple", "times": 1},

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from route.route_case import TO_LOAD, TO_PLAN, Migration, begin, example_export, serving
 
+pytestmark = pytest.mark.slow
+
 
 def example(folder: Path, *, has_site: bool, **decided: str) -> Path:
     export = example_export(folder / "export")

@@ -17,8 +17,8 @@ from flitstack.packs.read import pack_names
 pytestmark = pytest.mark.shared
 # Klipy's own facts stand in test_route_shared.py.
 SOURCES = [name for name in pack_names() if name != "klipy"]
-# These two take two minutes together; test_pack_examples.py and test_solution.py go most of their way in every run.
-LONG = {"planports", "interactive"}
+# These take three minutes together; test_pack_examples.py and test_solution.py go most of their way in every run.
+LONG = {"planports", "interactive", "voopty"}
 PARAMS = [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SOURCES]
 # What the known truth calls a table -> how the destination tells it. Words without an entry are tables' names.
 WORDS = {
