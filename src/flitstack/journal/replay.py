@@ -103,37 +103,64 @@ class Reader:
 
     def _walk(self, path: Path, state: Replay, *, is_last: bool) -> Path | None:
         """Take a segment into the state; returns the file with its settled rows, if rows are wanted and there are any."""
-        kept: list[pa.RecordBatch] = []
+        if self._rows is None or (ready := self._file(path, path.stat().st_size)).exists():
+            for group in read_groups(path, is_last=is_last):
+                for _ in _group_rows(group, state, wants_rows=False):
+                    pass
+            return None if self._rows is None else ready
         loose: list[pa.RecordBatch] = []
         loose_rows = end = 0
-        for group in read_groups(path, is_last=is_last):
-            end = group.end
-            for batch in _group_rows(group, state, wants_rows=self._rows is not None):
-                loose.append(batch)
-                loose_rows += batch.num_rows
-            if loose_rows >= _ROWS_PER_BATCH:
-                kept += _merged(loose)
-                loose, loose_rows = [], 0
-        kept += _merged(loose)
-        if self._rows is None or not kept:
+        with _RowsFile(self._rows / f"{path.stem}.part") as written:
+            for group in read_groups(path, is_last=is_last):
+                end = group.end
+                for batch in _group_rows(group, state, wants_rows=True):
+                    loose.append(batch)
+                    loose_rows += batch.num_rows
+                if loose_rows >= _ROWS_PER_BATCH:
+                    written.write(_merged(loose))
+                    loose, loose_rows = [], 0
+            written.write(_merged(loose))
+        if not written.has_rows:
             return None
-        target = self._rows / f"{path.stem}-{end}.parquet"
-        if not target.exists():
-            _write_rows(kept, target)
-            for older in set(self._rows.glob(f"{path.stem}-*.parquet")) - {target}:
-                older.unlink()
+        target = self._file(path, end)
+        written.path.replace(target)
+        for older in set(self._rows.glob(f"{path.stem}-*.parquet")) - {target}:
+            older.unlink()
         return target
 
+    def _file(self, path: Path, end: int) -> Path:
+        """Where the settled rows of a segment's first `end` bytes are."""
+        assert self._rows is not None
+        return self._rows / f"{path.stem}-{end}.parquet"
 
-def _write_rows(batches: list[pa.RecordBatch], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part")
-    # Ids and hashes never repeat: a dictionary of them costs twice the time and space.
-    repeating = [name for name in ROWS_SCHEMA.names if name not in {"row", "hash"}]
-    with pq.ParquetWriter(part, ROWS_SCHEMA, compression="zstd", use_dictionary=repeating) as writer:
+
+class _RowsFile:
+    """A file of rows, written as they come: the rows of a whole segment are more than memory should hold."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.has_rows = False
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> "_RowsFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, batches: list[pa.RecordBatch]) -> None:
+        """Add rows."""
+        if not batches:
+            return
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Ids and hashes never repeat: a dictionary of them costs twice the time and space.
+            repeating = [name for name in ROWS_SCHEMA.names if name not in {"row", "hash"}]
+            self._writer = pq.ParquetWriter(self.path, ROWS_SCHEMA, compression="zstd", use_dictionary=repeating)
+            self.has_rows = True
         for batch in batches:
-            writer.write_batch(batch)
-    part.replace(target)
+            self._writer.write_batch(batch)
 
 
 def _merged(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
