@@ -44,12 +44,7 @@ def rows_sql(rows: int, bad: Sequence[int] = ()) -> str:
 
 
 def contacts_case(engine: Engine, folder: Path, rows: int, bad: Sequence[int] = ()) -> ContactsCase:
-    """Write send table and plan of generated rows."""
-    return case_of(engine, folder, rows_sql(rows, bad), rows)
-
-
-def case_of(engine: Engine, folder: Path, source: str, rows: int) -> ContactsCase:
-    """Write send table and plan of a query with the columns of COLUMNS and `n`; texts are typed on the way."""
+    """Write send table and plan of generated rows; texts are typed on the way."""
     folder.mkdir(parents=True, exist_ok=True)
     row_id = "CAST('07070707-0707-8707-8000-' || lpad(lower(to_hex(CAST(n AS BIGINT))), 12, '0') AS UUID)"
     typed = ", ".join(
@@ -57,7 +52,7 @@ def case_of(engine: Engine, folder: Path, source: str, rows: int) -> ContactsCas
     )
     origin = f"CAST(n AS BIGINT) AS _ord, {row_id} AS _row, md5(n::VARCHAR) AS _digest, 'Contact' AS _object, 'c.csv' AS _file"
     engine.write_parquet(
-        f"SELECT {origin}, n::VARCHAR AS _record, CAST(n AS BIGINT) + 2 AS _line, {typed} FROM ({source})",
+        f"SELECT {origin}, n::VARCHAR AS _record, CAST(n AS BIGINT) + 2 AS _line, {typed} FROM ({rows_sql(rows, bad)})",
         folder / "contact.parquet",
     )
     columns = tuple(SendColumn(name, kind, name, name) for name, (kind, _) in COLUMNS.items())
