@@ -134,6 +134,8 @@ OTHERS: dict[str, dict[str, object]] = {
         "fallback_account": "Kişiler",
     },
     "three": {"whatsapp_bodies": "chat", "price_list": "Liste", "done_columns": []},
+    "active": {"split_rule": "active", "active_order": "unpaid", "won_stages": ["Satış", "Brief"]},
+    "open": {"split_rule": "active", "active_order": "any", "won_stages": ["Satış", "Brief"]},
 }
 OUTCOMES: list[tuple[str, str, Callable[[Landed], object], object]] = [
     ("one", "card_rule", lambda told: sorted(told.of("Card.card_task")), ["C-1", "C-2"]),
@@ -148,12 +150,22 @@ OUTCOMES: list[tuple[str, str, Callable[[Landed], object], object]] = [
     ("three", "whatsapp_bodies", lambda told: len(told.of("ChatMessage.chat")), 2),
     ("three", "price_list", lambda told: {row["name"] for row in told.of("Quote.price_list").values()}, {"Liste EUR", "Liste TRY"}),
     ("three", "done_columns", lambda told: told.of("Card.card_task")["C-1"]["_action"], None),
+    # K-1 has an open deal, K-2 and K-4 are qualified; deals and quotes of K-3 and K-7 are closed, K-5's only order is paid.
+    ("active", "split_rule", lambda told: sorted(told.of("Contact.contact")), ["K-1", "K-2", "K-4"]),
+    ("active", "split_rule", lambda told: sorted(told.of("Contact.card_lead")), ["K-3", "K-5", "K-6", "K-7"]),
+    # A paid order counts here; and the quote of K-3 was not answered yet.
+    ("open", "active_order", lambda told: sorted(told.of("Contact.card_lead")), ["K-6", "K-7"]),
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Landed]:
-    return {name: land("planports", tmp_path_factory.mktemp(name), **decided) for name, decided in OTHERS.items()}
+    paid = {"orders.csv": ("TRY,250.00,0,", "TRY,250.00,250.00,")}
+    written = {"active": paid | {"quotes.csv": ("Bekliyor,Taslak", "Bekliyor,Red")}, "open": paid}
+    return {
+        name: land("planports", tmp_path_factory.mktemp("other"), written=written.get(name), **decided)
+        for name, decided in OTHERS.items()
+    }
 
 
 @pytest.mark.parametrize(("which", "decision", "seen", "wanted"), OUTCOMES)
@@ -162,3 +174,22 @@ def test_another_decision_has_another_outcome(
 ) -> None:
     assert decision in OTHERS[which]
     assert seen(others[which]) == wanted
+
+
+def test_what_is_closed_belongs_to_the_account_of_a_card_that_became_a_lead(others: dict[str, Landed]) -> None:
+    told = others["active"]
+    won, lost = told.of("Deal.opportunity")["F-2"], told.of("Deal.opportunity")["F-4"]
+    assert (won["customerid"], won["parentaccountid"], won["parentcontactid"]) == ("account K-3", "account K-3", None)
+    assert (won["originatingleadid"], lost["originatingleadid"]) == ("lead K-3", "lead K-7")
+    assert told.of("Deal.opportunity")["F-1"]["customerid"] == "contact K-1"
+    assert told.of("Deal.opportunity")["F-1"]["originatingleadid"] is None
+    quote, order = told.of("Quote.quote")["T-2"], told.of("Order.order")["S-2"]
+    assert (quote["customerid"], quote["flit_originatingleadid"]) == ("account K-3", "lead K-3")
+    assert (order["customerid"], order["flit_originatingleadid"]) == ("account K-5", "lead K-5")
+    assert told.records("deal_on_lead", "listed") == ["F-2", "F-4", "S-2", "T-2"]
+    assert told.records("orphan_parent", "held") == others["three"].records("orphan_parent", "held")
+
+
+def test_only_the_split_by_active_business_notes_leads_on_deals(crm: Landed) -> None:
+    assert "originatingleadid" not in crm.of("Deal.opportunity")["F-1"]
+    assert crm.records("deal_on_lead") == []
