@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flitstack.documents import (
+    edit_yaml,
     file_sha256,
     fingerprint,
     load_json,
@@ -114,7 +115,7 @@ routes:
 def test_comments_survive_reading_changing_and_writing(tmp_path: Path) -> None:
     path = tmp_path / "map.yaml"
     path.write_text(YAML_TEXT)
-    data, _ = read_yaml(path)
+    data = edit_yaml(path)
     data["routes"][0]["columns"]["firstname"]["status"] = "confirmed"
     write_yaml(path, data)
     assert path.read_text() == YAML_TEXT.replace("proposed", "confirmed")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flitstack.documents import read_yaml, write_yaml
+from flitstack.documents import edit_yaml, read_yaml, write_yaml
 from flitstack.errors import GateClosed, Problem, UsageError
 
 GATES = ("export", "quality", "map", "schema", "owners", "sample", "rehearsal", "load", "cutover")
@@ -94,7 +94,8 @@ def approve(
             )
         )
     entry = {"gate": gate, "env": environment, "sha256": subject.sha256, "by": by, "at": now(), "note": note}
-    data = _read(approvals)
+    data: dict[str, Any] = edit_yaml(approvals) if approvals.exists() else {"format": 1}
+    data["approvals"] = data.get("approvals") or []
     data["approvals"].append(entry)
     write_yaml(approvals, data)
     return Gate(gate, "open", subject.sha256, by, str(entry["at"]))
@@ -140,16 +141,8 @@ def _state(name: str, subject: Subject, approval: Mapping[str, Any] | None) -> G
 
 def _latest(path: Path, environment: str) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
-    for entry in _read(path)["approvals"]:
+    for entry in (read_yaml(path)[0].get("approvals") or ()) if path.exists() else ():
         # The gates up to `map` stand for the project, the later ones for one environment.
         if entry.get("env") == environment or entry.get("gate") in {"export", "quality", "map"}:
             found[str(entry.get("gate"))] = entry
     return found
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {"format": 1, "approvals": []}
-    data, _ = read_yaml(path)
-    data["approvals"] = list(data.get("approvals") or [])
-    return dict(data)

@@ -20,7 +20,7 @@ from typing import Any
 
 from python_calamine import CalamineWorkbook
 
-from flitstack.documents import read_yaml, write_yaml
+from flitstack.documents import edit_yaml, read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
 
 
@@ -61,7 +61,7 @@ def read_decisions(path: Path) -> MergeDecisions:
 
 def add_decisions(path: Path, decided: MergeDecisions, by: str, why: str = "") -> int:
     """Write new decisions into `merges.yaml`, keeping what stands there; returns how many are new."""
-    data, _ = read_yaml(path) if path.exists() else ({"format": 1}, {})
+    data: dict[str, Any] = edit_yaml(path) if path.exists() else {"format": 1}
     before = read_decisions(path)
     added = 0
     for part, other, pairs in (("keep_apart", "merge", decided.keep_apart), ("merge", "keep_apart", decided.merge)):

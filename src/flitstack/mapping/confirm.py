@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flitstack.errors import Problem, UsageError
-from flitstack.mapping.maps import MapFile, read_maps, write_map
+from flitstack.mapping.maps import MapFile, edit_map, read_maps, write_map
 from flitstack.mapping.reads import column_reads, route_reads
 
 ALL = "all"
@@ -38,7 +38,8 @@ def reject(folder: Path, what: str, reason: str, by: str, at: str) -> tuple[str,
     it beside other fields: that column has to be changed or rejected by itself.
     """
     maps = read_maps(folder)
-    file, name = _find(maps, what)
+    found, name = _find(maps, what)
+    file = edit_map(found)
     if "." not in what:
         return _leave_out(file, reason, by, at)
     fields, columns = _fields(file), _columns(file)
@@ -48,11 +49,11 @@ def reject(folder: Path, what: str, reason: str, by: str, at: str) -> tuple[str,
     taken: dict[str, None] = {}
     problems: list[Problem] = []
     for number, route in enumerate(file.data["routes"]):
-        found = _of_column(route, name) if name in columns else _of_field(file, number, name, problems)
-        for column in found:
+        filled = _of_column(route, name) if name in columns else _of_field(file, number, name, problems)
+        for column in filled:
             take_out(route, column)
             taken[column] = None
-        if found or (name in fields and not route.get("also")):
+        if filled or (name in fields and not route.get("also")):
             route.setdefault("unmapped", {})[name] = dict(decision)
     if problems:
         raise UsageError(*problems)
@@ -97,12 +98,15 @@ def _confirm_file(file: MapFile, name: str | None, by: str, at: str) -> Iterable
     def chosen(candidate: str) -> bool:
         return name is None or candidate.casefold() == name.casefold()
 
-    for route in file.data.get("routes") or ():
+    routes = file.data.get("routes") or ()
+    if not any(part.get("status") == "proposed" for route in routes for _, part in _parts(route, chosen)):
+        return changed
+    file = edit_map(file)
+    for route in file.data["routes"]:
         for column, part in _parts(route, chosen):
             if decide(part, by, at):
                 changed[f"{file.object}.{column}"] = None
-    if changed:
-        write_map(file.path, file.data)
+    write_map(file.path, file.data)
     return changed
 
 

@@ -10,7 +10,7 @@ import xlsxwriter
 from python_calamine import CalamineError, CalamineWorkbook
 
 from flitstack.errors import Problem, UsageError
-from flitstack.mapping.maps import MapFile, read_maps, write_map
+from flitstack.mapping.maps import MapFile, edit_map, read_maps, write_map
 from flitstack.mapping.matrix import STATUSES, ChoiceRow, ColumnRow, Matrix, RouteRow, matrix_of
 from flitstack.mapping.matrix_in import Merging, changed_objects, merge_matrix
 
@@ -72,7 +72,7 @@ def read_matrix(path: Path, folder: Path, by: str = "", at: str = "") -> tuple[s
     file is changed.
     """
     matrix = _read(path)
-    before = read_maps(folder) if folder.exists() else {}
+    before = {name: edit_map(file) for name, file in read_maps(folder).items()} if folder.exists() else {}
     merging = Merging({name: deepcopy(file.data) for name, file in before.items()}, by, at)
     merge_matrix(matrix, merging)
     if merging.problems:

@@ -1,11 +1,13 @@
 """The map: one file a source object, read into frozen dataclasses that remember their lines."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flitstack.documents import Lines, file_sha256, read_yaml, write_yaml
+from flitstack.documents import Lines, edit_yaml, read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
 
 FORMAT = 1
@@ -97,7 +99,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class MapFile:
-    """One file of the map. `data` is the YAML as it stands, comments kept, for edits that a person will diff."""
+    """One file of the map. `data` is the YAML as it stands: to look at, or from `edit_map` to change and write back."""
 
     object: str
     path: Path
@@ -120,19 +122,21 @@ def read_maps(folder: Path) -> dict[str, MapFile]:
     found: dict[str, MapFile] = {}
     problems: list[Problem] = []
     for path in sorted(folder.glob("*.yaml")):
-        data, lines = read_yaml(path)
-        file = MapFile(
-            str(data.get("object") or path.stem), path, (), data.get("unrouted"), file_sha256(path), data, lines
-        )
-        routes = tuple(_routes(file, problems))
-        found[file.object] = MapFile(file.object, path, routes, file.unrouted, file.sha256, data, lines)
+        file, wrong = _read_map(path, path.read_bytes())
+        problems += wrong
+        found[file.object] = file
     if problems:
         raise UsageError(*problems)
     return found
 
 
+def edit_map(file: MapFile) -> MapFile:
+    """The file with `data` that may be changed and goes to `write_map`: comments stay. Slow, so only where it is written."""
+    return replace(file, data=edit_yaml(file.path))
+
+
 def write_map(path: Path, data: Mapping[str, Any]) -> None:
-    """Write one map file; comments of data that came from `read_maps` are kept."""
+    """Write one map file; comments of data that came from `edit_map` are kept."""
     write_yaml(path, data)
 
 
@@ -230,6 +234,17 @@ def _unmapped(value: Any) -> Unmapped:
     if isinstance(value, Mapping):
         return Unmapped(str(value.get("reason", "")), str(value.get("status", "confirmed")))
     return Unmapped(str(value))
+
+
+# A command looks at the map several times: the gates, the check, the plan. By content, so nothing here can be stale.
+@lru_cache(maxsize=256)
+def _read_map(path: Path, content: bytes) -> tuple[MapFile, tuple[Problem, ...]]:
+    data, lines = read_yaml(path, content=content)
+    name, sha256 = str(data.get("object") or path.stem), hashlib.sha256(content).hexdigest()
+    file = MapFile(name, path, (), data.get("unrouted"), sha256, data, lines)
+    problems: list[Problem] = []
+    routes = tuple(_routes(file, problems))
+    return replace(file, routes=routes), tuple(problems)
 
 
 def _routes(file: MapFile, problems: list[Problem]) -> Iterator[Route]:

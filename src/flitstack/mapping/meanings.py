@@ -4,8 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from flitstack.documents import read_yaml
 from flitstack.staging.engine.engine import quoted
 
 FILE = Path(__file__).with_name("meanings.yaml")
@@ -29,5 +28,4 @@ def known_meanings() -> frozenset[str]:
 
 @cache
 def _meanings() -> dict[str, dict[str, Any]]:
-    content: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return dict(content["meanings"])
+    return dict(read_yaml(FILE)[0]["meanings"])

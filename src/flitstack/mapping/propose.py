@@ -12,7 +12,7 @@ from typing import Any
 from flitstack.catalogue.types import Table
 from flitstack.mapping.confirm import is_left_out
 from flitstack.mapping.draft import Drafting, draft_object, used_fields
-from flitstack.mapping.maps import MapFile, open_proposals, read_maps, write_map
+from flitstack.mapping.maps import MapFile, edit_map, open_proposals, read_maps, write_map
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine
@@ -50,12 +50,15 @@ def propose_maps(
         before = existing.get(name)
         if (name not in routed and not pack.objects[name].found) or (before and is_left_out(before.data)):
             continue
-        draft = draft_object(name, drafting)
-        merged = draft if before is None else merge_draft(before.data, draft, [f.name for f in table.fields])
-        if before is None or merged != before.data:
+        draft, fields = draft_object(name, drafting), [f.name for f in table.fields]
+        if before is None:
             folder.mkdir(parents=True, exist_ok=True)
-            write_map(before.path if before else folder / f"{name}.yaml", merged)
-            written.append(name)
+            write_map(folder / f"{name}.yaml", draft)
+        elif merge_draft(before.data, draft, fields) != before.data:
+            write_map(before.path, merge_draft(edit_map(before).data, draft, fields))
+        else:
+            continue
+        written.append(name)
     maps_of_found = [name for name in staged.tables if pack.objects[name].found]
     unrouted = tuple(name for name in staged.tables if name not in {*routed, *reference, *maps_of_found})
     return ProposeReport(tuple(written), tuple(open_proposals(read_maps(folder))), unrouted)

@@ -11,8 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from flitstack.documents import read_yaml
 from flitstack.packs.page import Page
 from flitstack.packs.types import SourceObject
 
@@ -102,7 +101,7 @@ def _automation(entry: Mapping[str, Any]) -> Automation:
 
 @cache
 def _counterparts() -> dict[str, tuple[Counterpart, ...]]:
-    data = YAML(typ="safe", pure=True).load(COUNTERPARTS.read_text(encoding="utf-8"))
+    data, _ = read_yaml(COUNTERPARTS)
     return {
         kind: tuple(Counterpart(tuple(e["words"]), e["counterpart"], e.get("by_hand", "")) for e in data[kind])
         for kind in ("triggers", "actions")

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ruamel.yaml import YAML
-
 from flitstack.documents import read_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.packs.gotchas import review_gotchas
@@ -83,13 +81,10 @@ def _playbook(folder: Path) -> tuple[dict[str, Any], Page]:
     page = Page(folder / "playbook.yaml")
     playbook: dict[str, Any] = {}
     if page.path.exists():
-        _, page.lines = read_yaml(page.path)
-        # Plain data for those who use it: no comment-keeping nodes, anchors and merges resolved.
-        playbook = _plain_yaml(page.path)
+        playbook, page.lines = read_yaml(page.path)
     rules = folder / "dedupe.yaml"
     if rules.exists():
-        read_yaml(rules)  # tells file and line of what is no YAML
-        playbook["dedupe"] = _plain_yaml(rules)
+        playbook["dedupe"], _ = read_yaml(rules)
     return playbook, page
 
 
@@ -106,10 +101,6 @@ def _fhir(folder: Path, objects: Mapping[str, SourceObject]) -> tuple[tuple[Fhir
         fields = page.mapping(entry.get("fields"), "fields", (name, "fields"), objects[name].fields)
         found.append(FhirObject(name, str(entry.get("resource", name)), {str(k): str(v) for k, v in fields.items()}))
     return tuple(found), page
-
-
-def _plain_yaml(path: Path) -> dict[str, Any]:
-    return dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {})
 
 
 def read_object(name: str, entry: Mapping[str, Any], page: Page, *, found: bool = False) -> SourceObject:
@@ -168,7 +159,7 @@ def _field(name: str, entry: Mapping[str, Any], page: Page, place: Place) -> Fie
 @cache
 def common_headers() -> dict[str, list[str]]:
     """What columns of a common meaning are called in other languages; a pack's own headers come first."""
-    return dict(_plain_yaml(BUNDLED / "words.yaml")["words"])
+    return dict(read_yaml(BUNDLED / "words.yaml")[0]["words"])
 
 
 def _is_zone(name: str) -> bool:
