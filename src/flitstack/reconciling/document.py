@@ -91,3 +91,44 @@ class ReconcileDocument:
     def closes(self) -> bool:
         """Whether nothing differs and every account closes."""
         return self.differences == 0 and all(account.closes for account in self.accounts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SpotCell:
+    """One mapped field of one record. `source`: as the export has it; `meant`: as it was planned; `actual`: as it is read
+    back. `verdict`: equal | differs | kept (Dynamics' own since a delta) | not there."""
+
+    column: str
+    label: str
+    field: str
+    source: str
+    meant: str
+    actual: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpotRecord:
+    """One record to look at. `why`: what made it worth choosing; `outcome`: there | rejected | missing."""
+
+    table: str
+    table_label: str
+    row: str
+    object: str
+    route: str
+    file: str
+    record: str
+    line: int | None
+    owner: str
+    outcome: str
+    why: tuple[str, ...]
+    cells: tuple[SpotCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpotCheck:
+    """Records for a person to compare by hand, the same each time for one plan. `rows`: how many they were chosen from."""
+
+    plan: str
+    rows: int
+    records: tuple[SpotRecord, ...]

@@ -141,12 +141,7 @@ def _compare(
     is_update: bool,
 ) -> TableResult:
     comparisons = comparisons_of(send, live, is_update=is_update)
-    source = f"read_parquet({literal(str(place.plan / send.parquet))})"
-    if send.has_files and live.name in CONTENT:
-        register_digests(engine, Path(plan.export), plan.kept, source)
-        source = f"(SELECT s.*, d.sha256 AS _sha256 FROM {source} s LEFT JOIN content_digests d ON d.path = s._content)"
-    kept = _kept(place, live)
-    source = f"(SELECT s.*, k._kept FROM {source} s LEFT JOIN ({kept}) k ON k._kept_row = s._row)"
+    source = meant_rows(plan, send, live, engine, place, f"read_parquet({literal(str(place.plan / send.parquet))})")
     own = "list_contains(coalesce(e._kept, []), {})"
     flags = "".join(f", {c.same} OR {own.format(literal(c.name))} AS same_{n}" for n, c in enumerate(comparisons))
     both = f"""(SELECT * FROM {source} WHERE NOT list_contains(coalesce(_kept, []), '(row)')) e
@@ -174,6 +169,14 @@ def _compare(
     compared = {comparison.name for comparison in comparisons}
     unreadable = tuple(sent.name for sent in send.columns if sent.name not in compared)
     return TableResult(live.name, send.phase, send.objects, planned, there, rejected, missing, 0, columns, unreadable)
+
+
+def meant_rows(plan: Plan, send: SendTable, live: Table, engine: Engine, place: Place, rows: str) -> str:
+    """The relation `rows` of a send table with what comparisons need besides: `_sha256` of files, `_kept` columns."""
+    if send.has_files and live.name in CONTENT:
+        register_digests(engine, Path(plan.export), plan.kept, rows)
+        rows = f"(SELECT s.*, d.sha256 AS _sha256 FROM {rows} s LEFT JOIN content_digests d ON d.path = s._content)"
+    return f"(SELECT s.*, k._kept FROM {rows} s LEFT JOIN ({_kept(place, live)}) k ON k._kept_row = s._row)"
 
 
 def _kept(place: Place, live: Table) -> str:

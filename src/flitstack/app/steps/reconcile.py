@@ -9,6 +9,7 @@ from flitstack.app.promote import kept_file
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_REJECTS, Progress, Result, worst_exit
 from flitstack.app.rounds import load_state
 from flitstack.app.running import run_async
+from flitstack.app.spot_check import make_spot_check, spot_check_file
 from flitstack.app.store import Reconciliation, load_plan, plan_folder
 from flitstack.app.subjects import plan_missing
 from flitstack.app.wiring import open_destination, open_engine, open_journal
@@ -34,7 +35,9 @@ def reconcile(project: Project, progress: Progress) -> Result:
     remember_operator(project, "reconcile")
     fallen = any(account.held or account.rejected for account in document.accounts.values())
     code = worst_exit(EXIT_DIFFERENCES if document.differences else EXIT_DONE, EXIT_REJECTS if fallen else EXIT_DONE)
-    return Result(to_document(document), tuple(_lines(document)), code, next="flitstack report")
+    sheet = spot_check_file(project)
+    lines = (*_lines(document), f"records to compare by hand: {sheet}")
+    return Result({**to_document(document), "spot_check": str(sheet)}, lines, code, next="flitstack report")
 
 
 async def reconcile_plan(
@@ -48,10 +51,11 @@ async def reconcile_plan(
     if plan.kind == "delta" and state is not None:
         # After a delta everything is compared that stands, not the delta alone.
         place = Place(state.folder, scratch, kept=kept_file(state))
-        document, findings = await compare(state.whole, destination, engine, Landed.of(journal), place, at=now())
+        whole = state.whole
+        document, findings = await compare(whole, destination, engine, Landed.of(journal), place, at=now())
         document = replace(document, plan=plan.sha256)
     else:
-        place = Place(plan_folder(project), scratch)
+        place, whole = Place(plan_folder(project), scratch), plan
         document, findings = await compare(plan, destination, engine, Landed.of(journal), place, at=now())
     if not only_sample:
         findings.save(project.env_state / "findings" / "reconcile.parquet")
@@ -59,6 +63,8 @@ async def reconcile_plan(
         findings.save(project.env_state / "sample-differences.parquet")
     save_json(project.env_state / f"{prefix}reconciliation.json", _kept(document))
     save_json(project.env_state / f"{prefix}reconciliation-tables.json", document)
+    if not only_sample:
+        await make_spot_check(project, whole, destination, engine, journal, place)
     return document
 
 
