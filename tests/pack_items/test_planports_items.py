@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pack_items.item_case import Landed, land
@@ -193,3 +194,40 @@ def test_what_is_closed_belongs_to_the_account_of_a_card_that_became_a_lead(othe
 def test_only_the_split_by_active_business_notes_leads_on_deals(crm: Landed) -> None:
     assert "originatingleadid" not in crm.of("Deal.opportunity")["F-1"]
     assert crm.records("deal_on_lead") == []
+
+
+CARD = "Kişi No;Ad;Soyad;Durum;Tedavi Paketi;Gösterim Zamanı;Reklam Harcaması;Pano\n"
+INDUSTRY = {
+    "contacts-more.csv": CARD
+    + "K-20;Ela;Tan;Müşteri;Veneer;02.02.2025 15:00;1.250,50;Sol\nK-21;Can;Ay;Yeni;Implant;;;Sağ\n",
+    "leads.csv": "Lead No,Last Name,Status,Referans Kaynağı,Tedavi Paketi\nL-9,Kut,Yeni,Fuar,veneer\n",
+}
+
+
+def test_industry_fields_of_contacts_and_leads_are_the_columns_of_opportunities(tmp_path: Path) -> None:
+    told = land("planports", tmp_path, added=INDUSTRY)
+    card, lead = told.of("Contact.contact")["K-20"], told.of("Lead.lead")["L-9"]
+    assert (card["flit_treatmentpackage"], card["flit_adspend"]) == ("Veneer", Decimal("1250.50"))
+    assert card["flit_viewingtime"].isoformat() == "2025-02-02T12:00:00+00:00"
+    assert (lead["flit_treatmentpackage"], lead["flit_referralsource"]) == ("Veneer", "Fuar")
+    assert told.of("Contact.card_lead")["K-21"]["flit_treatmentpackage"] == "Implant", (
+        "a card takes them to where it lands"
+    )
+    options = {
+        str(column.create["options"])
+        for route in told.document.routes
+        for column in route.columns
+        if column.name == "flit_treatmentpackage" and column.create and route.table in {"contact", "lead"}
+    }
+    assert len(options) == 1, "one choice on both tables, the deals' options first"
+    (options,) = options
+    assert options.index("Implant") < options.index("Veneer")
+    assert card["flit_pano"] == "Sol", "what no industry knows is proposed by its values"
+
+
+def test_the_fields_of_another_industry_are_proposed_by_their_values(tmp_path: Path) -> None:
+    told = land("planports", tmp_path, added=INDUSTRY, industries=["Real estate"])
+    card = told.of("Contact.contact")["K-20"]
+    assert card["flit_viewingtime"].isoformat() == "2025-02-02T12:00:00+00:00"
+    assert "flit_treatmentpackage" not in card
+    assert card["flit_tedavipaketi"] == "Veneer"

@@ -8,6 +8,7 @@ from typing import Any
 
 from flitstack.catalogue.types import Table
 from flitstack.mapping.draft_found import found_routes
+from flitstack.mapping.draft_shared import shared_columns
 from flitstack.mapping.expressions import ExpressionError, fields_of
 from flitstack.mapping.guess import Guess, guess_columns, names_taken, similar_column, slug
 from flitstack.mapping.meanings import columns_for
@@ -165,11 +166,16 @@ def _add_leftovers(name: str, routes: list[dict[str, Any]], drafting: Drafting) 
     if not leftovers or not routes:
         return
     guesses = _guess(name, staged, leftovers, drafting)
+    shared = shared_columns(name, leftovers, drafting)
     for route in routes:
         if route.get("also"):
             continue
         for field in leftovers:
-            _propose_field(route, field, guesses[field], drafting)
+            column, rule = shared.get(field, ("", {}))
+            if column and guesses[field].filled and takes_columns(drafting.table(route["table"])):
+                route["columns"].setdefault(_prefixed(column, drafting.prefix), deepcopy(rule))
+            else:
+                _propose_field(route, field, guesses[field], drafting)
 
 
 def _propose_field(route: dict[str, Any], field: str, guess: Guess, drafting: Drafting) -> None:

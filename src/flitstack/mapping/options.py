@@ -30,7 +30,7 @@ def number_options(
         labels = (
             [str(label) for label in decisions.get(str(given["decision"])) or ()]
             if "decision" in given
-            else _labels_of(given, pack, staged, folder, engine)
+            else labels_of(given, pack, staged, folder, engine)
         )
         create["options"] = labels
         if "choices" not in rule:
@@ -52,9 +52,7 @@ def number_options(
     return rule
 
 
-def _labels_of(
-    given: Mapping[str, Any], pack: Pack, staged: StagingDocument, folder: Path, engine: Engine
-) -> list[str]:
+def labels_of(given: Mapping[str, Any], pack: Pack, staged: StagingDocument, folder: Path, engine: Engine) -> list[str]:
     """Names of a reference object's records, in their order; each spelling of a name once."""
     table = staged.tables.get(str(given["object"]))
     if table is None:

@@ -10,6 +10,7 @@ from flitstack.packs.types import Decision, SourceObject
 WORDS = (
     "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
     "automations", "dedupe", "delta", "rehearsal", "derived", "existing", "suppress", "not_portable", "gotchas",
+    "shared_fields",
 )  # fmt: skip
 # What a derived field is made of the other records' values; exactly one of these.
 _DERIVED = ("count", "sum", "max", "min", "first", "list", "lines", "circle")
@@ -46,9 +47,26 @@ def review_playbook(playbook: Mapping[str, Any], objects: Mapping[str, SourceObj
         place = ("not_portable", str(number))
         said = page.mapping(entry, "not_portable", place, ("files", "what", "do"))
         page.texts(said.get("files", ""), "not_portable: files", place)
+    _review_shared(playbook, objects, page)
     review_automations(playbook, objects, page)
     _review_derived(playbook, objects, page)
     _review_routes(playbook, objects, page)
+
+
+def _review_shared(playbook: Mapping[str, Any], objects: Mapping[str, SourceObject], page: Page) -> None:
+    decisions = page.mapping(playbook.get("decisions"), "decisions", ("decisions",))
+    for number, entry in enumerate(playbook.get("shared_fields") or ()):
+        place = ("shared_fields", str(number))
+        said = page.mapping(entry, "shared_fields", place, ("of", "on", "fields", "decision", "option"))
+        for name in (said.get("of"), *page.texts(said.get("on", []), "shared_fields: on", place)):
+            if name not in objects:
+                page.unknown(f"shared_fields name {name!r}, which is no object", place, objects)
+        known = objects[said["of"]].fields if said.get("of") in objects else {}
+        for field in page.texts(said.get("fields", []), "shared_fields: fields", place):
+            if field not in known:
+                page.unknown(f"shared_fields: {said.get('of')} has no field {field!r}", place, known)
+        if said.get("decision") not in decisions:
+            page.unknown(f"shared_fields name {said.get('decision')!r}, which is no decision", place, decisions)
 
 
 def vocabulary_strategies(playbook: Mapping[str, Any]) -> tuple[str, ...]:
