@@ -70,12 +70,11 @@ class Compiler:
     def type_of(self, expression: Expression, *place: str | int) -> str | None:
         """The engine's type of an expression, or None and a problem."""
         try:
-            relation = self.engine.connection.sql(f"SELECT {expression.sql} FROM {self.source}")
+            return self.engine.types(f"SELECT {expression.sql} FROM {self.source}")[0]
         except duckdb.Error as error:
             text = str(error).splitlines()[0]
             self.problem("expression-refused", f"{expression.sql}: {text}", *place, do="correct the expression")
             return None
-        return str(relation.types[0])
 
     def problem(self, code: str, what: str, *place: str | int, known: str = "", do: str) -> None:
         """Note something that is wrong with the map."""

@@ -9,7 +9,7 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from flitstack.staging.engine.functions import register_functions
+from flitstack.staging.engine.functions import ValueFunctions
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
@@ -34,8 +34,8 @@ class Engine:
                 "autoload_known_extensions": False,
             },
         )
+        self._functions = ValueFunctions(self.connection)
         self.run("SET TimeZone = 'UTC'")
-        register_functions(self.connection)
 
     def __enter__(self) -> "Engine":
         return self
@@ -49,14 +49,17 @@ class Engine:
 
     def run(self, sql: str, parameters: Parameters = None) -> None:
         """Execute a statement whose result does not matter."""
+        self._functions.provide(sql)
         self.connection.execute(sql, parameters)
 
     def rows(self, sql: str, parameters: Parameters = None) -> list[tuple[Any, ...]]:
         """All rows: for small results only."""
+        self._functions.provide(sql)
         return [tuple(row) for row in self.connection.execute(sql, parameters).fetchall()]
 
     def one(self, sql: str, parameters: Parameters = None) -> tuple[Any, ...]:
         """The first row of a query that has one."""
+        self._functions.provide(sql)
         row = self.connection.execute(sql, parameters).fetchone()
         self.connection.abort()  # an unread rest would keep the connection from streaming
         if row is None:
@@ -65,14 +68,22 @@ class Engine:
 
     def batches(self, sql: str, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
         """A result as Arrow batches, streamed."""
+        self._functions.provide(sql)
         yield from self.connection.sql(sql).to_arrow_reader(rows_per_batch)
 
     def table(self, sql: str) -> pa.Table:
         """A result as one Arrow table: for results that fit memory."""
+        self._functions.provide(sql)
         return self.connection.sql(sql).to_arrow_table()
+
+    def types(self, sql: str) -> list[str]:
+        """DuckDB's types of a query's columns; the query is bound, not run. Raises duckdb.Error where it cannot be."""
+        self._functions.provide(sql)
+        return [str(kind) for kind in self.connection.sql(sql).types]
 
     def write_parquet(self, sql: str, path: Path) -> int:
         """Write a query's result beside and rename it into place; returns the number of rows. LZ4: a sixth less time than zstd."""
+        self._functions.provide(sql)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{uuid4().hex}")
         try:
