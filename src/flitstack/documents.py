@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from flitstack.plain_yaml import plain_tree
 
 Document = TypeVar("Document")
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+_adapter: Any = cache(TypeAdapter)  # once a kind: making one takes longer than reading with it
 _PLAIN_KINDS: dict[type, type] = {ScalarBoolean: bool, ScalarInt: int, ScalarFloat: float, ScalarString: str}
 
 
@@ -44,7 +46,7 @@ def save_json(path: Path, document: object) -> None:
 def load_json(path: Path, kind: type[Document]) -> Document:
     """Read a step's document back. Raises FileNotFoundError, or UsageError when it is not such a document."""
     try:
-        return TypeAdapter(kind).validate_json(path.read_bytes())
+        document: Document = _adapter(kind).validate_json(path.read_bytes())
     except ValidationError as error:
         raise UsageError(
             Problem(
@@ -54,6 +56,7 @@ def load_json(path: Path, kind: type[Document]) -> Document:
                 do="run the step that writes it again",
             )
         ) from error
+    return document
 
 
 def save_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:

@@ -8,7 +8,6 @@ from flitstack.app.gates import Gate
 from flitstack.app.project import Project
 from flitstack.app.steps.findings import findings_source
 from flitstack.app.store import EnvironmentFacts, load_facts, load_mapping, load_plan, load_staging, staged_folder
-from flitstack.app.subjects import current_gates
 from flitstack.limits import (
     CUSTOM_TABLES_PROFESSIONAL,
     DAILY_REQUESTS_BASE,
@@ -19,8 +18,7 @@ from flitstack.mapping.maps import open_proposals, read_maps
 from flitstack.packs.gotchas import Gotcha, read_gotchas
 from flitstack.planning.document import Plan
 from flitstack.planning.licence import PROFESSIONAL
-from flitstack.reporting.checks import in_order
-from flitstack.reporting.document import Check
+from flitstack.reporting.document import Check, in_order
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
@@ -56,10 +54,10 @@ class _Known:
 Finder = Callable[[_Known, Gotcha], tuple[str, str]]
 
 
-def run_checks(engine: Engine, project: Project) -> tuple[Check, ...]:
+def run_checks(engine: Engine, project: Project, gates: Mapping[str, Gate]) -> tuple[Check, ...]:
     """Every check of the product and of the pack, with what is known now."""
     staged, plan, facts = load_staging(project), load_plan(project), load_facts(project)
-    known = _Known(project, engine, staged, plan, facts, current_gates(project))
+    known = _Known(project, engine, staged, plan, facts, gates)
     made = [(gotcha, _EVERYWHERE[gotcha.name]) for gotcha in _COMMON]
     made += [(gotcha, _FINDERS[gotcha.check]) for gotcha in read_gotchas(project.pack.playbook)]
     checks = []

@@ -97,7 +97,7 @@ def _compile(
         "CREATE OR REPLACE TEMP VIEW map_check AS SELECT 0::BIGINT AS _n, ''::VARCHAR AS _file, 0::BIGINT AS _record,"
         f" 0::BIGINT AS _line, ''::VARCHAR AS _id{columns} WHERE FALSE"
     )
-    compiler = Compiler(engine, pack, context, file, "map_check", scope, problems, tables, is_check=True)
+    compiler = Compiler(engine, pack, context, file, "map_check", scope, problems, {}, tables, is_check=True)
     for _ in compile_object(compiler, [number for number, found in malformed.items() if not found], fields):
         pass
     # Of the others at least the expressions of columns are looked at, so that nothing has to be told twice.

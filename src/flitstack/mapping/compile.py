@@ -31,7 +31,8 @@ _STATE_TYPES = {
 @dataclass(frozen=True, slots=True)
 class Compiler:
     """Compiles the routes of one object. `source`: name of the view that holds its records; `is_check`: every column is
-    compiled, whatever the decisions say."""
+    compiled, whatever the decisions say; `types`: those of expressions that were bound over the source before, by SQL (routes of
+    an object say much the same, and binding is most of the work)."""
 
     engine: Engine
     pack: Pack
@@ -40,6 +41,7 @@ class Compiler:
     source: str
     scope: Scope
     problems: list[Problem]
+    types: dict[str, str]
     active_tables: frozenset[str] = frozenset()
     is_check: bool = False
 
@@ -69,12 +71,16 @@ class Compiler:
 
     def type_of(self, expression: Expression, *place: str | int) -> str | None:
         """The engine's type of an expression, or None and a problem."""
+        if expression.sql in self.types:
+            return self.types[expression.sql]
         try:
-            return self.engine.types(f"SELECT {expression.sql} FROM {self.source}")[0]
+            (found,) = self.engine.types(f"SELECT {expression.sql} FROM {self.source}")
         except duckdb.Error as error:
             text = str(error).splitlines()[0]
             self.problem("expression-refused", f"{expression.sql}: {text}", *place, do="correct the expression")
             return None
+        self.types[expression.sql] = found
+        return found
 
     def problem(self, code: str, what: str, *place: str | int, known: str = "", do: str) -> None:
         """Note something that is wrong with the map."""
@@ -130,7 +136,7 @@ def _over_elements(compiler: Compiler, route: Route, number: int) -> Compiler:
         f"SELECT *, unnest({listed}) AS _item, generate_subscripts({listed}, 1) AS _place FROM {compiler.source})"
     )
     scope = replace(compiler.scope, fields=(*compiler.scope.fields, "_item", "_place"))
-    return replace(compiler, source=view, scope=scope)
+    return replace(compiler, source=view, scope=scope, types={})
 
 
 def is_standing(route: Route, scope: Scope) -> bool:

@@ -135,7 +135,7 @@ def compile_maps(
     for name, file in here.items():
         fields = records.fields[name]
         scope = open_scope(pack, name, fields, context)
-        compiler = Compiler(engine, pack, context, file, records.merged[name], scope, problems, tables)
+        compiler = Compiler(engine, pack, context, file, records.merged[name], scope, problems, {}, tables)
         programs += compile_object(compiler, active.get(name, []), fields)
     refuse(problems)
     return order_programs(programs)

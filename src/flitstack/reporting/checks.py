@@ -2,15 +2,8 @@
 
 from pathlib import Path
 
-from flitstack.reporting.document import Check, ChecksReport
+from flitstack.reporting.document import STATES, ChecksReport, in_order
 from flitstack.reporting.page import write_page
-
-STATES = ("block", "warn", "waiting", "pass")
-
-
-def in_order(checks: tuple[Check, ...]) -> tuple[Check, ...]:
-    """The gravest first."""
-    return tuple(sorted(checks, key=lambda check: STATES.index(check.state)))
 
 
 def write_checks(report: ChecksReport, folder: Path) -> Path:

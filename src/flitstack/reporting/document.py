@@ -190,6 +190,14 @@ class Check:
     do: str
 
 
+STATES = ("block", "warn", "waiting", "pass")  # of checks, the gravest first
+
+
+def in_order(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """The gravest first."""
+    return tuple(sorted(checks, key=lambda check: STATES.index(check.state)))
+
+
 @dataclass(frozen=True, slots=True)
 class ChecksReport:
     """Input of reports/checks.html."""

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flitstack.staging.engine.inline import INLINE
+# Where files that stand inside records are found: a folder that no export has, kept beside the staged tables
+# (staging/inline.py). Here, not in the engine: commands that read documents need no engine.
+INLINE = ".inline"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,8 @@ from tempfile import mkdtemp
 
 from flitstack.documents import fingerprint, save_json
 from flitstack.packs.types import Pack, SourceObject
-from flitstack.staging.document import StagedField, StagedTable, StagingDocument
+from flitstack.staging.document import INLINE, StagedField, StagedTable, StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted
-from flitstack.staging.engine.inline import INLINE
 
 READ = "read.parquet"
 

@@ -57,7 +57,7 @@ def plan(project: Project, progress: Progress) -> Result:
         save_json(plan_folder(project) / "plan.json", made)
         save_json(plan_folder(project) / "sample.json", sample)
         save_json(project.env_state / "facts.json", _facts(prepared.environment.facts))
-        checks = run_checks(engine, project)
+        checks = run_checks(engine, project, current_gates(project))
     remember_operator(project, "plan")
     held = any(account["held"] for account in made.accounts.values())
     bulk = tuple(bulk_lines(made.tables, prepared.environment.live))

@@ -17,6 +17,7 @@ from flitstack.app.store import (
     load_rollback,
     load_staging,
 )
+from flitstack.app.subjects import current_gates
 from flitstack.app.wiring import open_engine
 from flitstack.errors import Problem, UsageError
 from flitstack.reporting.checks import write_checks
@@ -45,7 +46,8 @@ def report(project: Project, progress: Progress) -> Result:
         if load_profile(project) is not None:
             written += write_quality_report(project, engine)
             written += write_inventory_report(project, engine)[1:]
-            written.append(write_checks(ChecksReport(_heading(project), run_checks(engine, project)), project.reports))
+            checks = run_checks(engine, project, current_gates(project))
+            written.append(write_checks(ChecksReport(_heading(project), checks), project.reports))
         if load_reconciled(project) is not None:
             written += write_migration_report(project, engine)
     if not written:

@@ -24,13 +24,16 @@ from flitstack.app.store import (
 from flitstack.app.subjects import current_gates
 from flitstack.app.wiring import open_engine, open_journal
 from flitstack.loading.rows import make_done_view
+from flitstack.staging.engine.engine import Engine
 
 
 def status(project: Project) -> Result:
     """Readable at any time, also while a load runs."""
     steps = _steps(project)
     gates = current_gates(project)
-    accounts, tables = _accounts(project)
+    with open_engine(project) as engine:
+        accounts, tables = _accounts(engine, project)
+        checks = run_checks(engine, project, gates)
     document: dict[str, Any] = {
         "project": str(project.folder),
         "environment": project.environment,
@@ -45,10 +48,8 @@ def status(project: Project) -> Result:
         "rounds": _rounds(project),
         "freeze": _freeze(project, gates["cutover"].state),
         "hypercare": _hypercare(gates["cutover"]),
+        "checks": checks_document(checks),
     }
-    with open_engine(project) as engine:
-        checks = run_checks(engine, project)
-    document["checks"] = checks_document(checks)
     return Result(document, (*_lines(document), *check_lines(checks)), next=_next(steps))
 
 
@@ -102,16 +103,15 @@ def _steps(project: Project) -> dict[str, bool]:
     }
 
 
-def _accounts(project: Project) -> tuple[dict[str, Any], dict[str, int]]:
+def _accounts(engine: Engine, project: Project) -> tuple[dict[str, Any], dict[str, int]]:
     staged, deduped, plan = load_staging(project), load_dedupe(project), load_plan(project)
     if staged is None or deduped is None:
         return {}, {}
-    with open_engine(project) as engine:
-        if plan is None:
-            return dict(accounts_before(engine, project, staged)), {}
-        with open_journal(project, write=False) as journal:
-            make_done_view(engine, journal)
-            return dict(accounts_now(engine, project, plan, journal)), rows_by_table(engine, project, plan)
+    if plan is None:
+        return dict(accounts_before(engine, project, staged)), {}
+    with open_journal(project, write=False) as journal:
+        make_done_view(engine, journal)
+        return dict(accounts_now(engine, project, plan, journal)), rows_by_table(engine, project, plan)
 
 
 def _lines(document: dict[str, Any]) -> list[str]:

@@ -14,8 +14,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 import pyarrow as pa
 
-# Where such files are found: a folder that no export has, kept beside the staged tables (staging/inline.py).
-INLINE = ".inline"
+from flitstack.staging.document import INLINE
 
 _IMAGE = re.compile(r"""<img\b[^>]*?\bsrc\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))[^>]*>""", re.IGNORECASE)
 _DATA = re.compile(r"\s*data:([\w.+-]+/[\w.+-]+)?((?:;\s*[\w.+-]+=[^;,]*)*)(;base64)?,", re.IGNORECASE)
