@@ -103,6 +103,7 @@ def test_fields_are_named_as_the_pack_spells_them() -> None:
 
 def test_every_function_of_the_allow_list_exists_in_the_engine(tmp_path: Path) -> None:
     with Engine(tmp_path) as engine:
+        engine.run(f"SELECT 1 /* {' '.join(ALLOWED)} */")  # a value function is there once a statement names it
         known = {str(row[0]).casefold() for row in engine.rows("SELECT DISTINCT function_name FROM duckdb_functions()")}
     # These have a grammar of their own, or are completed before the engine sees them.
     completed = {

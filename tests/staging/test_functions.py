@@ -121,3 +121,14 @@ def test_shapes_are_those_of_messages(module_engine: Engine, text: str) -> None:
 def test_the_digest_is_that_of_a_source_key(module_engine: Engine) -> None:
     key = SourceKey("klipy", "Contact", "per_1/ü")
     assert call(module_engine, "source_digest(?, ?, ?)", "klipy", "Contact", "per_1/ü") == key.digest()
+
+
+def test_a_function_is_made_when_a_statement_names_it_whatever_its_case(tmp_path: Path) -> None:
+    made = "SELECT count(*) FROM duckdb_functions() WHERE database_name = 'temp' AND NOT internal"
+    with Engine(tmp_path) as engine:
+        assert engine.one(made) == (0,)
+        assert engine.types("SELECT Given_Name('Ana Lee')") == ["VARCHAR"]
+        assert engine.table("SELECT RTF_Text('{\\rtf1 a}') AS x").to_pylist() == [{"x": "a"}]
+        engine.run("CREATE TEMP VIEW numbers AS SELECT to_number('1,5') AS n")
+        assert engine.one("SELECT count(n) FROM numbers") == (1,)
+        assert next(engine.batches("SELECT email_key('A@x.com') AS x", 10)).to_pylist() == [{"x": "a@x.com"}]
