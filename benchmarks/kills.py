@@ -25,8 +25,8 @@ from pages import write_section  # noqa: E402
 from rehearsed import PLAYS, Play, Rehearsed, rehearse_all  # noqa: E402
 
 from flitstack.app.emulators import EmulatorProcess, call  # noqa: E402
+from flitstack.app.local import open_journal  # noqa: E402
 from flitstack.app.steps.load import send_options  # noqa: E402
-from flitstack.app.wiring import open_journal  # noqa: E402
 
 # Writes take a while, so that a kill meets them under way.
 SLOW = {"seed": 5, "rules": [{"kind": "slow", "method": "POST", "probability": 0.7, "seconds": 0.3}]}

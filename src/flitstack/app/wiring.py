@@ -1,8 +1,7 @@
-"""The one place that names a concrete destination and a concrete engine."""
+"""The one place that names a concrete destination."""
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from flitstack.app.emulators import is_emulator
 from flitstack.app.project import EnvironmentSettings, Project
@@ -16,28 +15,9 @@ from flitstack.destinations.port import Destination
 from flitstack.destinations.solution import SolutionFile, SolutionName
 from flitstack.destinations.throttled import ThrottledDestination
 from flitstack.errors import Problem, UsageError
-from flitstack.journal.journal import Journal
-from flitstack.staging.engine.engine import Engine
 
 # Web servers a paced client assumes at first (destinations/pacing.py).
 EMULATOR_TRIAL = 64.0
-
-
-def open_engine(project: Project) -> Engine:
-    """The engine with the project's memory limit; scratch files lie below the project's machine state."""
-    scratch = project.state / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
-    return Engine(scratch, memory_mb=project.settings.memory_mb)
-
-
-def open_journal(project: Project, *, write: bool) -> Journal:
-    """The journal of the chosen environment."""
-    return Journal(journal_folder(project), project.operator, write=write)
-
-
-def journal_folder(project: Project) -> Path:
-    """Where it lies."""
-    return project.env_state / "journal"
 
 
 def open_destination(project: Project) -> Destination:

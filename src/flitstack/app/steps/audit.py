@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from flitstack.app.local import open_engine, open_journal
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_FAILED, Result
-from flitstack.app.wiring import open_engine, open_journal
 from flitstack.journal.audit import runs
 from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from flitstack.app.archive import write_archive
+from flitstack.app.local import open_engine
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.rounds import load_state
 from flitstack.app.store import deduped_folder, load_staging, staged_folder
-from flitstack.app.wiring import open_engine
 from flitstack.deduping.dedupe import dedupe as dedupe_snapshot
 from flitstack.deduping.review import MergeDecisions, add_decisions, read_decisions, read_review
 from flitstack.errors import Problem, UsageError

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flitstack.app.local import open_engine
 from flitstack.app.project import Project
 from flitstack.app.result import Result
-from flitstack.app.wiring import open_engine
 from flitstack.errors import FINDING_COLUMNS, OUTCOMES
 from flitstack.staging.engine.engine import Engine, literal, quoted
 

@@ -1,9 +1,9 @@
 """`flitstack inventory`: what the source automates and what rebuilds it, as JSON and as a document for people."""
 
+from flitstack.app.local import open_engine
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.steps.report import write_inventory_report
-from flitstack.app.wiring import open_engine
 from flitstack.reporting.document import FoundAutomation
 from flitstack.reporting.inventory import inventory_document
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from flitstack.app.accounts import accounts_now, rows_by_table
 from flitstack.app.gates import now, require
+from flitstack.app.local import open_engine, open_journal
 from flitstack.app.operators import remember_operator
 from flitstack.app.planned import remember_schema
 from flitstack.app.project import Project
@@ -17,7 +18,7 @@ from flitstack.app.steps.reconcile import reconcile_plan
 from flitstack.app.steps.report import write_migration_report
 from flitstack.app.store import LoadOutcome, load_plan, plan_folder
 from flitstack.app.subjects import current_gates, plan_missing
-from flitstack.app.wiring import open_destination, open_engine, open_journal
+from flitstack.app.wiring import open_destination
 from flitstack.documents import load_json, save_json
 from flitstack.errors import UsageError
 from flitstack.journal.journal import Journal

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flitstack.app.gates import now
+from flitstack.app.local import open_engine
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.store import load_staging, staged_folder
-from flitstack.app.wiring import open_engine
 from flitstack.catalogue.read import load_catalogue
 from flitstack.errors import Problem, UsageError
 from flitstack.mapping.check import check_maps

@@ -8,6 +8,7 @@ from flitstack.app.checks import check_lines, checks_document, run_checks
 from flitstack.app.exports import export_lines, exports_document, write_exports
 from flitstack.app.forecast import forecast, forecast_document, forecast_lines
 from flitstack.app.gates import require
+from flitstack.app.local import open_engine, open_journal
 from flitstack.app.operators import remember_operator
 from flitstack.app.planned import plan_inputs, prepare
 from flitstack.app.project import Project
@@ -16,7 +17,6 @@ from flitstack.app.rounds import load_loaded
 from flitstack.app.sharepoint import write_copy_plan
 from flitstack.app.store import EnvironmentFacts, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates
-from flitstack.app.wiring import open_engine, open_journal
 from flitstack.deduping.document import DedupeDocument
 from flitstack.destinations.port import Facts
 from flitstack.destinations.virtual import Assumed

@@ -8,6 +8,7 @@ from typing import Any
 from flitstack.app.delta_accounts import delta_accounts, read_records
 from flitstack.app.delta_findings import delta_findings, table_counts
 from flitstack.app.gates import require
+from flitstack.app.local import open_engine, open_journal
 from flitstack.app.looking import Look
 from flitstack.app.operators import remember_operator
 from flitstack.app.planned import plan_inputs, prepare
@@ -31,7 +32,7 @@ from flitstack.app.snapshots import versions_folder
 from flitstack.app.steps.dedupe import dedupe
 from flitstack.app.store import deduped_folder, load_applied_schema, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates
-from flitstack.app.wiring import open_destination, open_engine, open_journal
+from flitstack.app.wiring import open_destination
 from flitstack.catalogue.types import Table
 from flitstack.deduping.document import DedupeDocument
 from flitstack.destinations.port import Destination

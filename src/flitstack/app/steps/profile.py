@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from flitstack.app.local import open_engine
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.steps.report import write_quality_report
 from flitstack.app.store import load_staging, staged_folder
-from flitstack.app.wiring import open_engine
 from flitstack.errors import Problem, UsageError
 from flitstack.profiling.profile import profile as profile_snapshot
 

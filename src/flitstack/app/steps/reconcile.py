@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 
 from flitstack.app.gates import now
+from flitstack.app.local import open_engine, open_journal
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.promote import kept_file
@@ -12,7 +13,7 @@ from flitstack.app.running import run_async
 from flitstack.app.spot_check import make_spot_check, spot_check_file
 from flitstack.app.store import Reconciliation, load_plan, plan_folder
 from flitstack.app.subjects import plan_missing
-from flitstack.app.wiring import open_destination, open_engine, open_journal
+from flitstack.app.wiring import open_destination
 from flitstack.destinations.port import Destination
 from flitstack.documents import save_json
 from flitstack.errors import UsageError

@@ -6,6 +6,7 @@ from typing import Any
 from flitstack.app.checks import run_checks
 from flitstack.app.gates import now
 from flitstack.app.inventory import make_inventory
+from flitstack.app.local import open_engine
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.steps.findings import finding_files, findings_of_files
@@ -18,7 +19,6 @@ from flitstack.app.store import (
     load_staging,
 )
 from flitstack.app.subjects import current_gates
-from flitstack.app.wiring import open_engine
 from flitstack.errors import Problem, UsageError
 from flitstack.reporting.checks import write_checks
 from flitstack.reporting.document import (

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flitstack.app.gates import now
+from flitstack.app.local import open_engine, open_journal
 from flitstack.app.project import Project
 from flitstack.app.references import read_references
 from flitstack.app.restoring import Restore
@@ -18,7 +19,7 @@ from flitstack.app.steps.load import EMULATOR_LIMIT_S, SERVICE_LIMIT_S
 from flitstack.app.store import load_applied_schema, load_plan, plan_folder
 from flitstack.app.subjects import plan_missing
 from flitstack.app.undoing import Asked, Begun, forget_begun, load_begun, remember_begun
-from flitstack.app.wiring import open_destination, open_engine, open_journal
+from flitstack.app.wiring import open_destination
 from flitstack.destinations.port import Destination
 from flitstack.documents import save_json
 from flitstack.errors import UsageError

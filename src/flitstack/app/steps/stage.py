@@ -4,13 +4,13 @@ import shutil
 from pathlib import Path
 
 from flitstack.app.found import remember_found
+from flitstack.app.local import open_engine
 from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.rounds import is_later, is_loaded, keep_snapshot, loaded_anywhere
 from flitstack.app.steps.findings import findings_source
 from flitstack.app.store import load_staging, staged_folder
-from flitstack.app.wiring import open_engine
 from flitstack.errors import Problem, UsageError
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, literal

@@ -8,6 +8,7 @@ from flitstack.app.accounts import accounts_before, accounts_now, rows_by_table
 from flitstack.app.checks import check_lines, checks_document, run_checks
 from flitstack.app.gates import Gate
 from flitstack.app.hypercare import hypercare_until
+from flitstack.app.local import open_engine, open_journal
 from flitstack.app.project import Project
 from flitstack.app.result import Result
 from flitstack.app.rounds import load_loaded
@@ -22,7 +23,6 @@ from flitstack.app.store import (
     load_staging,
 )
 from flitstack.app.subjects import current_gates
-from flitstack.app.wiring import open_engine, open_journal
 from flitstack.loading.rows import make_done_view
 from flitstack.staging.engine.engine import Engine
 

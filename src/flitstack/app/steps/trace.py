@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from flitstack.app.local import open_engine, open_journal
 from flitstack.app.project import Project
 from flitstack.app.result import Result
 from flitstack.app.running import run_async
@@ -19,7 +20,7 @@ from flitstack.app.store import (
     staged_folder,
 )
 from flitstack.app.subjects import plan_missing
-from flitstack.app.wiring import open_destination, open_engine, open_journal
+from flitstack.app.wiring import open_destination
 from flitstack.deduping.document import DedupeDocument
 from flitstack.errors import Problem, UsageError, shape_of
 from flitstack.journal.audit import runs
