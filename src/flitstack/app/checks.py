@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flitstack.app.access import access_evidence, load_access
 from flitstack.app.gates import Gate
 from flitstack.app.project import Project
 from flitstack.app.steps.findings import findings_source
@@ -115,6 +116,10 @@ def _owners_of_activities(known: _Known, _: Gotcha) -> tuple[str, str]:
     if blocked:
         return BLOCK, f"{evidence}; {len(blocked)} owners are not settled"
     return WARN, f"{evidence}; they go to {known.project.decisions.get('fallback_owner') or 'whom owners.yaml names'}"
+
+
+def _privileges(known: _Known, _: Gotcha) -> tuple[str, str]:
+    return access_evidence(load_access(known.project))
 
 
 def _attachments(known: _Known, gotcha: Gotcha) -> tuple[str, str]:
@@ -289,9 +294,14 @@ _COMMON = (
         "Owners of activities", "", "activities of a disabled owner fail without a word, so every owner is settled before the load",
         "settle owners.yaml, or have the users provisioned and enabled, then: flitstack plan",
     ),
+    Gotcha(
+        "Privileges of the migration user", "", "a missing privilege stops the load in its middle, a secured column refuses rows",
+        "an administrator of the environment gives the application user a security role that holds them for the whole organization, "
+        "and a field security profile for secured columns; then: flitstack plan",
+    ),
 )  # fmt: skip
 _EVERYWHERE: Mapping[str, Finder] = dict(
-    zip((gotcha.name for gotcha in _COMMON), (_licence, _requests, _owners_of_activities), strict=True)
+    zip((gotcha.name for gotcha in _COMMON), (_licence, _requests, _owners_of_activities, _privileges), strict=True)
 )
 _FINDERS: Mapping[str, Finder] = {
     "export_path": _export_path,

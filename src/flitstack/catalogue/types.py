@@ -67,6 +67,7 @@ class Column:
     is_web_api: bool = True  # False: exists in metadata, is no Web API property
     is_logical: bool = False  # not stored
     max_kb: int | None = None
+    is_secured: bool = False  # field-level security decides who may read and write it
     doubts: tuple[str, ...] = ()  # what the sources leave open: ops, required, default, presence (docs/catalogue.md)
 
 
@@ -146,6 +147,7 @@ class Table:
     is_where_present: bool = False  # True: not created by a new Sales environment
     assumed: frozenset[str] = frozenset()  # traits no source states: change_tracking, duplicate_detection ...
     source: str = ""  # see docs/catalogue.md
+    privileges: dict[str, str] = field(default_factory=dict)  # Create, Read, Write ... -> prvCreateContact; live only
 
     def column(self, name: str) -> Column | None:
         """The column with this logical name, or None."""

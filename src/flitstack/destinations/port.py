@@ -35,6 +35,10 @@ class Currency:
     exchange_rate: float
 
 
+# How far a privilege reaches, from the user's own rows to the whole environment.
+DEPTHS = ("Basic", "Local", "Deep", "Global")
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the environment says about itself."""
@@ -51,6 +55,9 @@ class Facts:
     users: tuple[User, ...]
     currencies: tuple[Currency, ...]
     parallelism_hint: int
+    # What the user may do: privilege -> depth (Basic, Local, Deep, Global), of several users the least; None: not told.
+    privileges: Mapping[str, str] | None = None
+    is_administrator: bool = False  # holds System Administrator itself, so every privilege, also on tables to come
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Throttled
 from flitstack.destinations.pacing import Pace, choose
-from flitstack.destinations.port import Call, Destination, Done, Encoder, Facts
+from flitstack.destinations.port import DEPTHS, Call, Destination, Done, Encoder, Facts
 
 T = TypeVar("T")
 # A wait is cut into pieces, so that the end of another request is never overslept for long; and never shorter than a
@@ -74,8 +74,13 @@ class ThrottledDestination:
         return sum(lane.pace.pauses for lane in self.lanes)
 
     async def facts(self) -> Facts:
-        """See the port."""
-        return await self._call("facts", 5, lambda d: d.facts())
+        """See the port. Of several users what each of them may do, since any of them may send a row."""
+        facts = await self._call("facts", 6, lambda d: d.facts(), self.lanes[0])
+        for lane in self.lanes[1:]:
+            other = await self._call("facts", 6, lambda d: d.facts(), lane)
+            both = facts.is_administrator and other.is_administrator
+            facts = replace(facts, privileges=_common(facts.privileges, other.privileges), is_administrator=both)
+        return facts
 
     async def table(self, name: str) -> Table | None:
         """See the port."""
@@ -141,10 +146,12 @@ class ThrottledDestination:
         for lane in self.lanes:
             await lane.destination.close()
 
-    async def _call(self, kind: Hashable, units: int, work: Callable[[Destination], Awaitable[T]]) -> T:
+    async def _call(
+        self, kind: Hashable, units: int, work: Callable[[Destination], Awaitable[T]], only: Lane | None = None
+    ) -> T:
         while True:
             try:
-                return await self._send(None, kind, units, work)
+                return await self._send(only, kind, units, work)
             except Throttled:
                 continue  # the lane is paused: the next turn comes when it, or another one, is free
 
@@ -183,3 +190,10 @@ class ThrottledDestination:
                     await self._freed.wait()
                 else:
                     await self._sleep(max(_SHORTEST_NAP_S, min(wait_s, _LONGEST_NAP_S)))
+
+
+def _common(one: Mapping[str, str] | None, other: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Privileges that both hold, at the lesser depth; nothing is known when one of them cannot be asked."""
+    if one is None or other is None:
+        return None
+    return {name: min(one[name], other[name], key=DEPTHS.index) for name in one.keys() & other.keys()}

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from flitstack.app.access import remember_access
 from flitstack.app.checks import check_lines, checks_document, run_checks
 from flitstack.app.exports import export_lines, exports_document, write_exports
 from flitstack.app.forecast import forecast, forecast_document, forecast_lines
@@ -57,6 +58,7 @@ def plan(project: Project, progress: Progress) -> Result:
         save_json(plan_folder(project) / "plan.json", made)
         save_json(plan_folder(project) / "sample.json", sample)
         save_json(project.env_state / "facts.json", _facts(prepared.environment.facts))
+        remember_access(project, made, prepared.environment.live, prepared.environment.facts)
         checks = run_checks(engine, project, current_gates(project))
     remember_operator(project, "plan")
     held = any(account["held"] for account in made.accounts.values())

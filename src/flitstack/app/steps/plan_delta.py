@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flitstack.app.access import remember_access
 from flitstack.app.delta_accounts import delta_accounts, read_records
 from flitstack.app.delta_findings import delta_findings, table_counts
 from flitstack.app.gates import require
@@ -110,6 +111,7 @@ def plan_delta(project: Project, progress: Progress) -> Result:
         policies = read_policies(project.decisions, project.pack.playbook)
         run_async(_decide(work, policies), project.target.url)
         made = _delta(work, policies, inputs.notes)
+        remember_access(project, made, prepared.environment.live, prepared.environment.facts)
         counts = table_counts(engine, made, work.wanted, work.decided, folder)
         found = delta_findings(engine, work.wanted, work.decided, kept_file(state), policies)
         found.save(project.env_state / "findings" / f"delta-{staged.number}.parquet")

@@ -6,26 +6,29 @@ from uuid import UUID
 
 from flitstack.destinations.dataverse.client import Client, query_url
 from flitstack.destinations.faults import Fatal, Refused
-from flitstack.destinations.port import Currency, Facts, User
+from flitstack.destinations.port import DEPTHS, Currency, Facts, User
 
 # Where the local emulator says that it is one; no Microsoft host answers there.
 HANDSHAKE = "/flitstack-admin/"
 # Source: Microsoft Learn, "Organization table" (default of maxuploadfilesize) and its default of blockedattachments.
 _UPLOAD_DEFAULT_BYTES = 5_242_880
+# Role template of System Administrator, the same in every environment.
+_ADMINISTRATOR = "627090ff-40a3-4053-8790-584edc5be201"
 _MICROSOFT_HOSTS = (".dynamics.com", ".microsoftdynamics.us", ".dynamics.cn", ".appsplatform.us")
 
 
 async def read_facts(client: Client) -> Facts:
-    """Asks five questions at once; see `Facts`."""
+    """Asks seven questions at once; see `Facts`."""
     who = await client.get("WhoAmI")
     me = who.json()
     organization_id = UUID(me["OrganizationId"])
-    organization, users, teams, currencies, is_emulator = await asyncio.gather(
+    organization, users, teams, currencies, is_emulator, (held, is_administrator) = await asyncio.gather(
         _all(client, "organizations", "name,languagecode,maxuploadfilesize,blockedattachments,_basecurrencyid_value"),
         _all(client, "systemusers", "fullname,internalemailaddress,domainname,isdisabled,applicationid"),
         _all(client, "teams", "name"),
         _all(client, "transactioncurrencies", "isocurrencycode,exchangerate"),
         _is_emulator(client),
+        _rights(client, UUID(me["UserId"])),
     )
     own = organization[0]
     known = tuple(
@@ -50,6 +53,8 @@ async def read_facts(client: Client) -> Facts:
         users=(*map(_user, users), *map(_team, teams)),
         currencies=known,
         parallelism_hint=_hint(who.headers.get("x-ms-dop-hint")),
+        privileges=held,
+        is_administrator=is_administrator,
     )
 
 
@@ -61,6 +66,43 @@ async def _all(client: Client, entity_set: str, columns: str) -> list[dict[str, 
         found += page["value"]
         link = page.get("@odata.nextLink")
     return found
+
+
+async def _rights(client: Client, user: UUID) -> tuple[dict[str, str] | None, bool]:
+    """What the user may do, and whether it is System Administrator."""
+    held, roles = await asyncio.gather(_privileges(client, user), _roles(client, user))
+    return held, any(_is_administrator(role) for role in roles)
+
+
+async def _privileges(client: Client, user: UUID) -> dict[str, str] | None:
+    """Privileges of the user by its own roles and its teams', with the widest depth; None where it may not ask.
+
+    Source: Microsoft Learn, "RetrieveUserPrivileges Function", "RolePrivilege ComplexType".
+    """
+    try:
+        answer = await client.get(f"systemusers({user})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()")
+    except Refused:
+        return None
+    held: dict[str, str] = {}
+    for one in answer.json()["RolePrivileges"]:
+        name, depth = one["PrivilegeName"], one["Depth"]
+        if name not in held or DEPTHS.index(depth) > DEPTHS.index(held[name]):
+            held[name] = depth
+    return held
+
+
+async def _roles(client: Client, user: UUID) -> list[dict[str, Any]]:
+    """The user's own roles; none where it may not ask."""
+    try:
+        return await _all(client, f"systemusers({user})/systemuserroles_association", "name,_roletemplateid_value")
+    except Refused:
+        return []
+
+
+def _is_administrator(role: dict[str, Any]) -> bool:
+    """Whatever the role is called in the environment's language, its template is one."""
+    template = str(role.get("_roletemplateid_value") or "").lower()
+    return template == _ADMINISTRATOR or role.get("name") == "System Administrator"
 
 
 async def _is_emulator(client: Client) -> bool:

@@ -112,6 +112,7 @@ def read_column(
         is_web_api=known.is_web_api if known else not attribute.get("AttributeOf"),
         is_logical=_told(attribute, "IsLogical", known, "is_logical", False),
         max_kb=_told(attribute, "MaxSizeInKB", known, "max_kb", None),
+        is_secured=bool(attribute.get("IsSecured")),
     )
 
 
@@ -152,6 +153,7 @@ def _table(
         columns=columns,
         states=states,
         keys=keys,
+        privileges={one["PrivilegeType"]: one["Name"] for one in definition.get("Privileges") or ()},
     )
 
 

@@ -6,6 +6,7 @@ from flitstack.emulator.metadata.attributes import Json
 from flitstack.emulator.metadata.identity import metadata_id
 from flitstack.emulator.metadata.labels import label_json, managed
 from flitstack.emulator.metadata.live import Live
+from flitstack.emulator.privileges import VERBS, privilege, privilege_id
 
 # Object type codes of custom tables start here on the real service.
 FIRST_CUSTOM_CODE = 10_000
@@ -58,10 +59,32 @@ def entity_json(live: Live, model: EntityModel) -> Json:
         "IsStateModelAware": bool(table.states),
         "AutoRouteToOwnerQueue": False,
         **_managed_properties(table),
+        "Privileges": _privileges(model),
         "IntroducedVersion": "1.0",
         "ExternalName": None,
         "DataProviderId": None,
     }
+
+
+def _privileges(model: EntityModel) -> list[Json]:
+    """The table's privileges by kind. Source: Microsoft Learn, "SecurityPrivilegeMetadata ComplexType"."""
+    is_owned = "ownerid" in model.stored
+    return [
+        {
+            "CanBeBasic": is_owned,
+            "CanBeDeep": is_owned,
+            "CanBeEntityReference": False,
+            "CanBeGlobal": True,
+            "CanBeLocal": is_owned,
+            "CanBeParentEntityReference": False,
+            "CanBeRecordFilter": False,
+            "Name": privilege(verb, model),
+            "PrivilegeId": str(privilege_id(privilege(verb, model))),
+            "PrivilegeType": verb,
+        }
+        for verb in VERBS
+        if is_owned or verb not in {"Assign", "Share"}
+    ]
 
 
 def _managed_properties(table: Table) -> Json:
