@@ -3,11 +3,14 @@
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from route.route_case import TO_LOAD, TO_PLAN, Migration, begin, example_export, serving
+from route.route_case import TO_LOAD, TO_PLAN, Migration, ask, begin, example_export, serving
+
+from flitstack.packs.read import load_pack
 
 pytestmark = pytest.mark.slow
 
@@ -91,4 +94,50 @@ def test_without_a_site_of_that_name_the_plan_is_refused_with_what_to_do(
         migration.go(TO_PLAN[:-1])
         problem = migration.run("plan").errors["sharepoint-missing"]
     assert told in problem["what"]
+    assert "attachments: annotation" in problem["do"]
+
+
+def clinic(folder: Path, url: str, *, for_contacts: bool) -> Migration:
+    """The clinic's example with its files in SharePoint; document management enabled for contacts, or not."""
+    export = folder / "export"
+    shutil.copytree(load_pack("clinic").folder / "example", export)
+    scoping = json.loads((export / "scoping.json").read_text()) | {"attachments": "sharepoint"}
+    (export / "scoping.json").write_text(json.dumps(scoping))
+    org = json.loads((export / "destination" / "org.json").read_text()) | {"sharepoint": True}
+    (export / "destination" / "org.json").write_text(json.dumps(org))
+    migration = begin(folder / "acme", url, export, pack="clinic")
+    if for_contacts:
+        path = "EntityDefinitions(LogicalName='contact')"
+        definition = ask(f"{url}/api/data/v9.2/{path}")
+        ask(f"{url}/api/data/v9.2/{path}", definition | {"IsDocumentManagementEnabled": True}, method="PUT")
+    return migration
+
+
+def test_a_clinics_documents_lie_in_a_folder_of_their_patient(tmp_path: Path) -> None:
+    with serving(tmp_path / "emulator") as url:
+        migration = clinic(tmp_path, url, for_contacts=True)
+        migration.do("run", "--rehearse", code={0, 3})
+        locations = {row["relativeurl"]: row for row in migration.rows("sharepointdocumentlocations")}
+        assert set(locations) == {"MigratedDocuments", "patient-1001", "patient-1002"}
+        patient = next(row for row in migration.rows("contacts") if row["flit_sourcepatientid"] == "1001")
+        assert locations["patient-1001"]["_regardingobjectid_value"] == patient["contactid"]
+        notes = [row for row in migration.rows("annotations") if "In SharePoint" in (row["notetext"] or "")]
+        assert {row["notetext"] for row in notes} == {
+            "In SharePoint: patient-1001/K1 MRI report", "In SharePoint: patient-1002/K2 C_scans_consent_.txt",
+        }  # fmt: skip
+        assert not any(row["isdocument"] for row in notes)
+        laid = migration.folder / "sharepoint" / "files"
+        assert (laid / "patient-1002" / "K2 C_scans_consent_.txt").exists()
+        assert migration.do("reconcile", code={0, 3})["differences"] == 0
+        assert all(account["closes"] for account in migration.do("status")["accounts"].values())
+        assert migration.do("rollback")["equal"]
+
+
+def test_where_contacts_keep_no_documents_the_plan_says_who_can_change_that(tmp_path: Path) -> None:
+    with serving(tmp_path / "emulator") as url:
+        migration = clinic(tmp_path, url, for_contacts=False)
+        migration.go(TO_PLAN[:-1])
+        problem = migration.run("plan").errors["sharepoint-missing"]
+    assert "rows of contact keep no documents" in problem["what"]
+    assert "enable document management for the table" in problem["do"]
     assert "attachments: annotation" in problem["do"]

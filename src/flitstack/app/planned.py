@@ -61,7 +61,7 @@ def prepare(project: Project, progress: Progress, staged: StagingDocument) -> Pr
     environment = run_async(_ask(project, maps), project.target.url)
     live = without_operations(environment.live, load_applied_schema(project))
     problems = check_maps(maps, project.pack, staged, live, project.decisions) or sharepoint_problems(
-        project.decisions, environment.live, environment.existing
+        project.decisions, environment.live, environment.existing, maps
     )
     if problems:
         raise UsageError(*problems)

@@ -20,6 +20,7 @@ from flitstack.catalogue.types import Table
 from flitstack.documents import file_sha256
 from flitstack.errors import Problem, StepFailed
 from flitstack.mapping.document import MappingDocument
+from flitstack.mapping.maps import MapFile
 from flitstack.staging.document import StagingDocument, file_root
 from flitstack.staging.engine.engine import Engine, literal
 
@@ -29,9 +30,12 @@ HEADER = ("target", "source", "size", "sha256", "object", "record")
 
 
 def sharepoint_problems(
-    decisions: Mapping[str, Any], live: Mapping[str, Table | None], existing: Mapping[str, Path]
+    decisions: Mapping[str, Any],
+    live: Mapping[str, Table | None],
+    existing: Mapping[str, Path],
+    maps: Mapping[str, MapFile],
 ) -> list[Problem]:
-    """Why this environment cannot keep document locations, where the decisions ask for them."""
+    """Why this environment cannot keep the document locations of these maps, where the decisions ask for them."""
     if decisions.get("attachments") != "sharepoint":
         return []
     instead = "or choose attachments: annotation in decisions.yaml"
@@ -49,7 +53,29 @@ def sharepoint_problems(
         what = f"there is no SharePoint site or document location {wanted!r}"
         do = f"name one as sharepoint_parent in decisions.yaml, {instead}"
         return [Problem("sharepoint-missing", what, known=", ".join(known), do=do)]
-    return []
+    location = live.get(LOCATION)
+    about = location.column("regardingobjectid") if location else None
+    targets = about.targets if about else ()
+    return [
+        Problem(
+            "sharepoint-missing",
+            f"rows of {name} keep no documents in this environment",
+            do=f"have an administrator enable document management for the table (Document Management Settings), {instead}",
+        )
+        for name in sorted(_with_folders(maps) - set(targets))
+    ]
+
+
+def _with_folders(maps: Mapping[str, MapFile]) -> set[str]:
+    """Tables whose rows get a folder."""
+    return {
+        table
+        for file in maps.values()
+        for route in file.routes
+        if route.table == LOCATION and "regardingobjectid" in route.columns
+        for way in route.columns["regardingobjectid"].alternatives
+        for table in way.tables
+    }
 
 
 def write_copy_plan(

@@ -24,6 +24,8 @@ _GAINED = {
     "record1id": "connections",
     "record2id": "connections",
 }
+# Lookups to which an administrator of the environment adds tables one by one (document management): planning looks.
+_DECIDED_THERE = frozenset({("sharepointdocumentlocation", "regardingobjectid")})
 _WORDS = {
     "missing": ("", "hold", "blank", "skip"),
     "too_long": ("", "hold", "truncate_keep_full"),
@@ -89,6 +91,8 @@ def _lookup_problems(spot: Spot, rule: ColumnRule, name: str) -> Iterator[Proble
         what = f"{name} is a {kind}, which points to no row"
         yield spot.problem("column-unsuitable", what, "write from: instead of lookup:")
     targets = column.targets if column else tuple((rule.create or {}).get("targets", ()))
+    if (spot.route.table, rule.name) in _DECIDED_THERE:
+        targets = ()
     gained = _GAINED.get(rule.name) if column else None
     if gained and targets:
         targets += tuple(name for name, made in spot.around.made_tables.items() if made.get(gained))

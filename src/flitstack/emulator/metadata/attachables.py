@@ -1,4 +1,4 @@
-"""Notes, activities and connections of custom tables: the lookups of standard tables that learn a new target."""
+"""Notes, activities, connections and documents of tables: the lookups of standard tables that learn a new target."""
 
 from dataclasses import replace
 
@@ -35,6 +35,25 @@ def attach_connections(live: Live, table: Table) -> None:
         lookup = f"record{number}id"
         relationship = f"{table.name}_connections{number}"
         _attach(live, table, "connection", lookup, f"{lookup}_{table.name}", relationship, {"delete": "Cascade"})
+
+
+def attach_documents(live: Live, table: Table) -> None:
+    """`regardingobjectid` of SharePoint document locations takes rows of the table: document management is switched on.
+
+    Source: Microsoft Learn, "EntityMetadata EntityType" (IsDocumentManagementEnabled), "Actions on SharePoint location records".
+    """
+    child, lookup = "sharepointdocumentlocation", "regardingobjectid"
+    relationship = f"{table.name}_SharePointDocumentLocations"
+    if table.name not in live.environment.tables[child].columns[lookup].targets:
+        _attach(
+            live,
+            table,
+            child,
+            lookup,
+            f"{lookup}_{table.name}",
+            relationship,
+            {"delete": "Cascade", "merge": "Cascade"},
+        )
 
 
 def detach(live: Live, name: str) -> None:

@@ -9,7 +9,13 @@ from flitstack.catalogue.types import Column, OneToMany, Option, State, Table
 from flitstack.emulator.core import EntityModel
 from flitstack.emulator.ddl import quoted, type_column
 from flitstack.emulator.messages import Refusal, not_implemented
-from flitstack.emulator.metadata.attachables import attach_activities, attach_connections, attach_notes, detach
+from flitstack.emulator.metadata.attachables import (
+    attach_activities,
+    attach_connections,
+    attach_documents,
+    attach_notes,
+    detach,
+)
 from flitstack.emulator.metadata.bodies import Body, kind_of, texts_of, wrong
 from flitstack.emulator.metadata.column_parse import read_column
 from flitstack.emulator.metadata.columns import changed_texts, create_column, fit_option_set, in_use
@@ -185,8 +191,11 @@ def change_table(live: Live, model: EntityModel, body: Body, *, merges: bool) ->
         has_activities=has_activities,
         has_connections=has_connections,
         change_tracking=table.change_tracking or bool(body.get("ChangeTrackingEnabled")),
+        has_document_locations=table.has_document_locations or bool(body.get("IsDocumentManagementEnabled")),
     )
     live.environment.define_table(changed, extra)
+    if changed.has_document_locations and not table.has_document_locations:
+        attach_documents(live, changed)
     if has_notes and not table.has_notes:
         attach_notes(live, changed)
     if has_activities and not table.has_activities:
