@@ -178,7 +178,8 @@ def _cutover(project: Project) -> Subject:
 
 def _asks_rehearsal(project: Project) -> bool:
     asked: Mapping[str, Any] = project.pack.playbook
-    if project.environment == "sandbox" or not asked.get("rehearsal") or not project.settings.environments:
+    wanted = project.decisions.get("rehearsal", asked.get("rehearsal"))
+    if project.environment == "sandbox" or not wanted or not project.settings.environments:
         return False
     return not is_emulator(project.target.url)
 

@@ -19,8 +19,10 @@ STANDARD = {
     "fallback_owner": "the user or team that takes such records",
 }
 BECOMES = ("users", "choice", "columns", "tables", "export", "inventory")
-# Decisions that deduping and matching read by name.
-_READ_BY_STEPS = frozenset((*STANDARD, "archive_before", "free_mail_domains", "canonical_names", "tag_strategy"))
+# Decisions that deduping, matching and gates read by name.
+_READ_BY_STEPS = frozenset(
+    (*STANDARD, "archive_before", "free_mail_domains", "canonical_names", "tag_strategy", "rehearsal")
+)
 _COMPARED = re.compile(r"decision\('(\w+)'\)\s*(?:=|<>|!=|IN)\s*\(?((?:'[^']*'(?:\s*,\s*)?)+)")
 
 
