@@ -29,7 +29,6 @@ class Outcome:
     findings: list[tuple[str, str, str, str, str]]
     survivors: list[dict[str, Any]]
     sources: list[dict[str, Any]]
-    matches: list[dict[str, Any]]
 
     def codes(self, code: str) -> list[tuple[str, str]]:
         """(record, what) of the findings of one code."""
@@ -57,7 +56,6 @@ class Case:
     def run(
         self,
         signed: MergeDecisions | None = None,
-        existing: Mapping[str, Path] | None = None,
         established: Mapping[str, Path] | None = None,
     ) -> Outcome:
         """Stage the rows as Parquet, dedupe, read everything back."""
@@ -69,9 +67,7 @@ class Case:
         snapshot = StagingDocument("test", "", "snapshot", "", tables, ())
         findings = FindingsWriter(self.engine, "dedupe")
         target = self.folder / "deduped"
-        document = dedupe(
-            pack, snapshot, staged, target, self.decisions, self.engine, findings, signed, existing, established
-        )
+        document = dedupe(pack, snapshot, staged, target, self.decisions, self.engine, findings, signed, established)
         told = self.engine.rows(
             f"SELECT code, object, record, outcome, what FROM {findings.table} ORDER BY object, code, line, record"
         )
@@ -81,7 +77,6 @@ class Case:
             told,  # type: ignore[arg-type]
             pq.read_table(target / document.survivors).to_pylist(),
             pq.read_table(target / document.sources).to_pylist(),
-            pq.read_table(target / document.matches).to_pylist(),
         )
 
 

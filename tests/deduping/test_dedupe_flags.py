@@ -24,7 +24,6 @@ Contact:
         - {value: private_host(email_host(Email)), object: Member, theirs: private_host(email_host(Email)), at_least: 2}
     - {code: test_record, when: "Name = 'TEST'", outcome: excluded}
   alike: [{key: label_key(Name), what: same name}]
-  existing: [{rule: email, table: contact, key: email_key(Email), theirs: email_key(emailaddress1)}]
 Member: {}
 """
 MEMBERS = [
@@ -101,28 +100,6 @@ def test_a_pair_that_only_looks_alike_is_merged_once_it_is_signed(case: MakeCase
     assert signed.codes("possible_duplicate") == []
     settled = made.run(MergeDecisions(keep_apart=frozenset({Pair("Contact", "b", "a")})))
     assert settled.codes("possible_duplicate") == []
-
-
-def test_a_survivor_that_is_a_row_already_is_matched_by_its_key(case: MakeCase, tmp_path: Path) -> None:
-    pq.write_table(
-        pa.table(
-            {"contactid": ["r1", "r2", "r3"], "emailaddress1": ["Ana@X.example", "two@x.example", "TWO@x.example"]}
-        ),
-        tmp_path / "contact.parquet",
-    )
-    rows = [
-        contact("a", "Ana", "ana@x.example"),
-        contact("b", "Two", "two@x.example"),
-        contact("c", "New", "c@x.example"),
-    ]
-    outcome = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES).run(
-        existing={"contact": tmp_path / "contact.parquet"}
-    )
-    assert outcome.matches == [
-        {"object": "Contact", "survivor_id": "a", "table": "contact", "row_id": "r1", "rule": "email"}
-    ]
-    assert [record for record, _ in outcome.codes("ambiguous_match")] == ["b"]
-    assert outcome.document.tables["Contact"].matched == 1
 
 
 def test_a_record_that_is_a_row_already_stays_the_survivor(case: MakeCase, tmp_path: Path) -> None:

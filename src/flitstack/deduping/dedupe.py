@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from flitstack.deduping.alike import ALIKE, list_alike, open_lists
 from flitstack.deduping.document import DedupeDocument, MergedTable
 from flitstack.deduping.grouping import EDGES, SIGNED, group_records
-from flitstack.deduping.matching import ALIKE, MATCHES, list_alike, match_existing, open_lists
 from flitstack.deduping.records import LEAVING, SOURCE, Work, finding_select, list_remarks, mark_leaving, open_records
 from flitstack.deduping.review import MergeDecisions
 from flitstack.deduping.rules import ObjectRules, read_rules
@@ -30,7 +30,6 @@ _LISTS = {
     " cluster BIGINT, rule VARCHAR",
     SOURCES: "object VARCHAR, survivor_id VARCHAR, field VARCHAR, from_id VARCHAR",
     ALIKE: "object VARCHAR, number BIGINT, id VARCHAR, other_id VARCHAR, what VARCHAR",
-    MATCHES: 'object VARCHAR, survivor_id VARCHAR, "table" VARCHAR, row_id VARCHAR, rule VARCHAR',
 }
 
 
@@ -43,15 +42,13 @@ def dedupe(
     engine: Engine,
     findings: FindingsWriter,
     signed: MergeDecisions | None = None,
-    existing: Mapping[str, Path] | None = None,
     established: Mapping[str, Path] | None = None,
 ) -> DedupeDocument:
     """Write the merged tables, the survivor map and the document to `folder`; what was found to `findings`.
 
-    `decisions`: scoping decisions, name -> option. `signed`: what a person decided about single merges. `existing`:
-    table -> Parquet of the destination's rows. `established`: object -> Parquet with `_id` of records that are rows
-    already; they stay survivors, so that a delta does not give a row a new source key. Raises UsageError when the
-    pack's rules are wrong.
+    `decisions`: scoping decisions, name -> option. `signed`: what a person decided about single merges.
+    `established`: object -> Parquet with `_id` of records that are rows already; they stay survivors, so that a delta
+    does not give a row a new source key. Raises UsageError when the pack's rules are wrong.
     """
     folder.mkdir(parents=True, exist_ok=True)
     fields = {
@@ -69,7 +66,7 @@ def dedupe(
         chosen = rules.get(name, ObjectRules())
         work = open_records(engine, pack.objects[name], chosen, table, parquet, decisions, findings)
         mark_leaving(work, staged, staged_folder, rules)
-        tables[name] = _dedupe_object(work, parquet, folder, existing or {}, (established or {}).get(name))
+        tables[name] = _dedupe_object(work, parquet, folder, (established or {}).get(name))
     return _save(staged, folder, tables, engine, findings)
 
 
@@ -88,9 +85,7 @@ def _open_lists(engine: Engine, signed: MergeDecisions) -> None:
         engine.connection.unregister("signed_pairs")
 
 
-def _dedupe_object(
-    work: Work, parquet: Path, folder: Path, existing: Mapping[str, Path], established: Path | None
-) -> MergedTable:
+def _dedupe_object(work: Work, parquet: Path, folder: Path, established: Path | None) -> MergedTable:
     engine = work.engine
     group_records(work)
     place_records(work, established)
@@ -99,11 +94,10 @@ def _dedupe_object(
     list_remarks(work, PLACED)
     open_lists(work)
     flagged = list_alike(work)
-    matched = match_existing(work, existing)
     if not merged and not left:
         path = Path(os.path.relpath(parquet, folder)).as_posix()
         records = int(engine.one(f"SELECT count(*) FROM {SOURCE}")[0])
-        return MergedTable(work.object, path, records, 0, flagged, matched=matched)
+        return MergedTable(work.object, path, records, 0, flagged)
     merge_values(work)
     _list_merges(work)
     for select in borrowed_cells(work):
@@ -117,7 +111,6 @@ def _dedupe_object(
         flagged,
         left.get("held", 0),
         left.get("excluded", 0),
-        matched,
     )
 
 
@@ -153,7 +146,6 @@ def _save(
     engine.write_parquet(
         f"SELECT object, id, other_id, what FROM {ALIKE} ORDER BY object, number", folder / "alike.parquet"
     )
-    engine.write_parquet(f"SELECT * FROM {MATCHES} ORDER BY ALL", folder / "matches.parquet")
     document = DedupeDocument(
         staged=staged.fingerprint,
         fingerprint=_fingerprint(staged, engine, findings),

@@ -8,9 +8,7 @@ The survivor map `survivors.parquet` has one row for every record that was merge
     object, loser_file, loser_id, loser_line BIGINT, survivor_id, cluster BIGINT, rule (which rule joined them)
 `sources.parquet` one row for every merged cell that holds a value of a record other than the survivor's own:
     object, survivor_id, field, from_id
-`alike.parquet` one row for every pair that only looks alike: object, id, other_id, what
-and `matches.parquet` one row for every survivor that is a row of the destination already:
-    object, survivor_id, "table", row_id, rule
+and `alike.parquet` one row for every pair that only looks alike: object, id, other_id, what
 
 All columns VARCHAR unless said otherwise; ids are `_id` of the staged table.
 """
@@ -32,7 +30,6 @@ class MergedTable:
     flagged: int  # possible duplicates, not merged
     held: int = 0
     excluded: int = 0
-    matched: int = 0  # survivors that are rows of the destination already
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +46,3 @@ class DedupeDocument:
     sources: str  # parquet path
     at: str
     alike: str = "alike.parquet"
-    matches: str = "matches.parquet"

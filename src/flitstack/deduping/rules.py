@@ -97,16 +97,6 @@ class Alike:
 
 
 @dataclass(frozen=True, slots=True)
-class ExistingMatch:
-    """A surviving record with this key is the destination row whose `theirs` is the same."""
-
-    rule: str
-    table: str
-    key: str
-    theirs: str
-
-
-@dataclass(frozen=True, slots=True)
 class ObjectRules:
     """All rules of one object; the defaults are those of an object that has none."""
 
@@ -117,7 +107,6 @@ class ObjectRules:
     columns: tuple[ColumnRule, ...] = ()
     otherwise: str = "first_filled"
     alike: tuple[Alike, ...] = ()
-    existing: tuple[ExistingMatch, ...] = ()
     archive: Archive | None = None  # None: records of this object are never history
 
 
@@ -164,7 +153,6 @@ def _object_rules(part: Mapping[str, Any]) -> ObjectRules:
         columns=tuple(_column(entry) for entry in part.get("columns", ())),
         otherwise=part.get("otherwise", "first_filled"),
         alike=tuple(Alike(**entry) for entry in part.get("alike", ())),
-        existing=tuple(ExistingMatch(**entry) for entry in part.get("existing", ())),
         archive=_archive(part["archive"]) if "archive" in part else None,
     )
 
@@ -205,7 +193,6 @@ def _check(rules: ObjectRules, name: str, fields: Fields) -> Iterable[str]:
     expressions += [step.value for step in rules.survivor if step.value] + [
         rule.by for rule in rules.columns if rule.by
     ]
-    expressions += [rule.key for rule in rules.existing]
     archived = rules.archive or Archive()
     expressions += [one.value for one in archived.among]
     if rules.required:
