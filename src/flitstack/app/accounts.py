@@ -108,13 +108,18 @@ def sides_of(project: Project, plan: Plan) -> list[tuple[Path, SendTable]]:
     return [(state.folder, send) for side in (state.whole, state.left) for send in side.tables]
 
 
-def _change_word(table: str, step: int, runs: Sequence[int]) -> str:
-    """SQL: row, word (updated | rejected | pending) by the last thing that this step of the plan did to each row."""
-    mine = ", ".join(map(str, runs)) or "-1"
+def _change_word(send: SendTable, step: int, runs: Sequence[int]) -> str:
+    """SQL: row, word (updated | rejected | pending) by what this step of the plan did to each row.
+
+    What the sample sent about a row that was there before is not sent again: there every run counts.
+    """
+    mine = f"step = {step} AND run IN ({', '.join(map(str, runs)) or '-1'})"
+    if send.was_there:
+        mine = f"operation = {Operation.UPDATE}"
     return f"""
         SELECT "row", CASE WHEN bool_or(status = {Status.LANDED}) THEN 'updated'
             WHEN arg_max(status, batch) = {Status.REFUSED} THEN 'rejected' ELSE 'pending' END AS word
-        FROM journal_rows WHERE "table" = {literal(table)} AND step = {step} AND run IN ({mine}) GROUP BY "row"
+        FROM journal_rows WHERE "table" = {literal(send.table)} AND {mine} GROUP BY "row"
     """
 
 
@@ -124,13 +129,12 @@ def _record_outcomes(plan: Plan, project: Project, runs: Sequence[int]) -> str:
     Rows beside a record (the account of a referral's organisation) say nothing of the record itself.
     """
     words = {send.name: _last_word(send.table) for send in plan.tables if not send.is_change}
-    words |= {
-        step.send: _change_word(plan.send_table(step.send).table, step.index, runs)
-        for step in plan.steps
-        if step.send and plan.send_table(step.send).is_change
-    }
+    for step in plan.steps:
+        # A table's first step is about its columns; links, which may follow, say nothing of the record.
+        if step.send and step.send not in words:
+            words[step.send] = _change_word(plan.send_table(step.send), step.index, runs)
     parts = [
-        f"""SELECT e._object AS object, e._file AS file, e._record AS record, coalesce(w.word, 'pending') AS word
+        f"""SELECT e._object AS object, e._file AS file, e._record AS record, coalesce(w.word, {_unsaid(send)}) AS word
             FROM read_parquet({literal(str(plan_folder(project) / send.parquet))}) e
             LEFT JOIN ({words[send.name]}) w ON w."row" = e._row
             WHERE NOT e._beside"""
@@ -139,13 +143,20 @@ def _record_outcomes(plan: Plan, project: Project, runs: Sequence[int]) -> str:
     ]
     if not parts:
         return "SELECT '' AS object, '' AS outcome, 0 AS records WHERE FALSE"
-    rank = "CASE word WHEN 'rejected' THEN 0 WHEN 'pending' THEN 1 WHEN 'created' THEN 2 ELSE 3 END"
+    rank = (
+        "CASE word WHEN 'rejected' THEN 0 WHEN 'pending' THEN 1 WHEN 'created' THEN 2 WHEN 'updated' THEN 3 ELSE 4 END"
+    )
     return f"""
         SELECT object, outcome, count(*) FROM (
             SELECT object, file, record, arg_min(word, {rank}) AS outcome
             FROM ({" UNION ALL ".join(parts)}) GROUP BY object, file, record
         ) GROUP BY object, outcome
     """
+
+
+def _unsaid(send: SendTable) -> str:
+    """SQL: what a row is of which the journal says nothing: one that was there before may have nothing to change."""
+    return "CASE WHEN len(e._changed) = 0 THEN 'unchanged' ELSE 'pending' END" if send.was_there else "'pending'"
 
 
 def _last_word(table: str) -> str:

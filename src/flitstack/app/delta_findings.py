@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from flitstack.planning.absent import ABSENT, DROPPED, IN_USE, MERGED, REROUTED, Policies
+from flitstack.planning.absent import ABSENT, DROPPED, IN_USE, MERGED, REROUTED, THERE_BEFORE, Policies
 from flitstack.planning.changes import Side
 from flitstack.planning.document import Plan
 from flitstack.staging.engine.engine import Engine, literal
@@ -27,6 +27,7 @@ _LEFT = {
         "absent_in_use",
         "no record makes this row any more, but it was edited in Dynamics or other rows point to it",
     ),
+    THERE_BEFORE: ("no_longer_matched", "no record is this row any more, which was there before the migration"),
     DROPPED: ("no_longer_made", "the record makes this row no more: it is held, excluded, or routed otherwise"),
 }
 _ACTIONS = {

@@ -53,11 +53,17 @@ async def fetch_existing(
 
 
 def existing_rows(
-    engine: Engine, journal: Journal, rules: Rules, files: Mapping[str, Path], folder: Path
+    engine: Engine,
+    journal: Journal,
+    rules: Rules,
+    files: Mapping[str, Path],
+    matched: Mapping[str, Path],
+    folder: Path,
 ) -> dict[str, dict[str, Path | tuple[()]]]:
     """Table -> match index -> Parquet of ("key", "row"): what the rows are known by, without those this project made.
 
-    An index of a table without rows is there all the same, and empty.
+    `matched`: by table, rows ("row") that records of ours were found to be: they stood there before. An index of a table
+    without rows is there all the same, and empty.
     """
     found: dict[str, dict[str, Path | tuple[()]]] = {
         name: dict.fromkeys(indexes, ()) for name, indexes in rules.items()
@@ -66,8 +72,10 @@ def existing_rows(
         source = f"read_parquet({literal(str(path))})"
         columns = tuple(str(row[0]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}") if row[0] != "_row")
         known = journal.keymap_path(name)
+        before = matched.get(name)
+        unless = f'WHERE "row" NOT IN (SELECT "row" FROM read_parquet({literal(str(before))}))' if before else ""
         ours = (
-            f'AND CAST(hex(_row) AS UUID) NOT IN (SELECT "row" FROM read_parquet({literal(str(known))}))'
+            f'AND CAST(hex(_row) AS UUID) NOT IN (SELECT "row" FROM read_parquet({literal(str(known))}) {unless})'
             if known
             else ""
         )

@@ -1,5 +1,6 @@
 """What every plan is made from: the environment is asked, the map is run, owners are settled."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from flitstack.app.result import Progress
 from flitstack.app.running import run_async
 from flitstack.app.sharepoint import LOCATION, SITE, sharepoint_problems
 from flitstack.app.store import deduped_folder, load_applied_schema, mapped_folder, staged_folder
+from flitstack.app.upserts import match_existing, matched_files, upsert_rules
 from flitstack.app.wiring import open_destination
 from flitstack.catalogue.types import Table
 from flitstack.deduping.document import DedupeDocument
@@ -77,7 +79,11 @@ def plan_inputs(
     journal: Journal,
 ) -> PlanInputs:
     """Run the map and settle the owners: everything a plan of the whole snapshot is built from."""
-    mapping = _run_map(project, prepared.maps, staged, deduped, prepared.environment, prepared.live, engine, journal)
+    rules, environment = _rules(project), prepared.environment
+    earlier = matched_files(project)
+    known = existing_rows(engine, journal, rules, environment.existing, earlier, _existing_folder(project))
+    mapping = _run_map(project, prepared, staged, deduped, engine, known)
+    matched = match_existing(project, engine, journal, mapping, mapped_folder(project), environment.live, known)
     owners = _owners(project, staged, prepared.environment.facts, engine)
     return PlanInputs(
         environment=project.environment,
@@ -97,6 +103,7 @@ def plan_inputs(
         accounts=accounts_before(engine, project, staged),
         notes=tuple(f"owner {o.email or '(none)'} is not settled: edit owners.yaml" for o in owners.blocked),
         at=now(),
+        matched=matched,
     )
 
 
@@ -113,10 +120,12 @@ async def _ask(project: Project, maps: dict[str, MapFile]) -> Environment:
 
 def _rules(project: Project) -> Rules:
     """What the environment's rows are known by; SharePoint's are asked for only where the decisions want them."""
-    rules = existing_rules(project.pack.playbook)
-    if project.decisions.get("attachments") == "sharepoint":
-        return rules
-    return {table: indexes for table, indexes in rules.items() if table not in {SITE, LOCATION}}
+    rules = {table: dict(indexes) for table, indexes in existing_rules(project.pack.playbook).items()}
+    if project.decisions.get("attachments") != "sharepoint":
+        rules = {table: indexes for table, indexes in rules.items() if table not in {SITE, LOCATION}}
+    for table, indexes in upsert_rules(project).items():
+        rules[table] = rules.get(table, {}) | indexes
+    return rules
 
 
 def _existing_folder(project: Project) -> Path:
@@ -137,17 +146,13 @@ def _tables_named(maps: dict[str, MapFile]) -> set[str]:
 
 def _run_map(
     project: Project,
-    maps: dict[str, MapFile],
+    prepared: Prepared,
     staged: StagingDocument,
     deduped: DedupeDocument,
-    environment: Environment,
-    live: dict[str, Table | None],
     engine: Engine,
-    journal: Journal,
+    existing: Mapping[str, Mapping[str, Path | tuple[()]]],
 ) -> MappingDocument:
-    facts, decisions = environment.facts, project.decisions
-    rules = _rules(project)
-    existing = existing_rows(engine, journal, rules, environment.existing, _existing_folder(project))
+    facts, decisions = prepared.environment.facts, project.decisions
     currencies = [(c.iso_code.upper(), str(c.id)) for c in facts.currencies]
     context = MapContext(
         system=project.pack.name,
@@ -155,7 +160,7 @@ def _run_map(
         prefix=project.settings.prefix,
         date_order=str(decisions.get("date_order", "DMY")),
         zone=str(decisions.get("timezone", "UTC")),
-        live=live,
+        live=prepared.live,
         rows={**existing, "transactioncurrency": {"isocurrencycode": currencies}},
         max_file_bytes=file_bytes_allowed(facts.max_upload_bytes),
         blocked_extensions=facts.blocked_extensions,
@@ -167,7 +172,7 @@ def _run_map(
     )
     findings = FindingsWriter(engine, "map")
     mapping = run_map(
-        maps, project.pack, deduped, deduped_folder(project), engine, context, mapped_folder(project), findings
+        prepared.maps, project.pack, deduped, deduped_folder(project), engine, context, mapped_folder(project), findings
     )
     findings.save(project.state / "findings" / "map.parquet")
     return mapping

@@ -18,7 +18,7 @@ REFERRING = (
 async def read_references(
     destination: Destination, engine: Engine, also: Iterable[str], targets: set[str], folder: Path
 ) -> dict[str, Path]:
-    """By table (REFERRING and `also`), Parquet (row, target) of every lookup value that may point into `targets`."""
+    """By table (REFERRING and `also`), Parquet (row, column, target) of every lookup value that may point into `targets`."""
     found = {}
     for name in dict.fromkeys((*REFERRING, *also)):
         table = await destination.table(name)

@@ -97,6 +97,16 @@ def load_state(project: Project) -> State | None:
     return open_state(state_folder(project, loaded.state)) if loaded else None
 
 
+def planned_state(project: Project) -> State | None:
+    """What the plan of a first load means to leave; None without one."""
+    folder = project.env_state / "plan"
+    path = folder / "plan.json"
+    plan = load_json(path, Plan) if path.exists() else None
+    return (
+        State(folder, plan, replace(plan, tables=(), steps=())) if plan is not None and plan.kind != "delta" else None
+    )
+
+
 def everything(project: Project, plan: Plan) -> Plan:
     """The plan with every send table that stands for rows of ours: those of the state, of rows no record makes any more, of
     loads that were not finished, and its own. Paths are absolute; a row may stand in several."""

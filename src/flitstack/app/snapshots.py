@@ -9,7 +9,7 @@ from flitstack.app.store import plan_folder
 from flitstack.destinations.port import Destination
 from flitstack.documents import load_json
 from flitstack.journal.journal import Journal
-from flitstack.loading.rows import landed_sql, make_done_view
+from flitstack.loading.rows import make_done_view, ours_sql
 from flitstack.planning.document import Plan
 from flitstack.reconciling.fingerprint import fingerprint_columns, write_fingerprint, write_versions
 from flitstack.staging.engine.engine import Engine, literal
@@ -109,7 +109,7 @@ async def _versions(name: str, destination: Destination, engine: Engine, target:
     journal.refresh()
     make_done_view(engine, journal)
     table = await destination.table(name)
-    ids = [UUID(str(row[0])) for row in engine.rows(f"{landed_sql(name)} LIMIT {FEW_ROWS + 1}")] if table else []
+    ids = [UUID(str(row[0])) for row in engine.rows(f"{ours_sql(name)} LIMIT {FEW_ROWS + 1}")] if table else []
     if table is None or not ids:
         return False
     await write_versions(destination, engine, table, ids if len(ids) <= FEW_ROWS else None, target)

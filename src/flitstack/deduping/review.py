@@ -81,7 +81,7 @@ def read_review(path: Path) -> MergeDecisions:
     """Decisions a person wrote into reports/merges.xlsx or .csv. Raises UsageError naming every cell it cannot read."""
     problems: list[Problem] = []
     decided: dict[str, set[Pair]] = {"keep_apart": set(), "merge": set()}
-    for number, row in enumerate(_rows(path), start=2):
+    for number, row in enumerate(sheet_rows(path), start=2):
         word = row.get("decision", "").strip().casefold().replace("_", " ")
         if not word or (word == "merge" and row.get("kind") == "merged"):
             continue
@@ -103,7 +103,8 @@ def read_review(path: Path) -> MergeDecisions:
     return MergeDecisions(frozenset(decided["keep_apart"]), frozenset(decided["merge"]))
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
+def sheet_rows(path: Path) -> Iterator[dict[str, str]]:
+    """Rows of a list that was written for review (.xlsx or .csv), cells as text by heading."""
     if path.suffix == ".csv":
         with path.open(newline="", encoding="utf-8-sig") as file:
             yield from ({k: _unguarded(v or "") for k, v in row.items() if k} for row in csv.DictReader(file))

@@ -15,7 +15,7 @@ from flitstack.destinations.port import Call, Destination
 from flitstack.journal.frames import Operation, Status
 from flitstack.loading.before import Before, read_before
 from flitstack.loading.execution import Load
-from flitstack.loading.rows import RowBatch, Wanted, read_rows
+from flitstack.loading.rows import RowBatch, Wanted, done_sql, read_rows
 from flitstack.loading.sending import Bulk, Sender, Work
 from flitstack.planning.document import SendTable, Step
 from flitstack.staging.engine.engine import literal
@@ -57,7 +57,7 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
     table = await load.table(send.table)
     columns = [column.name for column in send.columns]
     text = _HEAD_TEXT + changed_only(load.destination, table, columns)
-    touched = _touched(load, send.table)
+    touched = _touched(load, send)
 
     async def send_batch(batch: RowBatch) -> None:
         heads, calls = [], []
@@ -72,9 +72,12 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
         work = Work(Operation.UPDATE, calls, bulk=in_bulk(load.destination, table))
         await sender.change(step.index, work, table, batch, before.lines(lists), barred=barred)
 
-    wanted = Wanted(without=done_in_plan(load, step, send.table))
+    wanted = Wanted("len(_changed) > 0", without=done_in_plan(load, step, send.table))
+    if send.was_there:
+        # The sample sent the same text about the same row under a plan of its own.
+        wanted = Wanted(wanted.where, same=done_sql(send.table, Operation.UPDATE))
     await load.send_all(sender, read_rows(load.engine, load.folder, send, text, wanted), send_batch)
-    return send.rows
+    return step.rows
 
 
 async def parties(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
@@ -104,10 +107,12 @@ def edited_since(before: Before, versions: dict[UUID, int | None]) -> dict[UUID,
     return barred
 
 
-def _touched(load: Load, table: str) -> frozenset[UUID]:
+def _touched(load: Load, send: SendTable) -> frozenset[UUID]:
     """Rows that this plan has sent something about: their version is no longer the one it saw, by our own doing."""
-    runs = map(str, load.journal.runs_of(load.plan.sha256))
+    runs = ", ".join(map(str, load.journal.runs_of(load.plan.sha256)))
+    # The sample is a plan of its own, and saw what this one saw.
+    when = f"run IN ({runs})" if not send.was_there else f"operation = {Operation.UPDATE}"
     rows = load.engine.rows(
-        f'SELECT DISTINCT CAST("row" AS VARCHAR) FROM journal_rows WHERE "table" = {literal(table)} AND run IN ({", ".join(runs)})'
+        f'SELECT DISTINCT CAST("row" AS VARCHAR) FROM journal_rows WHERE "table" = {literal(send.table)} AND {when}'
     )
     return frozenset(UUID(row) for (row,) in rows)

@@ -110,6 +110,15 @@ def landed_sql(table: str) -> str:
     )
 
 
+def ours_sql(table: str) -> str:
+    """Rows of a table that hold something of ours: such as are there by our making, and older ones that we changed."""
+    return (
+        f'SELECT "row" FROM journal_rows WHERE "table" = {literal(table)} AND status = {Status.LANDED} '
+        f"AND operation IN ({Operation.CREATE}, {Operation.UPDATE}, {Operation.DELETE}) "
+        f'GROUP BY "row" HAVING arg_max(operation, batch) <> {Operation.DELETE}'
+    )
+
+
 def done_sql(table: str, operation: Operation) -> str:
     """(row, hash of the payload) of rows whose `operation` landed after their last create; the last payload counts."""
     mine = f"FILTER (WHERE operation = {operation})"

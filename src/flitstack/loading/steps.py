@@ -160,7 +160,7 @@ def _updates(table: Table, batch: RowBatch) -> list[Call]:
 
 
 def _is_there(send: SendTable) -> str:
-    return f"_row IN ({landed_sql(send.table)})"
+    return "TRUE" if send.was_there else f"_row IN ({landed_sql(send.table)})"
 
 
 def _count(load: Load, send: SendTable, where: str) -> int:

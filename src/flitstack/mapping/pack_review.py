@@ -14,7 +14,7 @@ from flitstack.errors import Problem, UsageError
 from flitstack.mapping.check import check_maps
 from flitstack.mapping.derived import derived_fields
 from flitstack.mapping.draft import Drafting, draft_object, used_fields
-from flitstack.mapping.expressions import Scope, problems_of
+from flitstack.mapping.expressions import Scope, fields_of, problems_of
 from flitstack.mapping.maps import MapFile, read_maps, write_map
 from flitstack.mapping.propose import CERTAIN
 from flitstack.mapping.reads import column_texts
@@ -179,6 +179,16 @@ def _other_expressions(pack: Pack, tables: Mapping[str, Table]) -> Iterator[Foun
         for index, text in indexes.items():
             scope = Scope(tuple(tables[table].columns), decisions)
             yield from ((("existing", table, index), what) for what in problems_of(str(text), scope))
+    for table, keys in (pack.playbook.get("upsert") or {}).items():
+        if table not in tables:
+            yield ("upsert", table), f"there is no table {table} in the catalogue"
+            continue
+        scope = Scope(tuple(tables[table].columns), {})
+        for number, text in enumerate(keys or ()):
+            wrong = list(problems_of(str(text), scope))
+            yield from ((("upsert", table, str(number)), what) for what in wrong)
+            if not wrong and not fields_of(str(text), scope.fields):
+                yield ("upsert", table, str(number)), "names no column of the table, so that every row would fit"
     for number, entry in enumerate(read_automations(pack.playbook)):
         over = scopes.get(entry.object)
         if over is None:

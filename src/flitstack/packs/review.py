@@ -21,7 +21,7 @@ STANDARD = {
 BECOMES = ("users", "choice", "columns", "tables", "export", "inventory")
 # Decisions that deduping, matching and gates read by name.
 _READ_BY_STEPS = frozenset(
-    (*STANDARD, "archive_before", "free_mail_domains", "canonical_names", "tag_strategy", "rehearsal")
+    (*STANDARD, "archive_before", "free_mail_domains", "canonical_names", "tag_strategy", "existing_rows", "rehearsal")
 )
 _COMPARED = re.compile(r"decision\('(\w+)'\)\s*(?:=|<>|!=|IN)\s*\(?((?:'[^']*'(?:\s*,\s*)?)+)")
 

@@ -14,6 +14,8 @@ from flitstack.staging.engine.engine import Engine, literal
 KEEP, DEACTIVATE, DELETE = "keep", "deactivate", "delete"
 # Why a row is made by no record any more.
 ABSENT, REROUTED, MERGED, DROPPED, IN_USE = "absent", "rerouted", "merged", "dropped", "in_use"
+# A row that was there before us is never ours to close or delete, whatever becomes of the record.
+THERE_BEFORE = "there_before"
 # What the platform calls the state of a row that is no longer in use.
 _INACTIVE = ("Inactive", "Disqualified", "Canceled", "Cancelled", "Retired", "Closed")
 _QUALIFIED = (1, 3)  # lead: statecode Qualified, statuscode Qualified
@@ -56,7 +58,8 @@ def find_left(
                 engine.run(
                     f"""INSERT INTO left_rows
                     SELECT {literal(table)}, {literal(send.name)}, e._row, e._object, e._file, e._record, e._line, e._beside,
-                        CASE WHEN r.record IS NOT NULL AND NOT e._beside THEN {literal(REROUTED)}
+                        CASE WHEN {send.was_there} THEN {literal(THERE_BEFORE)}
+                             WHEN r.record IS NOT NULL AND NOT e._beside THEN {literal(REROUTED)}
                              WHEN s.loser_id IS NOT NULL THEN {literal(MERGED)}
                              WHEN i.id IS NULL THEN {literal(ABSENT)} ELSE {literal(DROPPED)} END
                     FROM {_source(side, send)} e SEMI JOIN ({there[table]}) t ON t."row" = e._row

@@ -1,7 +1,7 @@
 """Puts a plan together: schema, rows with ids, steps in order, one document with its hash."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from flitstack.planning.owners import OwnerMap
 from flitstack.planning.rows import RowContext, allocate_ids, load_keys, load_owners, write_send_table
 from flitstack.planning.sample import choose_sample
 from flitstack.planning.schema import Operation, schema_operations
+from flitstack.planning.upsert import split_matched
 from flitstack.staging.engine.engine import Engine, literal
 
 ROWS_PER_REQUEST = 500  # forecast only; the loader adapts
@@ -41,6 +42,7 @@ class PlanInputs:
     accounts: Mapping[str, Mapping[str, int]]
     notes: tuple[str, ...]
     at: str
+    matched: Mapping[str, Path] = field(default_factory=dict)  # of upsert.match_rows
 
 
 def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInputs) -> Plan:
@@ -54,7 +56,12 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
     context = replace(context, keyed=frozenset(tables_named), beside=_beside(inputs.mapping.routes))
     load_owners(engine, inputs.owners)
     tables = tuple(write_send_table(engine, group, n, folder, context) for n, group in enumerate(groups, start=1))
-    tables = tuple(table for table in tables if table.rows)
+    tables = tuple(
+        part
+        for table in tables
+        if table.rows
+        for part in split_matched(engine, table, inputs.matched.get(table.table), folder, inputs.prefix)
+    )
     steps = plan_steps(operations, tables, inputs.phases)
     plan = Plan(
         format=1,
@@ -109,7 +116,7 @@ def sample_plan(engine: Engine, folder: Path, plan: Plan, per_group: int, total:
 def plan_steps(
     operations: Sequence[Operation], tables: Sequence[SendTable], phases: Iterable[str], existing: Sequence[Step] = ()
 ) -> tuple[Step, ...]:
-    """Schema first; then, phase by phase: rows, held-back lookups, links, states."""
+    """Schema first; then, phase by phase: rows, held-back lookups, links, states; last what was there before."""
     drafts: list[dict[str, Any]] = [
         {"kind": s.kind, "phase": s.phase, "table": "", "title": s.title, "operations": s.operations} for s in existing
     ]
@@ -123,6 +130,9 @@ def plan_steps(
         drafts += [_more(table, "lookups", "held-back lookups") for table in mine if _second_pass(table)]
         drafts += [_more(table, "associate", "links") for table in mine if table.has_links]
         drafts += [_more(table, "state", "states") for table in mine if table.has_states]
+    there = [table for table in tables if table.was_there]
+    drafts += [_more(table, "update", "what is there already") | {"rows": table.to_send} for table in there]
+    drafts += [_more(table, "associate", "links") for table in there if table.has_links]
     return tuple(Step(index=index, **draft) for index, draft in enumerate(drafts))
 
 

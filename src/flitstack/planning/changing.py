@@ -10,6 +10,7 @@ from flitstack.planning.build import forecast_requests, plan_steps, sealed
 from flitstack.planning.changes import Side
 from flitstack.planning.delta import sealed_table, write_creates, write_group, write_updates
 from flitstack.planning.document import Plan, SendTable, Step
+from flitstack.planning.upsert import write_new_matches
 from flitstack.staging.engine.engine import Engine, literal
 
 # Actions that the destination takes from an open row only.
@@ -37,6 +38,7 @@ def delta_plan(engine: Engine, inputs: DeltaInputs, folder: Path) -> Plan:
     creates = [
         made
         for send in plan.tables
+        if not send.was_there
         if (made := write_creates(engine, wanted, send, inputs.there[send.table], folder)) is not None
     ]
     operations = [
@@ -76,6 +78,10 @@ def _changes(engine: Engine, inputs: DeltaInputs, folder: Path) -> list[tuple[st
         if decided is None:
             continue
         found = [
+            (
+                "update",
+                write_new_matches(engine, inputs.wanted, inputs.standing, send, folder) if send.was_there else None,
+            ),
             ("state", _reopened(engine, inputs, send, decided, folder)),
             ("update", write_updates(engine, inputs.wanted, inputs.standing, send, decided, folder)),
             ("parties", _group(engine, inputs, send, decided, "(parties)", folder) if send.has_parties else None),

@@ -15,6 +15,7 @@ from flitstack.planning.document import SendTable
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
 SOURCE_WINS, DESTINATION_WINS = "source_wins", "destination_wins"
+_NOBODY = 'SELECT NULL::UUID AS "row", NULL::VARCHAR[] AS columns WHERE FALSE'
 GONE = "(row)"
 
 
@@ -67,6 +68,7 @@ class Evidence:
     kept: Path | None
     suspects: Path
     versions: Path
+    ours: str = ""  # query (row, columns): of rows that were there before us, the cells that are ours
 
 
 def decide(engine: Engine, live: Table, wanted: Side, evidence: Evidence, rules: Rules, target: Path) -> None:
@@ -93,7 +95,8 @@ def decide(engine: Engine, live: Table, wanted: Side, evidence: Evidence, rules:
         SELECT s."row", v.version, w."row" IS NULL AS is_gone,
             list_filter({changed}, lambda x: {needed} AND NOT {fixed} AND (NOT {is_edited} OR {wins})) AS write,
             list_filter({changed}, lambda x: {needed} AND NOT {fixed} AND {is_edited} AND NOT {wins}) AS conflict,
-            list_filter(coalesce(w.compared, []), lambda x: {is_edited} AND NOT list_contains({changed}, x)) AS edited,
+            list_filter(coalesce(w.compared, []), lambda x: {is_edited} AND NOT list_contains({changed}, x)
+                AND (o.columns IS NULL OR list_contains(o.columns, x))) AS edited,
             list_filter({changed}, lambda x: {needed} AND {fixed}) AS fixed
         FROM {_read(evidence.suspects)} s
         LEFT JOIN {_read(evidence.changes)} c ON c."row" = s."row"
@@ -101,6 +104,7 @@ def decide(engine: Engine, live: Table, wanted: Side, evidence: Evidence, rules:
         LEFT JOIN (SELECT "row", list_distinct(flatten(list(same))) AS same FROM ({written}) GROUP BY "row") p ON p."row" = s."row"
         LEFT JOIN ({kept}) k ON k."row" = s."row"
         LEFT JOIN {_read(evidence.versions)} v ON v."row" = s."row"
+        LEFT JOIN ({evidence.ours or _NOBODY}) o ON o."row" = s."row"
         """,
         target,
     )
@@ -152,7 +156,7 @@ def write_updates(
     changed = f"list_filter(d.write, lambda x: list_contains([{plain}], x){_owned(names, present)})"
     name = f"{send.name}_update"
     rows = engine.write_parquet(
-        f"""SELECT * FROM (SELECT e.*{blanks}, {changed} AS _changed, d.version AS _version FROM {_source(side, send)} e
+        f"""SELECT * FROM (SELECT {_own_columns(send)}{blanks}, {changed} AS _changed, d.version AS _version FROM {_source(side, send)} e
         JOIN {_read(decided)} d ON d."row" = e._row WHERE NOT d.is_gone) WHERE len(_changed) > 0 ORDER BY _ord""",
         folder / f"rows/{name}.parquet",
     )
@@ -177,7 +181,7 @@ def write_group(
 ) -> SendTable | None:
     """The send table of rows of `send` in which a group such as (state) is to be written; `values`: REPLACE list."""
     name = f"{send.name}_{label}"
-    columns = f"e.* REPLACE ({values})" if values else "e.*"
+    columns = f"{_own_columns(send)} REPLACE ({values})" if values else _own_columns(send)
     rows = engine.write_parquet(
         f"""SELECT {columns}, d.version AS _version FROM {_source(side, send)} e
         JOIN {_read(decided)} d ON d."row" = e._row {join}
@@ -215,8 +219,14 @@ def _change(send: SendTable, name: str, rows: int, **traits: object) -> SendTabl
         rows=rows,
         phase="changes",
         is_change=True,
+        was_there=False,
+        to_send=0,
         **(plain | traits),  # type: ignore[arg-type]
     )
+
+
+def _own_columns(send: SendTable) -> str:
+    return "e.* EXCLUDE (_changed, _version)" if send.was_there else "e.*"
 
 
 def _owned(names: Sequence[str], present: set[str]) -> str:
@@ -225,7 +235,7 @@ def _owned(names: Sequence[str], present: set[str]) -> str:
 
 def _kept_lists(kept: Path | None, table: str) -> str:
     if kept is None:
-        return 'SELECT NULL::UUID AS "row", NULL::VARCHAR[] AS columns WHERE FALSE'
+        return _NOBODY
     return f'SELECT "row", list("column") AS columns FROM {_read(kept)} WHERE "table" = {literal(table)} GROUP BY "row"'
 
 

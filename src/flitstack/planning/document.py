@@ -19,6 +19,10 @@ Columns without any value in the file are left out of `SendTable.columns`, so th
 from dataclasses import dataclass, field
 from typing import Any
 
+# Columns of reports/matches.xlsx, and what a person may decide there (app/apart.py reads it back).
+MATCH_COLUMNS = ("object", "record", "table", "row", "known by", "filled", "left as in Dynamics", "decision")
+KEEP_APART = "keep apart"
+
 # A step's kind. The loader executes steps strictly in order.
 STEP_KINDS = (
     "schema", "create", "files", "update", "parties", "lookups", "associate", "disassociate", "state", "delete", "revert",
@@ -45,6 +49,8 @@ class SendTable:
 
     `is_change`: rows that are there already; an update sends the columns of the row's `_changed` LIST(VARCHAR), `_version`
     BIGINT is the version the plan saw.
+    `was_there`: such rows stood in the environment before anything of ours; `_changed` then names every column that is ours,
+    `to_send` how many rows have any.
     """
 
     name: str  # unique in the plan: <nn>_<table>
@@ -60,6 +66,8 @@ class SendTable:
     has_files: bool = False
     has_links: bool = False
     is_change: bool = False
+    was_there: bool = False
+    to_send: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,12 @@ def find_kept(
     """Fill the temporary table `kept` ("table", row, why) and return how many rows it has.
 
     `written`: versions right after the load, `current`: versions now (Parquet: row, version), both by table; `references`:
-    Parquet (row, target) by table that points to ours. `runs`: only rows made in these. Needs the view `journal_rows`.
+    Parquet (row, column, target) by table that points to ours. `runs`: only rows made in these. Needs the view `journal_rows`.
      why: edited | referenced | parent.
     """
     engine.run('CREATE OR REPLACE TEMP TABLE kept ("table" VARCHAR, "row" UUID, why VARCHAR)')
     _ours(engine, plan, runs)
+    _given_back(engine, plan, folder)
     for table in sorted(set(written) & set(current)):
         engine.run(
             f"""
@@ -47,6 +48,7 @@ def find_kept(
             INSERT INTO kept SELECT DISTINCT o."table", o."row", 'referenced'
             FROM read_parquet({literal(str(references[table]))}) r
             JOIN ours o ON o."row" = r.target
+            ANTI JOIN given_back g ON g."row" = r."row" AND g."column" = r."column" AND g.target = r.target
             WHERE r."row" NOT IN (SELECT "row" FROM ours_ever) AND o."row" NOT IN (SELECT "row" FROM kept)
             """
         )
@@ -118,6 +120,19 @@ def _ours(engine: Engine, plan: Plan, runs: Sequence[int] | None) -> None:
     )
     chosen = "TRUE" if runs is None else f"run IN ({', '.join(map(str, runs)) or '-1'})"
     engine.run(f'CREATE OR REPLACE TEMP TABLE ours AS SELECT "table", "row" FROM ours_ever WHERE {chosen}')
+
+
+def _given_back(engine: Engine, plan: Plan, folder: Path) -> None:
+    """Temporary table `given_back` ("row", "column", target): lookups that we set in rows that were there before us. They get
+    their earlier value back first, and are nobody's reference."""
+    engine.run('CREATE OR REPLACE TEMP TABLE given_back ("row" UUID, "column" VARCHAR, target UUID)')
+    for send in plan.tables:
+        for name in (column.name for column in send.columns if column.is_lookup and send.was_there):
+            engine.run(
+                f"""INSERT INTO given_back SELECT _row, {literal(name)}, {quoted(name)}
+                FROM read_parquet({literal(str(folder / send.parquet))})
+                WHERE {quoted(name)} IS NOT NULL AND list_contains(_changed, {literal(name)})"""
+            )
 
 
 def _step(kind: str, table: SendTable, title: str) -> Step:

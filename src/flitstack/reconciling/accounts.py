@@ -22,14 +22,16 @@ class Ledger:
     def add(self, plan: Plan, folder: Path, send: SendTable, back: Path) -> None:
         """Note the rows of one send table. `rejected_rows` must hold the table's rejected ids."""
         is_update = any(step.kind == "update" and step.send == send.name for step in plan.steps)
-        done = "updated" if is_update else "created"
+        done = literal("updated" if is_update else "created")
+        if send.was_there:
+            done = "CASE WHEN len(e._changed) = 0 THEN 'unchanged' ELSE 'updated' END"
         self._engine.run(
             f"""
             INSERT INTO record_rows
             SELECT e._object, e._record, {literal(send.table)},
-                   CASE WHEN a._row IS NOT NULL THEN {literal(done)}
+                   CASE WHEN a._row IS NOT NULL THEN {done}
                         WHEN r._row IS NOT NULL THEN 'rejected' ELSE 'missing' END AS outcome,
-                   CASE outcome WHEN 'missing' THEN 4 WHEN 'rejected' THEN 3 WHEN 'created' THEN 2 ELSE 1 END,
+                   CASE outcome WHEN 'missing' THEN 4 WHEN 'rejected' THEN 3 WHEN 'created' THEN 2 WHEN 'updated' THEN 1 ELSE 0 END,
                    e._beside
             FROM read_parquet({literal(str(folder / send.parquet))}) e
             LEFT JOIN (SELECT {as_uuid("_row")} AS _row FROM read_parquet({literal(str(back))})) a ON a._row = e._row
@@ -67,7 +69,7 @@ def _account(before: Mapping[str, int], after: Mapping[str, int]) -> Account:
         created=after.get("created", 0),
         updated=after.get("updated", 0),
         merged=before.get("merged", 0),
-        unchanged=before.get("unchanged", 0),
+        unchanged=before.get("unchanged", 0) + after.get("unchanged", 0),
         held=before.get("held", 0),
         rejected=after.get("rejected", 0),
         excluded=before.get("excluded", 0),

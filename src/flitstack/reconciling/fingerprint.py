@@ -79,11 +79,12 @@ async def write_versions(
 async def write_references(
     destination: Destination, engine: Engine, table: Table, columns: Sequence[str], target: Path
 ) -> int:
-    """Write `target` (row UUID, target UUID) with every value of the lookup columns of all rows of a table."""
+    """Write `target` (row UUID, column, target UUID) with every value of the lookup columns of all rows of a table."""
     raw = target.with_suffix(".raw")
     await _save_rows(destination, table, columns, raw)
     selects = " UNION ALL ".join(
-        f'SELECT {as_uuid("_row")} AS "row", {as_uuid(name)} AS target FROM read_parquet({literal(str(raw))}) WHERE "{name}" IS NOT NULL'
+        f'SELECT {as_uuid("_row")} AS "row", {literal(name)} AS "column", {as_uuid(name)} AS target '
+        f'FROM read_parquet({literal(str(raw))}) WHERE "{name}" IS NOT NULL'
         for name in columns
     )
     rows = engine.write_parquet(selects, target)

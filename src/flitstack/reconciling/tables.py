@@ -142,8 +142,11 @@ def _compare(
 ) -> TableResult:
     comparisons = comparisons_of(send, live, is_update=is_update)
     source = meant_rows(plan, send, live, engine, place, f"read_parquet({literal(str(place.plan / send.parquet))})")
-    own = "list_contains(coalesce(e._kept, []), {})"
-    flags = "".join(f", {c.same} OR {own.format(literal(c.name))} AS same_{n}" for n, c in enumerate(comparisons))
+    flags = "".join(
+        f", {c.same} OR list_contains(coalesce(e._kept, []), {literal(c.name)}) AS same_{n}"
+        f", {_is_meant(send, c.name)} AS meant_{n}"
+        for n, c in enumerate(comparisons)
+    )
     both = f"""(SELECT * FROM {source} WHERE NOT list_contains(coalesce(_kept, []), '(row)')) e
         LEFT JOIN read_parquet({literal(str(back))}) a ON {as_uuid("a._row")} = e._row
         LEFT JOIN rejected_rows r ON r._row = e._row"""
@@ -153,19 +156,23 @@ def _compare(
         SELECT e._row, a._row IS NOT NULL AS is_there, r._row IS NOT NULL AS is_rejected {flags} FROM {both}
         """
     )
-    counts = "".join(f", count(*) FILTER (WHERE is_there AND NOT same_{n})" for n in range(len(comparisons)))
-    planned, there, rejected, *different = engine.one(
+    counts = "".join(
+        f", count(*) FILTER (WHERE is_there AND meant_{n}), count(*) FILTER (WHERE is_there AND meant_{n} AND NOT same_{n})"
+        for n in range(len(comparisons))
+    )
+    planned, there, rejected, *cells = engine.one(
         f"""SELECT count(*), count(*) FILTER (WHERE is_there),
                    count(*) FILTER (WHERE is_rejected AND NOT is_there) {counts} FROM compared"""
     )
+    compared_cells, different = cells[::2], cells[1::2]
     missing = planned - there - rejected
     if missing:
         _list_missing(findings, live, both, place)
     for n, comparison in enumerate(comparisons):
         if different[n]:
-            _list_differences(findings, live, comparison, both, f"same_{n}", place)
+            _list_differences(findings, live, comparison, both, f"c.meant_{n} AND NOT c.same_{n}", place)
     engine.run("DROP TABLE compared")
-    columns = tuple(ColumnResult(c.name, c.field, there, different[n]) for n, c in enumerate(comparisons))
+    columns = tuple(ColumnResult(c.name, c.field, compared_cells[n], different[n]) for n, c in enumerate(comparisons))
     compared = {comparison.name for comparison in comparisons}
     unreadable = tuple(sent.name for sent in send.columns if sent.name not in compared)
     return TableResult(live.name, send.phase, send.objects, planned, there, rejected, missing, 0, columns, unreadable)
@@ -177,6 +184,11 @@ def meant_rows(plan: Plan, send: SendTable, live: Table, engine: Engine, place: 
         register_digests(engine, Path(plan.export), plan.kept, rows)
         rows = f"(SELECT s.*, d.sha256 AS _sha256 FROM {rows} s LEFT JOIN content_digests d ON d.path = s._content)"
     return f"(SELECT s.*, k._kept FROM {rows} s LEFT JOIN ({_kept(place, live)}) k ON k._kept_row = s._row)"
+
+
+def _is_meant(send: SendTable, name: str) -> str:
+    """SQL: whether a cell is to be as the record has it; of a row that was there before only what we were to write."""
+    return f"list_contains(e._changed, {literal(name)})" if send.was_there else "TRUE"
 
 
 def _kept(place: Place, live: Table) -> str:
@@ -200,7 +212,7 @@ def _list_missing(findings: FindingsWriter, live: Table, both: str, place: Place
 
 
 def _list_differences(
-    findings: FindingsWriter, live: Table, comparison: Comparison, both: str, flag: str, place: Place
+    findings: FindingsWriter, live: Table, comparison: Comparison, both: str, differs: str, place: Place
 ) -> None:
     """Examples of one column, values as shapes."""
     column = comparison.name if comparison.name in _SPECIAL else f"{live.name}.{comparison.name}"
@@ -215,7 +227,7 @@ def _list_differences(
                        || ', expected ' || {expected} AS what,
                    'somebody may have edited the row in Dynamics: look there, then decide which value is right' AS "do"
             FROM {both} JOIN compared c ON c._row = e._row
-            WHERE c.is_there AND NOT c.{flag} ORDER BY e._file, e._line LIMIT {place.examples}"""
+            WHERE c.is_there AND {differs} ORDER BY e._file, e._line LIMIT {place.examples}"""
     )
 
 

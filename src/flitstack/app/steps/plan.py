@@ -11,18 +11,22 @@ from flitstack.app.forecast import forecast, forecast_document, forecast_lines
 from flitstack.app.gates import require
 from flitstack.app.local import open_engine, open_journal
 from flitstack.app.operators import remember_operator
-from flitstack.app.planned import plan_inputs, prepare
+from flitstack.app.planned import Prepared, plan_inputs, prepare
 from flitstack.app.project import Project
 from flitstack.app.result import EXIT_DONE, EXIT_REJECTS, Progress, Result
 from flitstack.app.rounds import load_loaded
+from flitstack.app.running import run_async
 from flitstack.app.sharepoint import write_copy_plan
 from flitstack.app.store import EnvironmentFacts, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates
+from flitstack.app.upserts import Upserts, upsert_lines
+from flitstack.app.wiring import open_destination
 from flitstack.deduping.document import DedupeDocument
 from flitstack.destinations.port import Facts
 from flitstack.destinations.virtual import Assumed
 from flitstack.documents import save_json
 from flitstack.errors import Problem, UsageError
+from flitstack.journal.journal import Journal
 from flitstack.packs.playbook import vocabulary_strategies
 from flitstack.planning.build import build_plan, sample_plan
 from flitstack.planning.bulk import bulk_lines
@@ -30,6 +34,7 @@ from flitstack.planning.document import Plan
 from flitstack.planning.licence import check_licence
 from flitstack.planning.owners import OwnerMap, owners_document
 from flitstack.staging.document import StagingDocument
+from flitstack.staging.engine.engine import Engine
 
 
 def plan(project: Project, progress: Progress) -> Result:
@@ -47,6 +52,7 @@ def plan(project: Project, progress: Progress) -> Result:
         progress.phase("planning")
         _fresh(plan_folder(project))
         made = build_plan(engine, journal, plan_folder(project), inputs)
+        made, there = run_async(_look(project, prepared, made, engine, journal), project.target.url)
         operations = [operation for step in made.steps for operation in step.operations]
         strategies = vocabulary_strategies(project.pack.playbook)
         check_licence(project.target.licence, operations, project.decisions, strategies)
@@ -63,7 +69,14 @@ def plan(project: Project, progress: Progress) -> Result:
     remember_operator(project, "plan")
     held = any(account["held"] for account in made.accounts.values())
     bulk = tuple(bulk_lines(made.tables, prepared.environment.live))
-    lines = [*_lines(made, sample, owners), *bulk, *check_lines(checks), *export_lines(project, exported), *copies]
+    lines = [
+        *_lines(made, sample, owners),
+        *there,
+        *bulk,
+        *check_lines(checks),
+        *export_lines(project, exported),
+        *copies,
+    ]
     document = _document(made, sample, owners)
     return Result(
         {**document, "bulk": list(bulk), "exported": exports_document(exported), "checks": checks_document(checks)},
@@ -71,6 +84,19 @@ def plan(project: Project, progress: Progress) -> Result:
         EXIT_REJECTS if held else EXIT_DONE,
         next="flitstack approve schema; flitstack approve owners; flitstack load --sample",
     )
+
+
+async def _look(
+    project: Project, prepared: Prepared, made: Plan, engine: Engine, journal: Journal
+) -> tuple[Plan, list[str]]:
+    """The plan with what is to be sent about rows that are there already, and what a person reads of them."""
+    destination = open_destination(project)
+    try:
+        upserts = Upserts(project, engine, journal, destination, prepared.environment.live)
+        decided = await upserts.decide(made, plan_folder(project))
+        return decided, upsert_lines(decided, upserts.report(decided, plan_folder(project)))
+    finally:
+        await destination.close()
 
 
 def _inputs(project: Project) -> tuple[StagingDocument, DedupeDocument]:

@@ -1,7 +1,7 @@
 """`flitstack plan --delta`: what a later export changes becomes a plan of its own, without touching what was edited meanwhile."""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from flitstack.app.snapshots import versions_folder
 from flitstack.app.steps.dedupe import dedupe
 from flitstack.app.store import deduped_folder, load_applied_schema, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates
+from flitstack.app.upserts import Upserts, matched_files, upsert_lines
 from flitstack.app.wiring import open_destination
 from flitstack.catalogue.types import Table
 from flitstack.deduping.document import DedupeDocument
@@ -48,6 +49,7 @@ from flitstack.planning.changing import DeltaInputs, delta_plan, finished
 from flitstack.planning.delta import decide, read_rules, write_kept
 from flitstack.planning.document import Plan
 from flitstack.planning.left import write_left_state
+from flitstack.planning.upsert import extend_ours, ours_of
 from flitstack.reconciling.fingerprint import write_versions
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, literal
@@ -78,7 +80,16 @@ class Work:
     @property
     def there(self) -> dict[str, str]:
         """Table -> query ("row") of rows that landed."""
-        return {table: landed_sql(table) for table in self.tables}
+        found = matched_files(self.project)
+        return {table: landed_sql(table) + self._matched(table, found.get(table)) for table in self.tables}
+
+    def _matched(self, table: str, found: Path | None) -> str:
+        """Rows that stood there before us, and that an earlier round found."""
+        stood = [literal(str(s.folder / t.parquet)) for s in self.standing for t in s.sends(table) if t.was_there]
+        if found is None or not stood:
+            return ""
+        standing = f"SELECT _row FROM read_parquet([{', '.join(stood)}], union_by_name = true)"
+        return f' UNION SELECT "row" FROM read_parquet({literal(str(found))}) WHERE "row" IN ({standing})'
 
 
 def plan_delta(project: Project, progress: Progress) -> Result:
@@ -109,7 +120,7 @@ def plan_delta(project: Project, progress: Progress) -> Result:
         work.live = {n: t for n, t in prepared.environment.live.items() if t is not None}
         progress.phase("comparing with the destination")
         policies = read_policies(project.decisions, project.pack.playbook)
-        run_async(_decide(work, policies), project.target.url)
+        there = run_async(_decide(work, policies), project.target.url)
         made = _delta(work, policies, inputs.notes)
         remember_access(project, made, prepared.environment.live, prepared.environment.facts)
         counts = table_counts(engine, made, work.wanted, work.decided, folder)
@@ -121,7 +132,7 @@ def plan_delta(project: Project, progress: Progress) -> Result:
     held = any(account["held"] for account in made.accounts.values())
     return Result(
         _document(made, counts, staged),
-        tuple(_lines(made, counts)),
+        (*_lines(made, counts), *there),
         EXIT_REJECTS if held else EXIT_DONE,
         next="flitstack approve load; flitstack load",
     )
@@ -137,13 +148,17 @@ def _standing(project: Project, loaded: Loaded, state: State) -> list[Side]:
     ]
 
 
-async def _decide(work: Work, policies: Policies) -> None:
+async def _decide(work: Work, policies: Policies) -> list[str]:
+    """Fill `decided`; returns what a person reads of rows that were there before us."""
     destination = open_destination(work.project)
     folder = work.project.env_state / "delta"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     rules = read_rules(work.project.decisions, work.project.pack.playbook)
     kept = kept_file(work.state)
+    upserts = Upserts(work.project, work.engine, work.journal, destination, work.live, tuple(work.standing))
+    whole = await upserts.decide(work.wanted.plan, work.wanted.folder)
+    work.wanted = Side(whole, work.wanted.folder)
     look = Look(work.project, work.engine, destination, work.wanted, work.standing, work.there, kept, folder)
     parts = []
     try:
@@ -156,12 +171,14 @@ async def _decide(work: Work, policies: Policies) -> None:
                 continue
             changes = folder / f"{table}.changes.parquet"
             write_changes(work.engine, table, work.wanted, work.standing, changes)
-            evidence = await look.at(live, changes)
+            evidence = replace(await look.at(live, changes), ours=ours_of(work.wanted, table))
             work.decided[table] = folder / f"{table}.decided.parquet"
             decide(work.engine, live, work.wanted, evidence, rules, work.decided[table])
+            extend_ours(work.engine, work.wanted, table, work.decided[table])
             parts.append(folder / f"{table}.kept.parquet")
             write_kept(work.engine, table, work.decided[table], kept, parts[-1])
         await _find_left(work, policies, destination, folder)
+        there = upsert_lines(whole, upserts.report(whole, work.wanted.folder))
     finally:
         await destination.close()
     listed = ", ".join(literal(str(path)) for path in parts)
@@ -169,6 +186,7 @@ async def _decide(work: Work, policies: Policies) -> None:
     work.engine.write_parquet(
         f"SELECT * FROM read_parquet([{listed}])" if parts else empty, work.folder / "state" / KEPT
     )
+    return there
 
 
 async def _find_left(work: Work, policies: Policies, destination: Destination, folder: Path) -> None:

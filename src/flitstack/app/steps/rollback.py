@@ -11,7 +11,7 @@ from flitstack.app.project import Project
 from flitstack.app.references import read_references
 from flitstack.app.restoring import Restore
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, Progress, Result, worst_exit
-from flitstack.app.rounds import everything, forget_loaded, load_state
+from flitstack.app.rounds import everything, forget_loaded, load_state, planned_state
 from flitstack.app.rounds_back import back_to_round_before, last_runs, prove_round, require_last, state_before
 from flitstack.app.running import run_async
 from flitstack.app.snapshots import FEW_ROWS, fingerprint_folder, keep_tables, see_tables, versions_folder
@@ -214,7 +214,8 @@ async def _find_kept(this: Rollback) -> None:
 
 async def _restored(this: Rollback) -> tuple[list[tuple[str, SendTable]], list[dict[str, str]]]:
     """Step kinds and send tables that give rows that stay what they held before, and cells that keep a later edit."""
-    state = load_state(this.project)
+    # Before a load came to its end, its plan says what it meant to leave.
+    state = load_state(this.project) or planned_state(this.project)
     if state is None:
         return [], []
     runs = [int(note["run"]) for note in this.journal.notes("run")] if this.runs is None else this.runs

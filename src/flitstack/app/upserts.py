@@ -1,0 +1,237 @@
+"""Records that are rows of the chosen environment already: found before ids are given, looked at before the plan is shown.
+
+`.flitstack/<env>/matched/<table>.parquet` keeps who was found (planning/upsert.py); reports/matches.xlsx shows it for
+sign-off, and `keep apart` in its column `decision` goes to matches.yaml.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+from flitstack.app.apart import add_apart, read_apart, read_sheet
+from flitstack.app.project import Project
+from flitstack.app.rounds import load_loaded
+from flitstack.app.snapshots import FEW_ROWS, versions_folder
+from flitstack.catalogue.types import Table
+from flitstack.destinations.port import Destination
+from flitstack.journal.frames import Operation
+from flitstack.journal.journal import Journal
+from flitstack.loading.rows import landed_sql, make_done_view, ours_sql
+from flitstack.mapping.document import MappingDocument
+from flitstack.mapping.expressions import Scope, compile_expression, fields_of
+from flitstack.planning.build import forecast_requests, plan_steps, sealed
+from flitstack.planning.changes import Side
+from flitstack.planning.delta import sealed_table
+from flitstack.planning.document import Plan, SendTable
+from flitstack.planning.restore import write_images
+from flitstack.planning.upsert import (
+    Found,
+    Matching,
+    Rule,
+    carry_ours,
+    index_name,
+    match_rows,
+    matched_keys,
+    read_upsert,
+    write_wanted,
+)
+from flitstack.reconciling.fingerprint import write_versions
+from flitstack.reconciling.readback import as_uuid, read_back
+from flitstack.reconciling.sameness import Meant, columns_of, write_sameness
+from flitstack.reporting.matches import write_matches
+from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.findings import FindingsWriter
+
+SHEET = "matches.xlsx"
+
+
+def upsert_rules(project: Project) -> dict[str, dict[str, str]]:
+    """Table -> index -> expression, as `existing` has them."""
+    rules, _ = read_upsert(project.pack.playbook, project.decisions)
+    return {table: {index_name(n): key for n, key in enumerate(keys)} for table, keys in rules.items()}
+
+
+def matched_files(project: Project) -> dict[str, Path]:
+    """Table -> Parquet of rows that records of ours were found to be."""
+    return {path.stem: path for path in sorted((project.env_state / "matched").glob("*.parquet"))}
+
+
+def match_existing(
+    project: Project,
+    engine: Engine,
+    journal: Journal,
+    mapping: MappingDocument,
+    mapped: Path,
+    live: Mapping[str, Table | None],
+    known: Mapping[str, Mapping[str, Path | tuple[()]]],
+) -> dict[str, Path]:
+    """Find them, and give their records these rows in the journal's key maps. `known`: of existing.existing_rows."""
+    rules = _rules(project, live, known)
+    make_done_view(engine, journal)
+    earlier = matched_files(project)
+    # Once a load came to its end, a record stays who it is; before that, once something was sent about its row.
+    settled = load_loaded(project) is not None
+    held = {
+        t: f'SELECT "row" FROM read_parquet({literal(str(p))})' if settled else ours_sql(t) for t, p in earlier.items()
+    }
+    work = Matching(
+        project.pack.name,
+        mapped,
+        rules,
+        earlier,
+        held,
+        {table: _made(journal, table) for table in rules},
+        _apart(project),
+    )  # fmt: skip
+    # What was found before is read while what is found now is written: it gets a place of its own first.
+    draft = project.env_state / "matched.draft"
+    found = match_rows(engine, mapping.routes, work, draft)
+    for table in sorted(earlier.keys() | found.keys()):
+        target = engine.scratch / f"matched-keys-{table}.parquet"
+        if matched_keys(engine, journal.keymap_path(table), earlier.get(table), found.get(table), target):
+            journal.store_keys(table, target)
+    folder = project.env_state / "matched"
+    folder.mkdir(parents=True, exist_ok=True)
+    for table, path in earlier.items():
+        if table not in found:
+            path.unlink()
+    for table, path in found.items():
+        path.replace(folder / f"{table}.parquet")
+    _list_unmatched(project, engine)
+    return matched_files(project)
+
+
+def _rules(
+    project: Project,
+    live: Mapping[str, Table | None],
+    known: Mapping[str, Mapping[str, Path | tuple[()]]],
+) -> dict[str, list[Rule]]:
+    found: dict[str, list[Rule]] = {}
+    for table, indexes in upsert_rules(project).items():
+        there = live.get(table)
+        if there is None:
+            continue
+        names = tuple(there.columns)
+        found[table] = [
+            Rule(text, compile_expression(text, Scope(names, {})).sql, fields_of(text, names), known[table][index])
+            for index, text in indexes.items()
+        ]
+    return found
+
+
+def _made(journal: Journal, table: str) -> str:
+    """SELECT digest of records whose row we made."""
+    keys = journal.keymap_path(table)
+    if keys is None:
+        return "SELECT ''"
+    return f'SELECT digest FROM read_parquet({literal(str(keys))}) SEMI JOIN ({landed_sql(table)}) l USING ("row")'
+
+
+def _apart(project: Project) -> list[tuple[str, str]]:
+    decisions, sheet = project.folder / "matches.yaml", project.reports / SHEET
+    if sheet.exists():
+        add_apart(decisions, read_sheet(sheet), by=project.operator)
+    return sorted(read_apart(decisions))
+
+
+def _list_unmatched(project: Project, engine: Engine) -> None:
+    findings = FindingsWriter(engine, "match")
+    findings.add_sql(
+        """SELECT 'ambiguous_match' AS code, object, file, record, line, '' AS field, 'listed' AS outcome, '' AS shape,
+            what || ': a row of its own is made' AS what,
+            'merge what is the same, there or in the source; then run: flitstack plan' AS "do" FROM unmatched_rows"""
+    )
+    findings.save(project.env_state / "findings" / "match.parquet")
+
+
+@dataclass
+class Upserts:
+    """Looking at the rows that records were found to be. `standing`: what an earlier round left, the newest first."""
+
+    project: Project
+    engine: Engine
+    journal: Journal
+    destination: Destination
+    live: Mapping[str, Table | None]
+    standing: tuple[Side, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Scratch."""
+        return self.project.env_state / "upserts"
+
+    async def decide(self, plan: Plan, folder: Path) -> Plan:
+        """The plan with what is to be sent about each of these rows; sealed anew."""
+        if not any(send.was_there for send in plan.tables):
+            return plan
+        self.folder.mkdir(parents=True, exist_ok=True)
+        images = self._images()
+        tables = []
+        for send in plan.tables:
+            live = self.live.get(send.table)
+            if not send.was_there or live is None:
+                tables.append(send)
+                continue
+            decided = await self._look(send, live, folder, images.get(send.table))
+            if self.standing:
+                decided = carry_ours(self.engine, decided, self.standing, folder)
+            tables.append(sealed_table(self.engine, decided, folder))
+        steps = plan_steps((), tables, plan.phases, existing=[step for step in plan.steps if step.kind == "schema"])
+        return sealed(replace(plan, tables=tuple(tables), steps=steps, requests=forecast_requests(steps)))
+
+    async def _look(self, send: SendTable, live: Table, folder: Path, images: Path | None) -> SendTable:
+        _, policy = read_upsert(self.project.pack.playbook, self.project.decisions)
+        wanted = f"SELECT _row FROM {_read(folder / send.parquet)}"
+        versions, back, same = (self.folder / f"{send.name}.{what}.parquet" for what in ("versions", "back", "same"))
+        rows = self.engine.rows(f"SELECT CAST(_row AS VARCHAR) FROM ({wanted}) LIMIT {FEW_ROWS + 1}")
+        few = [UUID(str(row)) for (row,) in rows] if len(rows) <= FEW_ROWS else None
+        await write_versions(self.destination, self.engine, live, few, versions)
+        meant = Meant([send], folder)
+        await read_back(self.destination, self.engine, live, columns_of([meant], live), wanted, "", back)
+        write_sameness(self.engine, meant, live, back, wanted, same, is_update=True)
+        found = Found(same, back, versions, self._ours(send, versions, images))
+        return write_wanted(self.engine, send, live, found, policy, folder, as_uuid("a._row"))
+
+    def _images(self) -> dict[str, Path]:
+        runs = [int(note["run"]) for note in self.journal.notes("run")]
+        return write_images(self.engine, self.journal, runs, {}, self.folder / "images") if runs else {}
+
+    def _ours(self, send: SendTable, versions: Path, images: Path | None) -> Path | None:
+        """Cells that an earlier load filled (its sample, one that was cut short), of rows that nobody edited since."""
+        left = versions_folder(self.project) / f"{send.table}.parquet"
+        if images is None or not left.exists():
+            return None
+        target = self.folder / f"{send.name}.ours.parquet"
+        self.engine.write_parquet(
+            f"""SELECT i."row", list(DISTINCT i."column") AS columns FROM {_read(images)} i
+            JOIN {_read(left)} l ON l."row" = i."row" JOIN {_read(versions)} n ON n."row" = i."row" AND n.version = l.version
+            WHERE i.operation = {Operation.UPDATE} GROUP BY i."row" """,
+            target,
+        )
+        return target
+
+    def report(self, plan: Plan, folder: Path) -> Path | None:
+        """Write reports/matches.xlsx; None when no record is a row already."""
+        sends = [send for send in plan.tables if send.was_there]
+        path = self.project.reports / SHEET
+        if not sends:
+            path.unlink(missing_ok=True)
+            return None
+        return write_matches(self.engine, sends, folder, matched_files(self.project), self.folder, path)
+
+
+def upsert_lines(plan: Plan, report: Path | None) -> list[str]:
+    """What a person reads of it."""
+    there = [send for send in plan.tables if send.was_there]
+    if not there or report is None:
+        return []
+    lines = [
+        f"{send.table}: {send.rows:,} records are rows of the environment already; {send.to_send:,} of these rows get columns"
+        for send in there
+    ]
+    return [*lines, f"who was found to be whom: {report.parent.name}/{report.name} (decision column: keep apart)"]
+
+
+def _read(path: Path) -> str:
+    return f"read_parquet({literal(str(path))})"
