@@ -188,7 +188,8 @@ class Upserts:
         few = [UUID(str(row)) for (row,) in rows] if len(rows) <= FEW_ROWS else None
         await write_versions(self.destination, self.engine, live, few, versions)
         meant = Meant([send], folder)
-        await read_back(self.destination, self.engine, live, columns_of([meant], live), wanted, "", back)
+        columns = columns_of([meant], live)
+        await read_back(self.destination, self.engine, live, columns, wanted, "", back, whole=few is None)
         write_sameness(self.engine, meant, live, back, wanted, same, is_update=True)
         found = Found(same, back, versions, self._ours(send, versions, images))
         return write_wanted(self.engine, send, live, found, policy, folder, as_uuid("a._row"))

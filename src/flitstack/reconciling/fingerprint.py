@@ -51,11 +51,15 @@ async def write_fingerprint(
     return rows
 
 
-def compare_fingerprints(engine: Engine, before: Path, after: Path) -> tuple[int, int, int]:
-    """(rows then, of these gone now, of these changed): rows made since are not looked at."""
+def compare_fingerprints(engine: Engine, before: Path, after: Path, ours: str = "") -> tuple[int, int, int]:
+    """(rows then, of these gone now, of these changed): rows made since are not looked at.
+
+    `ours`: query ("row") of rows that rounds of ours which still stand have changed.
+    """
+    changed = f'a.hash <> b.hash AND b."row" NOT IN ({ours})' if ours else "a.hash <> b.hash"
     found = engine.one(
         f"""
-        SELECT count(*), count(*) FILTER (WHERE a."row" IS NULL), count(*) FILTER (WHERE a.hash <> b.hash)
+        SELECT count(*), count(*) FILTER (WHERE a."row" IS NULL), count(*) FILTER (WHERE {changed})
         FROM read_parquet({literal(str(before))}) b
         LEFT JOIN read_parquet({literal(str(after))}) a ON a."row" = b."row"
         """

@@ -26,11 +26,14 @@ async def read_back(
     wanted: str,
     source_key: str,
     path: Path,
+    *,
+    whole: bool = False,
 ) -> None:
     """Write `path` with the rows of the SELECT `wanted` (one UUID column `_row`) that exist now.
 
     With a `source_key` column all rows that carry one are read first, in pages: the cheapest way, and the only one that
-    shows rows nobody planned. What is then still wanted is asked by id. File contents become their sha256.
+    shows rows nobody planned; `whole`: all rows of the table, where most are wanted. What is then still wanted is asked by
+    id. File contents become their sha256.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _Sheet(path, CONTENT.get(table.name, "")) as sheet:
@@ -38,7 +41,7 @@ async def read_back(
             async for batch in destination.rows(table, columns, source_keyed=source_key):
                 sheet.write(batch)
         else:
-            async for batch in destination.rows(table, columns, ids=[]):
+            async for batch in destination.rows(table, columns, ids=None if whole else []):
                 sheet.write(batch)
     late = path.with_name(f"late-{path.name}")
     with _Sheet(late, CONTENT.get(table.name, "")) as sheet:

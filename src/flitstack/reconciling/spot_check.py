@@ -15,7 +15,7 @@ from flitstack.reconciling.document import SpotCell, SpotCheck, SpotRecord
 from flitstack.reconciling.readback import as_uuid
 from flitstack.reconciling.reconcile import WRITING_STEPS
 from flitstack.reconciling.spot_choice import Origins, choose_spots
-from flitstack.reconciling.tables import Landed, Place, comparisons_of, meant_rows
+from flitstack.reconciling.tables import Landed, Place, comparisons_of, is_meant, meant_rows
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -112,7 +112,7 @@ def _read_both(
         expected, actual = (f"left(CAST({text} AS VARCHAR), {_MAX_TEXT})" for text in (one.expected, one.actual))
         if one.name in lookups:
             actual = f"CAST({as_uuid('a.' + quoted(lookups[one.name]))} AS VARCHAR)"
-        own = f"list_contains(coalesce(e._kept, []), {literal(one.name)})"
+        own = f"list_contains(coalesce(e._kept, []), {literal(one.name)}) OR NOT {is_meant(send, one.name)}"
         cells.append(
             f"{{'expected': {expected}, 'actual': {actual}, 'same': coalesce({one.same}, FALSE), 'kept': {own}, 'table': {table}}}"
         )

@@ -11,7 +11,7 @@ from flitstack.app.project import Project
 from flitstack.app.references import read_references
 from flitstack.app.restoring import Restore
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, Progress, Result, worst_exit
-from flitstack.app.rounds import everything, forget_loaded, load_state, planned_state
+from flitstack.app.rounds import State, everything, forget_loaded, load_state, planned_state
 from flitstack.app.rounds_back import back_to_round_before, last_runs, prove_round, require_last, state_before
 from flitstack.app.running import run_async
 from flitstack.app.snapshots import FEW_ROWS, fingerprint_folder, keep_tables, see_tables, versions_folder
@@ -280,6 +280,7 @@ def _failed(journal: Journal, undo: Plan) -> list[dict[str, str]]:
 async def _prove(this: Rollback) -> dict[str, dict[str, int]]:
     """Compare the fingerprints of before and now, table by table."""
     tables = {}
+    before = state_before(this.project) if this.runs is not None else None
     for note in this.journal.notes("fingerprint"):
         name = str(note["table"])
         table = await this.destination.table(name)
@@ -289,10 +290,21 @@ async def _prove(this: Rollback) -> dict[str, dict[str, int]]:
         after = this.work / f"{name}.fingerprint.parquet"
         await write_fingerprint(this.destination, this.engine, table, note["columns"], after)
         rows, gone, changed = compare_fingerprints(
-            this.engine, fingerprint_folder(this.project) / f"{name}.parquet", after
+            this.engine, fingerprint_folder(this.project) / f"{name}.parquet", after, _filled(before, name)
         )
         tables[name] = {"rows": rows, "gone": gone, "changed": changed}
     return tables
+
+
+def _filled(state: State | None, table: str) -> str:
+    """SELECT "row" of rows that were there before us and hold something of ours in a state that stands; "" for none."""
+    sends = [send for send in state.whole.tables if send.table == table and send.was_there] if state else []
+    files = ", ".join(literal(str(state.folder / send.parquet)) for send in sends) if state else ""
+    return (
+        f'SELECT _row AS "row" FROM read_parquet([{files}], union_by_name = true) WHERE len(_changed) > 0'
+        if sends
+        else ""
+    )
 
 
 def _ids(this: Rollback, table: str) -> list[UUID] | None:
