@@ -215,11 +215,17 @@ class Upserts:
     def report(self, plan: Plan, folder: Path) -> Path | None:
         """Write reports/matches.xlsx; None when no record is a row already."""
         sends = [send for send in plan.tables if send.was_there]
-        path = self.project.reports / SHEET
         if not sends:
-            path.unlink(missing_ok=True)
+            forget_report(self.project)
             return None
+        path = self.project.reports / SHEET
         return write_matches(self.engine, sends, folder, matched_files(self.project), self.folder, path)
+
+
+def forget_report(project: Project) -> None:
+    """Nobody was found: no list of an earlier plan stays."""
+    for path in (project.reports / SHEET, (project.reports / SHEET).with_suffix(".csv")):
+        path.unlink(missing_ok=True)
 
 
 def upsert_lines(plan: Plan, report: Path | None) -> list[str]:

@@ -19,7 +19,7 @@ from flitstack.app.running import run_async
 from flitstack.app.sharepoint import write_copy_plan
 from flitstack.app.store import EnvironmentFacts, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates
-from flitstack.app.upserts import Upserts, upsert_lines
+from flitstack.app.upserts import Upserts, forget_report, upsert_lines
 from flitstack.app.wiring import open_destination
 from flitstack.deduping.document import DedupeDocument
 from flitstack.destinations.port import Facts
@@ -90,6 +90,9 @@ async def _look(
     project: Project, prepared: Prepared, made: Plan, engine: Engine, journal: Journal
 ) -> tuple[Plan, list[str]]:
     """The plan with what is to be sent about rows that are there already, and what a person reads of them."""
+    if not any(send.was_there for send in made.tables):
+        forget_report(project)
+        return made, []
     destination = open_destination(project)
     try:
         upserts = Upserts(project, engine, journal, destination, prepared.environment.live)
