@@ -88,7 +88,7 @@ def test_loading_again_writes_no_row(walk: Walk) -> None:
     assert sum(step["done"] for step in first["load"]["steps"] if step["kind"] == "create") > 0
     asked = walk.asked_again
     assert asked["rows_created"] == 0
-    assert asked["requests"].keys() <= {"read", "metadata", "batch", "PublishAllXml"}
+    assert asked["requests"].keys() <= {"read", "metadata", "batch", "PublishAllXml", "RetrieveUserPrivileges"}
     assert asked["parts"].keys() <= {"read"}
     assert asked["methods"].keys() <= {"GET", "POST"}
     assert second["tables"] == first["tables"]
