@@ -46,7 +46,7 @@ def test_the_door_knows_what_it_knows(shared_wire: Wire) -> None:
     assert shared_wire.send("POST", "/flitstack-admin/snapshot", b"not json").status == 400
 
 
-def test_seeding_brings_organization_currencies_users_and_accounts(wire: Wire) -> None:
+def test_seeding_brings_organization_currencies_users_and_rows(wire: Wire) -> None:
     account = {"accountid": "10000000-0000-4000-8000-000000000000", "name": "HOLDİNG", "websiteurl": ""}
     body = {
         "org": ORG,
@@ -56,9 +56,11 @@ def test_seeding_brings_organization_currencies_users_and_accounts(wire: Wire) -
             user("00000000-0000-4000-8000-000000000003", "App", accessmode="Application"),
         ],
         "accounts": [account],
+        "contacts": [{"lastname": "Here", "emailaddress1": "here@agency.example"}],
     }
     first = wire.admin("seed", body)
-    assert first == {"systemusers": 3, "accounts": 1, "currencies": 2}
+    assert first == {"systemusers": 3, "accounts": 1, "contacts": 1, "leads": 0, "currencies": 2}
+    assert [row["lastname"] for row in wire.get("contacts")["value"]] == ["Here"]
     before = wire.admin("fingerprint")
     assert wire.admin("seed", body) == first
     assert wire.admin("fingerprint") == before

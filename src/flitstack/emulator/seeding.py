@@ -1,4 +1,4 @@
-"""What a destination holds before a migration: organization, currencies, users with roles, a few accounts."""
+"""What a destination holds before a migration: organization, currencies, users with roles, accounts, contacts, leads."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,13 +19,19 @@ _TRUE = {"1", "true", "yes"}
 _APPLICATION = "Application"  # not an access mode of the platform: an application user, non-interactive
 _BASE_CURRENCY = seed_id("base currency")
 Line = dict[str, Any]
+# Sets of rows that may stand there before a migration, each from its own CSV file with logical column names.
+ROW_SETS = ("accounts", "contacts", "leads")
 
 
 def seed_environment(instance: Instance, body: dict[str, object]) -> dict[str, object]:
-    """Bring in `org`, `systemusers` and `accounts`; doing it again changes nothing. Counts of what was read."""
-    org, users, accounts = body.get("org") or {}, body.get("systemusers") or [], body.get("accounts") or []
-    if not isinstance(org, dict) or not isinstance(users, list) or not isinstance(accounts, list):
-        raise Refusal(400, "0x80040203", "org is an object, systemusers and accounts are lists.")
+    """Bring in `org`, `systemusers` and rows by set (ROW_SETS); doing it again changes nothing. Counts of what was read."""
+    org = body.get("org") or {}
+    lists: list[list[Line]] = [
+        part for name in ("systemusers", *ROW_SETS) if isinstance(part := body.get(name) or [], list)
+    ]
+    if not isinstance(org, dict) or len(lists) <= len(ROW_SETS):
+        raise Refusal(400, "0x80040203", f"org is an object, systemusers, {', '.join(ROW_SETS)} are lists.")
+    users, *rows = lists
     environment = instance.environment
     with environment.transaction():
         if org:
@@ -33,9 +39,11 @@ def seed_environment(instance: Instance, body: dict[str, object]) -> dict[str, o
             _seed_currencies(environment, str(org.get("basecurrency", "USD")), org.get("currencies") or [])
         for line in users:
             _seed_user(environment, line)
-        for line in accounts:
-            _create_account(environment, line)
-    return {"systemusers": len(users), "accounts": len(accounts), "currencies": len(org.get("currencies") or [])}
+        for name, lines in zip(ROW_SETS, rows, strict=True):
+            for number, line in enumerate(lines):
+                _create_row(environment, name, line, number)
+    counts = {name: len(lines) for name, lines in zip(ROW_SETS, rows, strict=True)}
+    return {"systemusers": len(users), **counts, "currencies": len(org.get("currencies") or [])}
 
 
 def _seed_organization(instance: Instance, org: Line) -> None:
@@ -109,10 +117,14 @@ def _give_role(environment: Environment, user: UUID, name: str) -> None:
     environment.handle(Request("POST", f"systemusers({user})/systemuserroles_association/$ref", body=body), _CALLER)
 
 
-def _create_account(environment: Environment, line: Line) -> None:
-    """Through the data API (as an upsert), so that owner, state and money columns are as on any other account."""
-    body = {name: value for name, value in line.items() if value not in (None, "")}
-    request = Request("PATCH", f"accounts({body['accountid']})", body=orjson.dumps(body))
+def _create_row(environment: Environment, name: str, line: Line, number: int) -> None:
+    """Through the data API (as an upsert), so that owner, state and money columns are as on any other row.
+
+    A line without an id gets one that is the same each time.
+    """
+    body = {column: value for column, value in line.items() if value not in (None, "")}
+    row = body.get(f"{name[:-1]}id") or seed_id(f"{name} {number}")
+    request = Request("PATCH", f"{name}({row})", body=orjson.dumps(body))
     environment.handle(request, _CALLER)
 
 
