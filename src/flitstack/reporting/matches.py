@@ -33,7 +33,9 @@ def _rows(
 ) -> Iterator[list[Cell]]:
     for send in sends:
         filled = ", ".join(
-            f'CASE WHEN e."{column.name}" IS NOT NULL THEN {literal(column.name)} END' for column in send.columns
+            f'CASE WHEN e."{column.name}" IS NOT NULL THEN {literal(column.name)} END'
+            for column in send.columns
+            if column.read_back == column.name
         )
         select = f"""SELECT m.object, m.record, {literal(send.table)}, CAST(m."row" AS VARCHAR), m.rule,
             array_to_string(e._changed, ', '),

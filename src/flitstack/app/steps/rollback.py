@@ -334,6 +334,8 @@ def _lines(document: dict[str, Any], *, dry_run: bool) -> list[str]:
         lines = [f"would take back {document['planned']:,} rows"]
     else:
         lines = [f"taken back: {document['reversed']:,} rows, failed: {document['failed']:,}"]
+        if document["buckets"]["restored"]:
+            lines.append(f"given back what they held before: {document['buckets']['restored']:,} rows")
     why = {"edited": "edited since", "referenced": "others point to it", "parent": "a kept row needs it"}
     for row in document["kept_rows"]:
         lines.append(f"kept: {row['table']} {row['row']} ({row['file']}, record {row['record']}): {why[row['why']]}")
