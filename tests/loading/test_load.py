@@ -206,7 +206,11 @@ class Forgetful(MemoryDestination):
         self.stored.get("contact", {}).pop(row("contact", 5), None)
 
 
-def test_a_phase_whose_counts_do_not_close_stops_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows_per_part", [9, 1_000_000])
+def test_a_phase_whose_counts_do_not_close_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_per_part: int
+) -> None:
+    monkeypatch.setattr(counting, "ROWS_PER_PART", rows_per_part)
     case = make_case(tmp_path)
     case.memory = Forgetful(case.memory_catalogue)
     with pytest.raises(StepFailed, match="of 50 made now the destination has 49"):
@@ -235,6 +239,7 @@ def test_many_rows_are_counted_by_reading_what_has_a_source_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counting, "FEW_ROWS", 12)
+    monkeypatch.setattr(counting, "ROWS_PER_PART", 9)
     case = make_case(tmp_path)
     case.memory = ReadsPages(case.memory_catalogue)
     for name in ("account", "contact"):

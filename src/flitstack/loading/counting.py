@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID
 
 import pyarrow as pa
+from pyarrow import parquet
 
 from flitstack.catalogue.types import Table
 from flitstack.errors import Problem, StepFailed
@@ -11,13 +12,15 @@ from flitstack.journal.frames import Operation, Status
 from flitstack.loading.attempts import Attempts
 from flitstack.loading.document import PhaseCount
 from flitstack.loading.execution import Load
-from flitstack.loading.rows import landed_sql
 from flitstack.planning.document import SendTable
 from flitstack.staging.engine.engine import literal
 
 # Asking for ids takes a request for some hundred of them; reading all rows with a source key one for some thousand.
 FEW_ROWS = 5_000
 ROWS_PER_QUESTION = 1_000
+# Ids joined at a time: about a hundred bytes each.
+ROWS_PER_PART = 1_500_000
+_FOUND = pa.schema([("_row", pa.uuid())])
 
 
 async def count_phase(load: Load, phase: str, run: int, attempts: Attempts) -> list[PhaseCount]:
@@ -30,46 +33,79 @@ async def count_phase(load: Load, phase: str, run: int, attempts: Attempts) -> l
 
 
 async def _count_table(load: Load, send: SendTable, run: int, attempts: Attempts) -> PhaseCount:
-    source = f"read_parquet({literal(str(load.folder / send.parquet))})"
-    creates = f'journal_rows WHERE "table" = {literal(send.table)} AND operation = {Operation.CREATE}'
-    load.engine.run(
-        f'CREATE OR REPLACE TEMP TABLE landed_now AS SELECT _row, _row IN (SELECT "row" FROM {creates} AND run = {run}) AS '
-        f"is_new FROM {source} WHERE _row IN ({landed_sql(send.table)})"
-    )
-    landed, made = load.engine.one("SELECT count(*), count(*) FILTER (WHERE is_new) FROM landed_now")
-    refused = load.engine.one(
-        f'SELECT count(*) FROM {source} WHERE _row IN (SELECT "row" FROM {creates} AND status = {Status.REFUSED}) '
-        "AND _row NOT IN (SELECT _row FROM landed_now)"
-    )[0]
-    found = await _count_existing(load, await load.table(send.table), int(made), attempts)
-    return PhaseCount(send.phase, send.table, send.rows, int(landed), int(refused), int(made), found)
+    parts = _Parts(load, send, run)
+    landed = made = refused = 0
+    for part in range(parts.count):
+        counts = load.engine.one(
+            f"""SELECT count(*) FILTER (WHERE landed), count(*) FILTER (WHERE landed AND is_new),
+            count(*) FILTER (WHERE refused AND NOT landed) FROM ({parts.verdicts(part)})"""
+        )
+        landed, made, refused = (old + int(new) for old, new in zip((landed, made, refused), counts, strict=True))
+    found = await _count_existing(load, await load.table(send.table), parts, made, attempts)
+    return PhaseCount(send.phase, send.table, send.rows, landed, refused, made, found)
 
 
-async def _count_existing(load: Load, table: Table, made: int, attempts: Attempts) -> int:
+class _Parts:
+    """A send table's rows with the journal's verdicts, in parts by a hash of the id: joined in one go, their number would
+    bound memory."""
+
+    def __init__(self, load: Load, send: SendTable, run: int) -> None:
+        self.count = -(-send.rows // ROWS_PER_PART) or 1
+        self._source = f"read_parquet({literal(str(load.folder / send.parquet))})"
+        self._table, self._run = send.table, run
+
+    def of(self, column: str, part: int) -> str:
+        """SQL: whether an id belongs to a part."""
+        return f"hash({column}) % {self.count} = {part}" if self.count > 1 else "TRUE"
+
+    def verdicts(self, part: int) -> str:
+        """SELECT _row, landed, is_new (sent in this run), refused of the rows that the journal knows."""
+        return f"""SELECT _row, landed, is_new, refused FROM {self._source} JOIN (
+            SELECT "row", coalesce(arg_max(operation, batch) FILTER (WHERE status = {Status.LANDED}) = {Operation.CREATE}, FALSE) AS landed,
+                bool_or(operation = {Operation.CREATE} AND run = {self._run}) AS is_new,
+                bool_or(operation = {Operation.CREATE} AND status = {Status.REFUSED}) AS refused
+            FROM journal_rows WHERE "table" = {literal(self._table)} AND {self.of('"row"', part)}
+                AND operation IN ({Operation.CREATE}, {Operation.DELETE}) GROUP BY "row") ON "row" = _row
+            WHERE {self.of("_row", part)}"""
+
+    def new(self, part: int) -> str:
+        """SELECT _row of the rows made in this run."""
+        return f"SELECT _row FROM ({self.verdicts(part)}) WHERE landed AND is_new"
+
+
+async def _count_existing(load: Load, table: Table, parts: _Parts, made: int, attempts: Attempts) -> int:
     """How many of the rows made in this run the destination has."""
     source_key = f"{load.plan.prefix}_sourcekey"
     if made > FEW_ROWS and table.column(source_key) is not None:
-        return await _count_by_reading(load, table, source_key, attempts)
+        return await _count_by_reading(load, table, source_key, parts, attempts)
     found, asked = 0, []
-    for batch in load.engine.batches("SELECT CAST(_row AS VARCHAR) FROM landed_now WHERE is_new", ROWS_PER_QUESTION):
-        asked.append(attempts.existing(table, [UUID(row) for row in batch.column(0).to_pylist()]))
-        if len(asked) == load.options.in_flight:
-            found += sum(map(len, await asyncio.gather(*asked)))
-            asked = []
+    for part in range(parts.count):
+        query = f"SELECT CAST(_row AS VARCHAR) FROM ({parts.new(part)})"
+        for batch in load.engine.batches(query, ROWS_PER_QUESTION):
+            asked.append(attempts.existing(table, [UUID(row) for row in batch.column(0).to_pylist()]))
+            if len(asked) == load.options.in_flight:
+                found += sum(map(len, await asyncio.gather(*asked)))
+                asked = []
     return found + sum(map(len, await asyncio.gather(*asked)))
 
 
-async def _count_by_reading(load: Load, table: Table, source_key: str, attempts: Attempts) -> int:
+async def _count_by_reading(load: Load, table: Table, source_key: str, parts: _Parts, attempts: Attempts) -> int:
+    path = load.engine.scratch / "found.parquet"
+
     async def read() -> None:
-        load.engine.run("CREATE OR REPLACE TEMP TABLE found_now (_row UUID)")
-        async for page in attempts.destination.rows(table, [], source_keyed=source_key):
-            ids = pa.ExtensionArray.from_storage(pa.uuid(), page.column(0))
-            load.engine.connection.register("found_page", pa.table({"id": ids}))
-            load.engine.run("INSERT INTO found_now SELECT id FROM found_page")
-            load.engine.connection.unregister("found_page")
+        with parquet.ParquetWriter(path, _FOUND, compression="lz4") as file:
+            async for page in attempts.destination.rows(table, [], source_keyed=source_key):
+                ids = pa.ExtensionArray.from_storage(pa.uuid(), page.column(0))
+                file.write_table(pa.table({"_row": ids}, schema=_FOUND))
 
     await attempts.repeat(read)
-    return int(load.engine.one("SELECT count(*) FROM landed_now WHERE is_new AND _row IN (FROM found_now)")[0])
+    there = f"SELECT _row FROM read_parquet({literal(str(path))})"
+    found = 0
+    for part in range(parts.count):
+        mine = f"{parts.new(part)} AND _row IN ({there} WHERE {parts.of('_row', part)})"
+        found += int(load.engine.one(f"SELECT count(*) FROM ({mine})")[0])
+    path.unlink()
+    return found
 
 
 def _problem(count: PhaseCount) -> Problem:
