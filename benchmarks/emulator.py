@@ -11,8 +11,6 @@ import argparse
 import asyncio
 import itertools
 import os
-import platform
-import re
 import shutil
 import sqlite3
 import subprocess
@@ -22,18 +20,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import orjson
 import psutil
 import uvloop
+from pages import write_section
 
 BATCH = 500
 BODIES = 100  # different ones; sent again and again
 ACCOUNTS, OWNERS = 200, 20
-SECTION = "## The emulator"
+TITLE = "The emulator"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -226,13 +224,6 @@ def growth(work: Path, small: int, large: int) -> str:
     )
 
 
-def write_section(page: Path, section: str, lines: Sequence[str]) -> None:
-    """Replace one benchmark's section of the page; other sections stay."""
-    text = page.read_text(encoding="utf-8") if page.exists() else "# Benchmarks\n"
-    rest = re.sub(rf"\n*^{section}$.*?(?=^## |\Z)", "\n", text, flags=re.MULTILINE | re.DOTALL).rstrip("\n")
-    page.write_text("\n".join([rest, "", section, "", *lines, ""]), encoding="utf-8")
-
-
 def _median(measured: Sequence[Measured]) -> Measured:
     return sorted(measured, key=lambda one: one.cpu_us)[len(measured) // 2]
 
@@ -263,19 +254,12 @@ def main() -> None:
         shutil.rmtree(work)
     print("\n".join(lines))
     if given.write:
-        words = " ".join(sys.argv[1:])
-        head = [
-            f"    python benchmarks/emulator.py {words}",
-            "",
-            (
-                f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores shared with the client and, on average, "
-                f"{other_load:.1f} other processes at work, Python "
-                f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}: CreateMultiple of contacts with 25 "
-                f"columns, {BATCH} a request, {given.rows:,} rows a line{f', the median of {given.repeat}' if given.repeat > 1 else ''}."
-            ),
-            "",
-        ]
-        write_section(given.write, SECTION, [*head, *lines])
+        told = (
+            f"Client and server share the cores, {other_load:.1f} other processes at work before; SQLite {sqlite3.sqlite_version}. "
+            f"CreateMultiple of contacts with 25 columns, {BATCH} a request, {given.rows:,} rows a line"
+            f"{f', the median of {given.repeat}' if given.repeat > 1 else ''}."
+        )
+        write_section(given.write, TITLE, f"python benchmarks/emulator.py {' '.join(sys.argv[1:])}", [told, "", *lines])
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def write_section(page: Path, title: str, command: str, lines: Sequence[str]) -> None:
-    """Replace the section `title` of the page, or add it at the end."""
-    text = page.read_text(encoding="utf-8")
+    """Replace the section `title` of the page, or add it at the end. `command`: what measured it."""
+    text = page.read_text(encoding="utf-8") if page.exists() else "# Benchmarks\n"
     text = re.sub(rf"## {re.escape(title)}\n.*?(?=\n## |\Z)", "", text, flags=re.DOTALL).rstrip()
     when = (
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores and, on average, {os.getloadavg()[1]:.1f} processes at work, "

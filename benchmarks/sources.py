@@ -9,15 +9,13 @@ export than the pack's example, with one pack. The end is checked: accounts clos
 
 import argparse
 import csv
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
-from emulator import write_section
+from pages import write_section
 from route import STEPS, measure, table
 
 from flitstack.app.emulators import EmulatorProcess, call
@@ -26,7 +24,7 @@ from flitstack.packs.read import load_pack, pack_names
 from flitstack.packs.types import Field, Pack
 from flitstack.staging.recognise import match_columns, object_of
 
-SECTION = "## Every source at a multiple of its example"
+TITLE = "Every source at a multiple of its example"
 NAMES = frozenset({"person.family_name", "person.name", "person.full_name", "company.name", "person.company_name"})
 Change = Callable[[str, int], str]
 
@@ -143,13 +141,8 @@ def main() -> None:
         print("\n".join(found))
         lines += found
     if given.write:
-        head = [
-            f"    python benchmarks/sources.py {' '.join(sys.argv[1:])}",
-            "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores shared with the emulator. 0 differences, the destination afterwards as before.",
-            "",
-        ]
-        write_section(given.write, SECTION, [*head, *lines])
+        told = "The emulator shares the cores. 0 differences, the destination afterwards as before."
+        write_section(given.write, TITLE, f"python benchmarks/sources.py {' '.join(sys.argv[1:])}", [told, "", *lines])
 
 
 if __name__ == "__main__":

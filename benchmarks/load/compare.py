@@ -10,7 +10,6 @@ missing). CPU and memory are those of the client's process, the emulator runs be
 import argparse
 import itertools
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -19,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -27,6 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import duckdb  # noqa: E402
 import orjson  # noqa: E402
+from pages import write_section  # noqa: E402
 from people import ACCOUNTS, OWNERS, account_id, account_key, csv_sql, owner_email, owner_id, write_maps  # noqa: E402
 
 from flitstack.app.emulators import command  # noqa: E402
@@ -40,7 +39,7 @@ NAMES = {
     "dataverse-api": "dataverse-api 1.4.3",
     "dlt": "dlt 1.31.0",
 }
-SECTION = "## Four clients"
+TITLE = "Four clients"
 CERTIFICATE = "tls-certificate.pem"  # of an emulator with --tls, in its data directory
 FAULTS: dict[str, tuple[str, list[dict[str, object]]]] = {
     "clean": ("no faults", []),
@@ -201,20 +200,6 @@ def table(measured: Sequence[Measured]) -> list[str]:
     return lines
 
 
-def section(lines: list[str], clean_rows: int, rows: int) -> str:
-    """The part of docs/benchmarks.md that this program writes."""
-    head = [
-        SECTION, "", f"    python benchmarks/load/compare.py --clean-rows {clean_rows} --rows {rows} --write docs/benchmarks.md", "",
-        (
-            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores shared with emulator and, on average, {os.getloadavg()[1]:.1f} "
-            f"processes at work, Python {platform.python_version()}: {clean_rows:,} contacts ({rows:,} under faults) of 25 columns "
-            "from CSV over TLS, 500 rows a call, one start each. CPU includes the start of the process. "
-            "flitstack keeps its journal; the others keep nothing."
-        ),
-    ]  # fmt: skip
-    return "\n".join([*head, *lines, ""])
-
-
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -246,9 +231,13 @@ def main() -> None:
     lines = table(measured)
     print("\n".join(lines))
     if given.write:
-        text = given.write.read_text(encoding="utf-8")
-        text = re.sub(rf"{SECTION}\n.*?(?=\n## |\Z)", "", text, flags=re.DOTALL).rstrip()
-        given.write.write_text(f"{text}\n\n{section(lines, given.clean_rows, given.rows)}", encoding="utf-8")
+        asked = f"python benchmarks/load/compare.py --clean-rows {given.clean_rows} --rows {given.rows} --write docs/benchmarks.md"
+        told = (
+            f"{given.clean_rows:,} contacts ({given.rows:,} under faults) of 25 columns from CSV over TLS, 500 rows a call, one start "
+            "each; the emulator on the same cores. CPU includes the start of the process. flitstack keeps its journal; the others "
+            "keep nothing."
+        )
+        write_section(given.write, TITLE, asked, [told, *lines])
 
 
 if __name__ == "__main__":
