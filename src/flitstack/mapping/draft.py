@@ -2,44 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from flitstack.catalogue.types import Table
 from flitstack.mapping.draft_found import found_routes
 from flitstack.mapping.draft_shared import shared_columns
+from flitstack.mapping.drafting import Drafting
 from flitstack.mapping.expressions import ExpressionError, fields_of
 from flitstack.mapping.guess import Guess, guess_columns, names_taken, similar_column, slug
 from flitstack.mapping.meanings import columns_for
-from flitstack.mapping.options import number_options
-from flitstack.mapping.target import describe_table, takes_columns
-from flitstack.packs.types import Pack
-from flitstack.staging.document import StagedTable, StagingDocument
-from flitstack.staging.engine.engine import Engine, quoted
+from flitstack.mapping.target import takes_columns
+from flitstack.staging.document import StagedTable
+from flitstack.staging.engine.engine import quoted
 
 # Places of a route that hold expressions, for finding out which fields are used.
 _EXPRESSIONS = frozenset(
     ("from", "by", "each", "when", "at", "value", "path", "name", "mime", "size", "copy_to", "owner", "key")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Drafting:
-    """What drafting looks at."""
-
-    pack: Pack
-    staged: StagingDocument
-    staged_folder: Path
-    live: Mapping[str, Table | None]
-    decisions: Mapping[str, Any]
-    prefix: str
-    option_prefix: int
-    engine: Engine
-
-    def table(self, name: str) -> Table | None:
-        """Metadata of a table."""
-        return describe_table(name, self.live)
 
 
 def draft_object(name: str, drafting: Drafting) -> dict[str, Any]:
@@ -85,15 +63,7 @@ def _draft_route(given: Mapping[str, Any], drafting: Drafting) -> dict[str, Any]
     route.setdefault("name", route["table"])
     columns = {}
     for column, rule in (route.get("columns") or {}).items():
-        drafted = number_options(
-            _spelled_out(dict(rule)),
-            drafting.pack,
-            drafting.staged,
-            drafting.staged_folder,
-            drafting.engine,
-            drafting.option_prefix,
-            drafting.decisions,
-        )
+        drafted = drafting.numbered(_spelled_out(dict(rule)))
         columns[column] = {**drafted, "status": "proposed", "confidence": 0.99, "why": ["pack"]}
     route["columns"] = columns
     if "vocabulary" in route:

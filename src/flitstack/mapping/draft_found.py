@@ -1,19 +1,15 @@
 """The proposed route of an object that the pack does not know: a custom table, its name, its lookups; the rest as leftovers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from flitstack.mapping.drafting import Drafting
 from flitstack.mapping.expressions import ExpressionError, Scope, compile_expression, fields_of
 from flitstack.mapping.guess import Guess, names_taken, plain_name, slug
 from flitstack.packs.found import FOUND_PHASE, singular
 from flitstack.packs.types import SourceObject
 from flitstack.staging.engine.engine import quoted
-
-if TYPE_CHECKING:
-    from flitstack.mapping.draft import Drafting
 
 _LOOKS_LIKE_A_NAME = ("name", "title", "subject", "label", "description", "designation", "назва", "bezeichnung")
 _CONFIDENCE = 0.7

@@ -4,20 +4,16 @@
 no stranger; it gets the same name, type and options, instead of a guess.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flitstack.mapping.convert import choice_key
+from flitstack.mapping.drafting import Drafting
 from flitstack.mapping.expressions import ExpressionError, fields_of
-from flitstack.mapping.options import labels_of, number_options
+from flitstack.mapping.options import labels_of
 from flitstack.packs.types import Field, Pack
 from flitstack.staging.engine.engine import quoted
-
-if TYPE_CHECKING:
-    from flitstack.mapping.draft import Drafting
 
 _CONFIDENCE = 0.95
 
@@ -77,15 +73,7 @@ def _rule(
         options = list(reversed(labels.values()))
         rule |= {"create": {**given["create"], "options": options}, "choices": {label: label for label in options}}
         rule["otherwise"] = given.get("otherwise", "blank")
-    numbered = number_options(
-        rule,
-        drafting.pack,
-        drafting.staged,
-        drafting.staged_folder,
-        drafting.engine,
-        drafting.option_prefix,
-        drafting.decisions,
-    )
+    numbered = drafting.numbered(rule)
     why = ["pack", f"as {entry['of']}.{shared}"]
     return {**numbered, "status": "proposed", "confidence": _CONFIDENCE, "why": why}
 

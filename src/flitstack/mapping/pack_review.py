@@ -13,7 +13,8 @@ from flitstack.documents import Lines, read_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.mapping.check import check_maps
 from flitstack.mapping.derived import derived_fields
-from flitstack.mapping.draft import Drafting, draft_object, used_fields
+from flitstack.mapping.draft import draft_object, used_fields
+from flitstack.mapping.drafting import Drafting
 from flitstack.mapping.expressions import Scope, fields_of, problems_of
 from flitstack.mapping.maps import MapFile, read_maps, write_map
 from flitstack.mapping.propose import CERTAIN

@@ -11,7 +11,8 @@ from typing import Any
 
 from flitstack.catalogue.types import Table
 from flitstack.mapping.confirm import is_left_out
-from flitstack.mapping.draft import Drafting, draft_object, used_fields
+from flitstack.mapping.draft import draft_object, used_fields
+from flitstack.mapping.drafting import Drafting
 from flitstack.mapping.maps import MapFile, edit_map, open_proposals, read_maps, write_map
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagingDocument
