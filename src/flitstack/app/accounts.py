@@ -10,6 +10,7 @@ from flitstack.app.steps.findings import findings_source
 from flitstack.app.store import deduped_folder, plan_folder
 from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal
+from flitstack.loading.changes import runs_since
 from flitstack.planning.document import Plan, SendTable
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, literal
@@ -69,9 +70,9 @@ def accounts_now(engine: Engine, project: Project, plan: Plan, journal: Journal)
 
     Needs the temporary view `journal_rows` (loading.rows.make_done_view).
     """
-    runs = journal.runs_of(plan.sha256)
+    runs, since = journal.runs_of(plan.sha256), runs_since(plan, journal)
     counts: dict[str, dict[str, int]] = {}
-    for name, outcome, count in engine.rows(_record_outcomes(plan, project, runs)):
+    for name, outcome, count in engine.rows(_record_outcomes(plan, project, runs, since)):
         counts.setdefault(name, {})[outcome] = count
     accounts: dict[str, dict[str, Any]] = {}
     for name, before in plan.accounts.items():
@@ -111,11 +112,10 @@ def sides_of(project: Project, plan: Plan) -> list[tuple[Path, SendTable]]:
 def _change_word(send: SendTable, step: int, runs: Sequence[int]) -> str:
     """SQL: row, word (updated | rejected | pending) by what this step of the plan did to each row.
 
-    What the sample sent about a row that was there before is not sent again: there every run counts.
+    What the sample sent about a row that was there before is not sent again: there its runs count too, under any step.
     """
-    mine = f"step = {step} AND run IN ({', '.join(map(str, runs)) or '-1'})"
-    if send.was_there:
-        mine = f"operation = {Operation.UPDATE}"
+    which = f"operation = {Operation.UPDATE}" if send.was_there else f"step = {step}"
+    mine = f"{which} AND run IN ({', '.join(map(str, runs)) or '-1'})"
     return f"""
         SELECT "row", CASE WHEN bool_or(status = {Status.LANDED}) THEN 'updated'
             WHEN arg_max(status, batch) = {Status.REFUSED} THEN 'rejected' ELSE 'pending' END AS word
@@ -123,7 +123,7 @@ def _change_word(send: SendTable, step: int, runs: Sequence[int]) -> str:
     """
 
 
-def _record_outcomes(plan: Plan, project: Project, runs: Sequence[int]) -> str:
+def _record_outcomes(plan: Plan, project: Project, runs: Sequence[int], since: Sequence[int]) -> str:
     """SQL: object, outcome, records; a record's outcome is that of its worst row.
 
     Rows beside a record (the account of a referral's organisation) say nothing of the record itself.
@@ -132,7 +132,8 @@ def _record_outcomes(plan: Plan, project: Project, runs: Sequence[int]) -> str:
     for step in plan.steps:
         # A table's first step is about its columns; links, which may follow, say nothing of the record.
         if step.send and step.send not in words:
-            words[step.send] = _change_word(plan.send_table(step.send), step.index, runs)
+            send = plan.send_table(step.send)
+            words[step.send] = _change_word(send, step.index, since if send.was_there else runs)
     parts = [
         f"""SELECT e._object AS object, e._file AS file, e._record AS record, coalesce(w.word, {_unsaid(send)}) AS word
             FROM read_parquet({literal(str(plan_folder(project) / send.parquet))}) e

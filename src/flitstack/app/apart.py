@@ -14,10 +14,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from python_calamine import CalamineError
+
 from flitstack.deduping.review import sheet_rows
-from flitstack.documents import read_yaml, write_yaml
+from flitstack.documents import edit_yaml, read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.planning.document import KEEP_APART
+
+_KEYS = frozenset({"format", "keep_apart"})
 
 Apart = frozenset[tuple[str, str]]  # (object, source id)
 
@@ -28,7 +32,24 @@ def read_apart(path: Path) -> Apart:
         return frozenset()
     data, lines = read_yaml(path)
     found, problems = set(), []
-    for index, entry in enumerate(data.get("keep_apart") or ()):
+    for name in sorted(data.keys() - _KEYS):
+        where = f"{path.name}:{lines.get((name,), 1)}"
+        problems.append(
+            Problem(
+                "match-decision",
+                f"{name!r} is nothing that is read here",
+                where=where,
+                known=", ".join(sorted(_KEYS)),
+                do="write keep_apart",
+            )
+        )
+    entries = data.get("keep_apart") or []
+    if not isinstance(entries, list):
+        where = f"{path.name}:{lines.get(('keep_apart',), 1)}"
+        do = "write one line a record: - {object: Contact, record: its id}"
+        problems.append(Problem("match-decision", "keep_apart is a list", where=where, do=do))
+        entries = []
+    for index, entry in enumerate(entries):
         if isinstance(entry, dict) and entry.get("object") and entry.get("record") is not None:
             found.add((str(entry["object"]), str(entry["record"])))
             continue
@@ -43,7 +64,7 @@ def read_apart(path: Path) -> Apart:
 def read_sheet(path: Path) -> Apart:
     """Decisions written into reports/matches.xlsx or .csv. Raises UsageError naming every cell that cannot be read."""
     found, problems = set(), []
-    for number, row in enumerate(sheet_rows(path), start=2):
+    for number, row in enumerate(_rows(path), start=2):
         word = row.get("decision", "").strip().casefold().replace("_", " ")
         if word == KEEP_APART:
             found.add((row["object"], row["record"]))
@@ -58,13 +79,29 @@ def read_sheet(path: Path) -> Apart:
     return frozenset(found)
 
 
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The sheet's rows. Raises UsageError for a file that is no such sheet any more."""
+    do = "take the file away and run: flitstack plan (it is written anew), then decide there or in matches.yaml"
+    try:
+        rows = list(sheet_rows(path))
+    except CalamineError as error:
+        raise UsageError(Problem("match-decision", f"no workbook: {error}", where=path.name, do=do)) from error
+    missing = [name for name in ("object", "record", "decision") if rows and name not in rows[0]]
+    if missing:
+        what = f"the column {' and '.join(missing)} is missing in its first line"
+        raise UsageError(Problem("match-decision", what, where=path.name, do=do))
+    return rows
+
+
 def add_apart(path: Path, decided: Iterable[tuple[str, str]], by: str) -> int:
     """Write new decisions into `matches.yaml`, keeping what stands there; returns how many are new."""
     known = read_apart(path)
     new = sorted(set(decided) - known)
     if new:
-        data: dict[str, Any] = read_yaml(path)[0] if path.exists() else {"format": 1}
+        data: dict[str, Any] = edit_yaml(path) if path.exists() else {"format": 1}
         entries = [{"object": object_name, "record": record, "by": by} for object_name, record in new]
-        data["keep_apart"] = [*(data.get("keep_apart") or []), *entries]
+        if not data.get("keep_apart"):
+            data["keep_apart"] = []
+        data["keep_apart"].extend(entries)  # in place: what stands there keeps its comments
         write_yaml(path, data)
     return len(new)

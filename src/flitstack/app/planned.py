@@ -83,7 +83,9 @@ def plan_inputs(
     earlier = matched_files(project)
     known = existing_rows(engine, journal, rules, environment.existing, earlier, _existing_folder(project))
     mapping = _run_map(project, prepared, staged, deduped, engine, known)
-    matched = match_existing(project, engine, journal, mapping, mapped_folder(project), environment.live, known)
+    matched = match_existing(
+        project, engine, journal, mapping, mapped_folder(project), environment.live, known, environment.existing
+    )
     owners = _owners(project, staged, prepared.environment.facts, engine)
     return PlanInputs(
         environment=project.environment,

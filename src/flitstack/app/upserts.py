@@ -15,9 +15,9 @@ from flitstack.app.rounds import load_loaded
 from flitstack.app.snapshots import FEW_ROWS, versions_folder
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
-from flitstack.journal.frames import Operation
+from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal
-from flitstack.loading.rows import landed_sql, make_done_view, ours_sql
+from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.mapping.document import MappingDocument
 from flitstack.mapping.expressions import Scope, compile_expression, fields_of
 from flitstack.planning.build import forecast_requests, plan_steps, sealed
@@ -26,6 +26,7 @@ from flitstack.planning.delta import sealed_table
 from flitstack.planning.document import Plan, SendTable
 from flitstack.planning.restore import write_images
 from flitstack.planning.upsert import (
+    CREATE,
     Found,
     Matching,
     Rule,
@@ -48,7 +49,9 @@ SHEET = "matches.xlsx"
 
 def upsert_rules(project: Project) -> dict[str, dict[str, str]]:
     """Table -> index -> expression, as `existing` has them."""
-    rules, _ = read_upsert(project.pack.playbook, project.decisions)
+    rules, policy = read_upsert(project.pack.playbook, project.decisions)
+    if policy == CREATE and not matched_files(project):
+        return {}
     return {table: {index_name(n): key for n, key in enumerate(keys)} for table, keys in rules.items()}
 
 
@@ -65,15 +68,18 @@ def match_existing(
     mapped: Path,
     live: Mapping[str, Table | None],
     known: Mapping[str, Mapping[str, Path | tuple[()]]],
+    existing: Mapping[str, Path],
 ) -> dict[str, Path]:
-    """Find them, and give their records these rows in the journal's key maps. `known`: of existing.existing_rows."""
+    """Find them, and give their records these rows in the journal's key maps. `known`: of existing.existing_rows; `existing`:
+    the environment's rows by table, as read for this plan."""
     rules = _rules(project, live, known)
     make_done_view(engine, journal)
     earlier = matched_files(project)
     # Once a load came to its end, a record stays who it is; before that, once something was sent about its row.
     settled = load_loaded(project) is not None
     held = {
-        t: f'SELECT "row" FROM read_parquet({literal(str(p))})' if settled else ours_sql(t) for t, p in earlier.items()
+        t: f'SELECT "row" FROM {_read(p)}' if settled else _held(project, journal, t, existing)
+        for t, p in earlier.items()
     }
     work = Matching(
         project.pack.name,
@@ -102,12 +108,28 @@ def match_existing(
     return matched_files(project)
 
 
+def _held(project: Project, journal: Journal, table: str, existing: Mapping[str, Path]) -> str:
+    """SELECT "row": older rows that a load changed and no rollback gave back, and that are still there."""
+    runs = ", ".join(map(str, journal.standing_runs())) or "-1"
+    changed = (
+        f'SELECT DISTINCT "row" FROM journal_rows WHERE "table" = {literal(table)} AND operation = {Operation.UPDATE} '
+        f"AND status <> {Status.REFUSED} AND run IN ({runs})"
+    )
+    if table not in upsert_rules(project):
+        return changed
+    path = existing.get(table)
+    there = f"SELECT CAST(hex(_row) AS UUID) FROM {_read(path)}" if path else "SELECT NULL WHERE FALSE"
+    return f'{changed} AND "row" IN ({there})'
+
+
 def _rules(
     project: Project,
     live: Mapping[str, Table | None],
     known: Mapping[str, Mapping[str, Path | tuple[()]]],
 ) -> dict[str, list[Rule]]:
     found: dict[str, list[Rule]] = {}
+    if read_upsert(project.pack.playbook, project.decisions)[1] == CREATE:
+        return found
     for table, indexes in upsert_rules(project).items():
         there = live.get(table)
         if there is None:
@@ -191,23 +213,27 @@ class Upserts:
         columns = columns_of([meant], live)
         await read_back(self.destination, self.engine, live, columns, wanted, "", back, whole=few is None)
         write_sameness(self.engine, meant, live, back, wanted, same, is_update=True)
-        found = Found(same, back, versions, self._ours(send, versions, images))
+        found = Found(same, back, versions, self._ours(send, versions, images, same))
         return write_wanted(self.engine, send, live, found, policy, folder, as_uuid("a._row"))
 
     def _images(self) -> dict[str, Path]:
-        runs = [int(note["run"]) for note in self.journal.notes("run")]
+        runs = self.journal.standing_runs()
         return write_images(self.engine, self.journal, runs, {}, self.folder / "images") if runs else {}
 
-    def _ours(self, send: SendTable, versions: Path, images: Path | None) -> Path | None:
-        """Cells that an earlier load filled (its sample, one that was cut short), of rows that nobody edited since."""
-        left = versions_folder(self.project) / f"{send.table}.parquet"
-        if images is None or not left.exists():
+    def _ours(self, send: SendTable, versions: Path, images: Path | None, same: Path) -> Path | None:
+        """Cells that an earlier load filled (its sample, one that was cut short) and nobody edited since: the row is the version
+        that the load left, or, where it was killed before it could note that, the cell holds what was sent."""
+        if images is None:
             return None
+        left = versions_folder(self.project) / f"{send.table}.parquet"
+        known = _read(left) if left.exists() else '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
         target = self.folder / f"{send.name}.ours.parquet"
         self.engine.write_parquet(
             f"""SELECT i."row", list(DISTINCT i."column") AS columns FROM {_read(images)} i
-            JOIN {_read(left)} l ON l."row" = i."row" JOIN {_read(versions)} n ON n."row" = i."row" AND n.version = l.version
-            WHERE i.operation = {Operation.UPDATE} GROUP BY i."row" """,
+            JOIN {_read(versions)} n ON n."row" = i."row" LEFT JOIN {known} l ON l."row" = i."row"
+            LEFT JOIN {_read(same)} s ON s."row" = i."row"
+            WHERE i.operation = {Operation.UPDATE} AND (n.version = l.version OR list_contains(s.same, i."column"))
+            GROUP BY i."row" """,
             target,
         )
         return target

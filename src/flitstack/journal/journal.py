@@ -166,6 +166,18 @@ class Journal:
                 break
         return sorted(found)
 
+    def standing_runs(self, since_ms: int = 0) -> list[int]:
+        """Runs whose doing still stands: those after the last rollback of everything that came to its end (`note_rolled_back`),
+        and, if told, begun at `since_ms` or later."""
+        back = max((int(note["run"]) for note in self.notes("rolled_back")), default=0)
+        return [
+            int(note["run"]) for note in self.notes("run") if int(note["run"]) > back and int(note["at_ms"]) >= since_ms
+        ]
+
+    def note_rolled_back(self) -> None:
+        """Note that everything up to now was taken back: what rows hold from here on is theirs."""
+        self._note({"note": "rolled_back", "run": self.state.run})
+
     # ------------------------------------------------------------------ rows
 
     def intend(

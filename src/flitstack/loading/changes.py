@@ -5,6 +5,7 @@ the next delta decides about it anew.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -13,11 +14,12 @@ from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Refusal
 from flitstack.destinations.port import Call, Destination
 from flitstack.journal.frames import Operation, Status
+from flitstack.journal.journal import Journal
 from flitstack.loading.before import Before, read_before
 from flitstack.loading.execution import Load
-from flitstack.loading.rows import RowBatch, Wanted, done_sql, read_rows
+from flitstack.loading.rows import RowBatch, Wanted, read_rows
 from flitstack.loading.sending import Bulk, Sender, Work
-from flitstack.planning.document import SendTable, Step
+from flitstack.planning.document import Plan, SendTable, Step
 from flitstack.staging.engine.engine import literal
 
 EDITED_SINCE_PLAN = "edited_since_plan"
@@ -75,7 +77,7 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
     wanted = Wanted("len(_changed) > 0", without=done_in_plan(load, step, send.table))
     if send.was_there:
         # The sample sent the same text about the same row under a plan of its own.
-        wanted = Wanted(wanted.where, same=done_sql(send.table, Operation.UPDATE))
+        wanted = Wanted(wanted.where, same=_sent_since_plan(load, send.table))
     await load.send_all(sender, read_rows(load.engine, load.folder, send, text, wanted), send_batch)
     return step.rows
 
@@ -108,11 +110,31 @@ def edited_since(before: Before, versions: dict[UUID, int | None]) -> dict[UUID,
 
 
 def _touched(load: Load, send: SendTable) -> frozenset[UUID]:
-    """Rows that this plan has sent something about: their version is no longer the one it saw, by our own doing."""
+    """Rows that this plan has changed, or may have: their version is no longer the one it saw, by our own doing. What was refused
+    changed nothing: an edit that was met once is met again."""
     runs = ", ".join(map(str, load.journal.runs_of(load.plan.sha256)))
     # The sample is a plan of its own, and saw what this one saw.
-    when = f"run IN ({runs})" if not send.was_there else f"operation = {Operation.UPDATE}"
+    when = f"operation = {Operation.UPDATE} AND run IN ({_numbers(load)})" if send.was_there else f"run IN ({runs})"
     rows = load.engine.rows(
-        f'SELECT DISTINCT CAST("row" AS VARCHAR) FROM journal_rows WHERE "table" = {literal(send.table)} AND {when}'
+        f'SELECT DISTINCT CAST("row" AS VARCHAR) FROM journal_rows WHERE "table" = {literal(send.table)} AND {when} '
+        f"AND status <> {Status.REFUSED}"
     )
     return frozenset(UUID(row) for (row,) in rows)
+
+
+def runs_since(plan: Plan, journal: Journal) -> list[int]:
+    """Runs since a plan looked at the rows, its sample's among them; what was done before that, it saw."""
+    made = datetime.fromisoformat(plan.at).timestamp() if plan.at else 0
+    return journal.standing_runs(int(made * 1000))
+
+
+def _numbers(load: Load) -> str:
+    return ", ".join(map(str, runs_since(load.plan, load.journal))) or "-1"
+
+
+def _sent_since_plan(load: Load, table: str) -> str:
+    """(row, hash of the last payload) of rows that landed since the plan was made."""
+    return (
+        f'SELECT "row", arg_max(hash, batch) AS hash FROM journal_rows WHERE "table" = {literal(table)} '
+        f'AND operation = {Operation.UPDATE} AND status = {Status.LANDED} AND run IN ({_numbers(load)}) GROUP BY "row"'
+    )

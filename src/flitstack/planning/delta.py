@@ -78,7 +78,8 @@ def decide(engine: Engine, live: Table, wanted: Side, evidence: Evidence, rules:
     unwritable = [
         name for name in columns_of([wanted], table) if (there := live.column(name)) is not None and not there.updatable
     ]
-    fixed = f"list_contains([{', '.join(map(literal, unwritable))}]::VARCHAR[], x)"
+    # A row that was there before us is never assigned: its children, which are not ours, would go along.
+    fixed = f"(list_contains([{', '.join(map(literal, unwritable))}]::VARCHAR[], x) OR (o.columns IS NOT NULL AND x = 'ownerid'))"
     written = " UNION ALL ".join(f"SELECT * FROM {_read(path)}" for path in evidence.as_written)
     kept = _kept_lists(evidence.kept, table)
     # A cell counts as ours while it is as any state of ours says; one that was once Dynamics' own stays so until both agree.

@@ -22,8 +22,9 @@ DECISION = "existing_rows"
 FILL_EMPTY, SOURCE_WINS, KEEP, CREATE = "fill_empty", "source_wins", "keep", "create"
 POLICIES = (FILL_EMPTY, SOURCE_WINS, KEEP, CREATE)
 PHASE = "changes"
-# Whose a row is stays as it is: it was settled in Dynamics.
-_NEVER_FILLED = ("ownerid",)
+# Whose a row is stays as it is: it was settled in Dynamics, and assigning a row hands its children over along with it, among
+# them rows that no before-image is kept of.
+_NEVER_SENT = ("ownerid",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,12 @@ class Rule:
     columns: tuple[str, ...]
     rows: Path | tuple[()]  # Parquet ("key", row UUID) of the environment's rows, () where it has none
 
+
+_TOLD = 20
+_NO_PAIRS = (
+    "SELECT '' AS digest, '' AS plain, '' AS object, '' AS file, '' AS record, NULL::BIGINT AS line, 0 AS rank, '' AS rule, "
+    'NULL::UUID AS "row" WHERE FALSE'
+)
 
 Texts = Mapping[str, Sequence[str]]  # table -> expressions over its columns, the surest first
 
@@ -90,10 +97,10 @@ def match_rows(engine: Engine, routes: Sequence[MappedRoute], work: Matching, fo
     for object_name, record in work.apart:
         engine.run("INSERT INTO apart_records VALUES (?, ?)", [object_name, record])
     found = {}
-    for table, rules in work.rules.items():
+    for table in dict.fromkeys((*work.rules, *work.earlier)):
         mine = [route for route in routes if route.table == table and route.rows]
-        parts = _records(engine, mine, rules, work)
-        if parts:
+        parts = _records(engine, mine, work.rules.get(table, ()), work)
+        if parts or table in work.earlier:
             found[table] = folder / f"{table}.parquet"
             if not _match(engine, table, parts, work, found[table]):
                 found.pop(table).unlink()
@@ -130,10 +137,12 @@ def _match(engine: Engine, table: str, parts: Sequence[str], work: Matching, tar
     if earlier is not None:
         settled = f'SELECT e.* FROM read_parquet({literal(str(earlier))}) e SEMI JOIN ({work.held[table]}) h ON h."row" = e."row"'
     engine.run(f"CREATE OR REPLACE TEMP TABLE settled_rows AS {settled.replace('found_rows', _empty())}")
+    _refuse_late(engine, table)
+    made = work.made.get(table, "SELECT ''")
     engine.run(
         f"""CREATE OR REPLACE TEMP TABLE found_rows AS
-        WITH pairs AS (SELECT * FROM ({" UNION ALL ".join(parts)}) p
-            WHERE digest NOT IN (SELECT digest FROM settled_rows) AND digest NOT IN ({work.made[table]})
+        WITH pairs AS (SELECT * FROM ({" UNION ALL ".join(parts) or _NO_PAIRS}) p
+            WHERE digest NOT IN (SELECT digest FROM settled_rows) AND digest NOT IN ({made})
             AND "row" NOT IN (SELECT "row" FROM settled_rows)
             QUALIFY rank = min(rank) OVER (PARTITION BY digest)),
         counted AS (SELECT digest, any_value(plain) AS plain, any_value(object) AS object, any_value(file) AS file,
@@ -153,6 +162,22 @@ def _match(engine: Engine, table: str, parts: Sequence[str], work: Matching, tar
         SELECT "row", digest, plain, object, file, record, line, rule FROM found_rows WHERE fits = 1 AND claims = 1""",
         target,
     )
+
+
+def _refuse_late(engine: Engine, table: str) -> None:
+    """Raise UsageError for records that are to be kept apart from a row that a load has written into already."""
+    late = engine.rows(
+        "SELECT s.object, s.record FROM settled_rows s SEMI JOIN apart_records a ON a.object = s.object AND a.record = s.record"
+        f" ORDER BY ALL LIMIT {_TOLD}"
+    )
+    if late:
+        do = "run: flitstack rollback, then flitstack plan; or take the entry out of matches.yaml"
+        raise UsageError(
+            *(
+                Problem("match-settled", f"keep apart: {o} {r} was loaded into a row of {table} already", where="matches.yaml", do=do)
+                for o, r in late
+            )
+        )  # fmt: skip
 
 
 def _empty() -> str:
@@ -231,18 +256,17 @@ def write_wanted(
     earlier load of ours.
     """
     path = folder / send.parquet
-    columns = [column for column in send.columns if _may_change(live, column)]
+    columns = [column for column in send.columns if column.name not in _NEVER_SENT and _may_change(live, column)]
     names = [column.name for column in columns]
     has = _listed(names, [f"e.{quoted(name)} IS NOT NULL" for name in names])
     blank = _listed(names, [_is_blank(live, column) for column in columns])
     ours = "list_contains(coalesce(k.columns, []), x)"
     if policy == FILL_EMPTY:
-        filled = _text_list([name for name in names if name not in _NEVER_FILLED])
-        wanted = f"list_contains({filled}, x) AND (list_contains({blank}, x) OR {ours})"
+        wanted = f"list_contains({blank}, x) OR {ours}"
     elif policy == SOURCE_WINS:
         wanted = f"NOT list_contains(coalesce(s.same, []), x) OR {ours}"
     else:
-        wanted = "FALSE"
+        wanted = ours
     draft = path.with_suffix(".draft")
     kept = (
         f"read_parquet({literal(str(found.kept))})"

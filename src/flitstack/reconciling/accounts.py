@@ -24,7 +24,7 @@ class Ledger:
         is_update = any(step.kind == "update" and step.send == send.name for step in plan.steps)
         done = literal("updated" if is_update else "created")
         if send.was_there:
-            done = "CASE WHEN len(e._changed) = 0 THEN 'unchanged' ELSE 'updated' END"
+            done = """CASE WHEN len(e._changed) = 0 THEN 'unchanged' WHEN r._row IS NOT NULL THEN 'rejected' ELSE 'updated' END"""
         self._engine.run(
             f"""
             INSERT INTO record_rows

@@ -144,7 +144,7 @@ def _compare(
     source = meant_rows(plan, send, live, engine, place, f"read_parquet({literal(str(place.plan / send.parquet))})")
     flags = "".join(
         f", {c.same} OR list_contains(coalesce(e._kept, []), {literal(c.name)}) AS same_{n}"
-        f", {is_meant(send, c.name)} AS meant_{n}"
+        f", {is_meant(send, c.name)}{_unless_refused(send)} AS meant_{n}"
         for n, c in enumerate(comparisons)
     )
     both = f"""(SELECT * FROM {source} WHERE NOT list_contains(coalesce(_kept, []), '(row)')) e
@@ -189,6 +189,11 @@ def meant_rows(plan: Plan, send: SendTable, live: Table, engine: Engine, place: 
 def is_meant(send: SendTable, name: str) -> str:
     """SQL: whether a cell is to be as the record has it; of a row that was there before only what we were to write."""
     return f"list_contains(e._changed, {literal(name)})" if send.was_there else "TRUE"
+
+
+def _unless_refused(send: SendTable) -> str:
+    # A row that was there before us stands there without what was refused: it is told as rejected, not as different.
+    return " AND r._row IS NULL" if send.was_there else ""
 
 
 def _kept(place: Place, live: Table) -> str:

@@ -132,6 +132,8 @@ async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str,
             tables |= await prove_round(project, destination, engine, journal, begun.edited)
         if not loaded.refused:
             forget_begun(project)
+            if not asked.last:
+                journal.note_rolled_back()
         return {
             "reversed": _planned(begun.plan) - loaded.refused,
             "planned": _planned(begun.plan),
@@ -218,7 +220,7 @@ async def _restored(this: Rollback) -> tuple[list[tuple[str, SendTable]], list[d
     state = load_state(this.project) or planned_state(this.project)
     if state is None:
         return [], []
-    runs = [int(note["run"]) for note in this.journal.notes("run")] if this.runs is None else this.runs
+    runs = this.journal.standing_runs() if this.runs is None else this.runs
     deleted = {t: f'SELECT "row" FROM ours WHERE "table" = {literal(t)}' for t in {s.table for s in this.plan.tables}}
     work = Restore(this.project, this.engine, this.journal, this.destination, state, runs, deleted)
     tables = await work.tables()

@@ -1,0 +1,114 @@
+"""Rows that were there before, planned, loaded and taken back more than once, with people who work in Dynamics in between."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from route.rounds_case import Source, decide, take_round
+from route.route_case import EXAMPLE, TO_LOAD, TO_PLAN, Migration, begin, serving
+from route.test_upsert_rows import MARTA, seed
+
+APART = "keep_apart:\n  - {object: Contact, record: p01}\n"
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
+    folder = tmp_path_factory.mktemp("again")
+    with serving(folder / "emulator") as url:
+        migration = begin(folder / "acme", url, EXAMPLE)
+        seed(migration)
+        migration.go(TO_PLAN)
+        migration.keep("planned")
+        yield migration
+
+
+def martas(migration: Migration) -> list[dict[str, Any]]:
+    email = MARTA["emailaddress1"].lower()
+    return [row for row in migration.rows("contacts") if str(row["emailaddress1"]).lower() == email]
+
+
+def marta(migration: Migration) -> dict[str, Any]:
+    (row,) = martas(migration)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("keep_apart: p01\n", "matches.yaml:1"),
+        ("format: 1\nkeep-apart: []\n", "matches.yaml:2"),
+        ("keep_apart:\n  - {object: Contact}\n", "matches.yaml:2"),
+    ],
+)
+def test_decisions_that_cannot_be_read_are_named_with_their_line(planned: Migration, text: str, where: str) -> None:
+    path = planned.folder / "matches.yaml"
+    path.write_text(text)
+    try:
+        assert planned.run("plan").errors["match-decision"]["where"] == where
+    finally:
+        path.unlink()
+
+
+def test_a_row_that_the_sample_filled_stays_the_records_and_keeping_apart_then_is_refused_with_words(
+    planned: Migration,
+) -> None:
+    planned.back_to("planned")
+    planned.go(TO_LOAD[:3])
+    decide(planned, existing_rows="create")
+    planned.do("plan", code={0, 3})
+    planned.go(TO_LOAD)
+    loaded = planned.do("load", code={0, 3})
+    assert marta(planned)["telephone1"]
+    assert all(account["closes"] for account in loaded["accounts"].values())
+    assert planned.do("reconcile", code={0, 3})["differences"] == 0
+    (planned.folder / "matches.yaml").write_text(APART)
+    problem = planned.run("plan").errors["match-settled"]
+    assert "Contact p01" in problem["what"]
+    assert "flitstack rollback" in problem["do"]
+
+
+@pytest.mark.slow
+def test_what_people_enter_after_a_rollback_is_neither_overwritten_nor_lost_by_the_next_migration(
+    planned: Migration,
+) -> None:
+    planned.back_to("planned")
+    planned.go(TO_LOAD)
+    planned.do("load", code={0, 3})
+    assert planned.do("rollback")["equal"]
+    row = f"contacts({marta(planned)['contactid']})"
+    planned.do("plan", code={0, 3})
+    planned.patch(row, {"telephone1": "+1 999"})
+    planned.go(TO_LOAD[:2])
+    for words in (("load", "--sample"), ("load", "--sample")):
+        assert planned.do(*words, code={0, 3})["load"]["refused"] == 1, "an edit is met however often the load is run"
+        assert marta(planned)["telephone1"] == "+1 999"
+    planned.go(TO_LOAD[3:])
+    loaded = planned.do("load", code={0, 3})["accounts"]["Contact"]
+    assert (loaded["rejected"], loaded["updated"], loaded["closes"]) == (1, 0, True)
+    compared = planned.do("reconcile", code={0, 3})
+    assert compared["differences"] == 0
+    assert (compared["accounts"]["Contact"]["rejected"], compared["accounts"]["Contact"]["closes"]) == (1, True)
+    # Planned anew, with what was entered meanwhile overwritten by decision; who owns the row is nobody's to change.
+    decide(planned, existing_rows="source_wins")
+    planned.do("plan", code={0, 3})
+    planned.go(TO_LOAD)
+    assert planned.do("load", code={0, 3})["accounts"]["Contact"]["updated"] == 1
+    assert planned.do("reconcile", code={0, 3})["differences"] == 0
+    assert marta(planned)["telephone1"] != "+1 999"
+    planned.do("rollback", code={0, 5})
+    assert marta(planned)["telephone1"] == "+1 999", "what the row held before the load that is taken back"
+
+
+@pytest.mark.slow
+def test_a_record_stays_its_row_in_later_rounds_whatever_is_decided_since(planned: Migration, tmp_path: Path) -> None:
+    planned.back_to("planned")
+    planned.go(TO_LOAD)
+    planned.do("load", code={0, 3})
+    decide(planned, existing_rows="create")
+    source = Source.example(tmp_path / "later")
+    source.change("contacts", "p01", LinkedIn_URL="https://www.linkedin.com/in/marta2")
+    take_round(planned, source.partial(), "--partial")
+    assert "https://www.linkedin.com/in/marta2" in marta(planned).values()
+    assert planned.do("reconcile", code={0, 3})["differences"] == 0
+    assert planned.do("rollback")["equal"]
