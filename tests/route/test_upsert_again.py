@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from route.rounds_case import Source, decide, take_round
-from route.route_case import EXAMPLE, TO_LOAD, TO_PLAN, Migration, begin, serving
+from route.route_case import EXAMPLE, TO_LOAD, TO_PLAN, Migration, begin, example_export, serving
 from route.test_upsert_rows import MARTA, seed
 
 APART = "keep_apart:\n  - {object: Contact, record: p01}\n"
@@ -112,3 +112,21 @@ def test_a_record_stays_its_row_in_later_rounds_whatever_is_decided_since(planne
     assert "https://www.linkedin.com/in/marta2" in marta(planned).values()
     assert planned.do("reconcile", code={0, 3})["differences"] == 0
     assert planned.do("rollback")["equal"]
+
+
+@pytest.mark.slow
+def test_a_row_that_the_sample_filled_is_given_back_though_its_record_left_the_plan(tmp_path: Path) -> None:
+    export = example_export(tmp_path / "export")
+    with serving(tmp_path / "emulator") as url:
+        migration = begin(tmp_path / "acme", url, export)
+        seed(migration)
+        before = marta(migration)
+        migration.go(TO_PLAN)
+        migration.go(TO_LOAD[:3])
+        assert marta(migration)["telephone1"]
+        contacts = export / "contacts.csv"
+        lines = contacts.read_text(encoding="utf-8").splitlines(keepends=True)
+        contacts.write_text("".join(line for line in lines if not line.startswith(("p01,", "p02,"))), encoding="utf-8")
+        migration.go(TO_PLAN)
+        assert migration.do("rollback")["equal"]
+        assert marta(migration)["telephone1"] == before["telephone1"]

@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 from flitstack.app.looking import with_all_columns
 from flitstack.app.project import Project
 from flitstack.app.rounds import State
+from flitstack.app.snapshots import versions_folder
 from flitstack.app.store import plan_folder
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
@@ -17,10 +19,18 @@ from flitstack.planning.build import plan_steps
 from flitstack.planning.changes import Side
 from flitstack.planning.delta import sealed_table
 from flitstack.planning.document import SendTable
-from flitstack.planning.restore import Restoring, records_of, restore_tables, write_images, write_not_restored
+from flitstack.planning.restore import (
+    Restoring,
+    records_of,
+    restore_tables,
+    with_dropped,
+    write_images,
+    write_not_restored,
+)
 from flitstack.planning.restore_links import files_back, links_back, replaced_files
 from flitstack.reconciling.comparing import CLOSED_STATES
 from flitstack.reconciling.contents import register_digests
+from flitstack.reconciling.fingerprint import write_versions
 from flitstack.reconciling.readback import CONTENT, as_uuid, read_back
 from flitstack.reconciling.sameness import Meant, columns_of, write_sameness
 from flitstack.staging.engine.engine import Engine, literal
@@ -67,10 +77,14 @@ class Restore:
         for number, side in enumerate(meant):
             parts.append(self.folder / f"{live.name}.same{number}.parquet")
             write_sameness(self.engine, side, live, back, wanted, parts[-1], is_update=False)
+        records = records_of([(side.folder, send) for side in sides for send in side.sends(live.name)])
+        found = self.project.env_state / "matched" / f"{live.name}.parquet"
+        if found.exists():
+            records = with_dropped(records, found)
+            parts.append(await self._dropped(live, images, found, parts))
         same = self.folder / f"{live.name}.same.parquet"
         listed = " UNION ALL ".join(f"SELECT * FROM {_read(part)}" for part in parts)
         self.engine.write_parquet(f'SELECT * FROM ({listed}) QUALIFY row_number() OVER (PARTITION BY "row") = 1', same)
-        records = records_of([(side.folder, send) for side in sides for send in side.sends(live.name)])
         actions = {state: action for (action, table), state in CLOSED_STATES.items() if table == live.name}
         work = Restoring(live, images, same, records, actions)
         edited = self.folder / f"{live.name}.edited.parquet"
@@ -82,6 +96,27 @@ class Restore:
             names = ("table", "row", "why", "object", "file", "record", "column")
             self.edited += [dict(zip(names, row, strict=True)) for row in rows]
         return restore_tables(self.engine, work, plan_folder(self.project))
+
+    async def _dropped(self, live: Table, images: Path, found: Path, parts: Sequence[Path]) -> Path:
+        """The sameness of rows that were there before us, were written into, and belong to no record of the plan any more: all
+        cells are ours while the row is the version that the load left."""
+        target, now = (
+            self.folder / f"{live.name}.dropped.parquet",
+            self.folder / f"{live.name}.dropped-versions.parquet",
+        )
+        told = " UNION ALL ".join(f'SELECT "row" FROM {_read(part)}' for part in parts)
+        rows = f'SELECT DISTINCT "row" FROM {_read(found)} WHERE "row" IN (SELECT "row" FROM {_read(images)}) AND "row" NOT IN ({told})'
+        ids = [UUID(str(row)) for (row,) in self.engine.rows(f'SELECT CAST("row" AS VARCHAR) FROM ({rows})')]
+        await write_versions(self.destination, self.engine, live, ids, now)
+        left = versions_folder(self.project) / f"{live.name}.parquet"
+        known = _read(left) if left.exists() else '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
+        self.engine.write_parquet(
+            f"""SELECT d."row", CASE WHEN n.version = l.version THEN [] ELSE i.columns END AS compared, []::VARCHAR[] AS same
+            FROM ({rows}) d JOIN {_read(now)} n ON n."row" = d."row" LEFT JOIN {known} l ON l."row" = d."row"
+            JOIN (SELECT "row", list("column") AS columns FROM {_read(images)} GROUP BY "row") i ON i."row" = d."row" """,
+            target,
+        )
+        return target
 
     async def links_and_files(self, before: State) -> list[tuple[str, SendTable]]:
         """Links and files of rows that stay, as the round before left them; a file that somebody replaced since stays."""

@@ -216,3 +216,10 @@ def records_of(sends: Sequence[tuple[Path, SendTable]]) -> str:
     names = "_ord, _row, _digest, _object, _file, _record, _line, _beside"
     parts = " UNION ALL ".join(f"SELECT {names} FROM {_read(folder / send.parquet)}" for folder, send in sends)
     return f"SELECT * FROM ({parts}) QUALIFY row_number() OVER (PARTITION BY _row) = 1"
+
+
+def with_dropped(records: str, found: Path) -> str:
+    """The records, and those that were once found to be a row (Parquet of upsert.match_rows) and make none any more."""
+    return f"""SELECT * FROM ({records}) UNION ALL BY NAME
+        SELECT 0 AS _ord, "row" AS _row, digest AS _digest, object AS _object, file AS _file, record AS _record, line AS _line,
+            FALSE AS _beside FROM {_read(found)} WHERE "row" NOT IN (SELECT _row FROM ({records}))"""
