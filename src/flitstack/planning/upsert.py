@@ -267,22 +267,21 @@ def write_wanted(
         wanted = f"NOT list_contains(coalesce(s.same, []), x) OR {ours}"
     else:
         wanted = ours
-    draft = path.with_suffix(".draft")
     kept = (
         f"read_parquet({literal(str(found.kept))})"
         if found.kept
         else '(SELECT NULL::UUID AS "row", NULL::VARCHAR[] AS columns WHERE FALSE)'
     )
-    engine.write_parquet(
+    _rewrite(
+        engine,
+        path,
         f"""SELECT e.* REPLACE (list_filter({has}, lambda x: {wanted}) AS _changed, v.version AS _version)
         FROM read_parquet({literal(str(path))}) e
         LEFT JOIN read_parquet({literal(str(found.back))}) a ON {as_id} = e._row
         LEFT JOIN read_parquet({literal(str(found.same))}) s ON s."row" = e._row
         LEFT JOIN read_parquet({literal(str(found.versions))}) v ON v."row" = e._row
         LEFT JOIN {kept} k ON k."row" = e._row ORDER BY e._ord""",
-        draft,
     )
-    draft.replace(path)
     return replace(send, to_send=changed_rows(engine, path))
 
 
@@ -290,13 +289,12 @@ def carry_ours(engine: Engine, send: SendTable, standing: Sequence[Side], folder
     """Rows that an earlier round found already keep the columns that were ours then; what changes now is a delta's to say."""
     earlier = _stood(standing, send.table)
     path = folder / send.parquet
-    draft = path.with_suffix(".draft")
-    engine.write_parquet(
+    _rewrite(
+        engine,
+        path,
         f"""SELECT e.* REPLACE (CASE WHEN o._row IS NULL THEN e._changed ELSE o._changed END AS _changed)
         FROM read_parquet({literal(str(path))}) e LEFT JOIN ({earlier}) o ON o._row = e._row ORDER BY e._ord""",
-        draft,
     )
-    draft.replace(path)
     return replace(send, to_send=changed_rows(engine, path))
 
 
@@ -334,16 +332,15 @@ def extend_ours(engine: Engine, side: Side, table: str, decided: Path) -> None:
         if not send.was_there:
             continue
         path = side.folder / send.parquet
-        draft = path.with_suffix(".draft")
         names = _text_list([column.name for column in send.columns])
-        engine.write_parquet(
+        _rewrite(
+            engine,
+            path,
             f"""SELECT e.* REPLACE (list_distinct(list_concat(e._changed,
                 list_filter(coalesce(d.write, []), lambda x: list_contains({names}, x)))) AS _changed)
             FROM read_parquet({literal(str(path))}) e
             LEFT JOIN read_parquet({literal(str(decided))}) d ON d."row" = e._row AND NOT d.is_gone ORDER BY e._ord""",
-            draft,
         )
-        draft.replace(path)
 
 
 def _stood(standing: Sequence[Side], table: str) -> str:
@@ -361,6 +358,13 @@ def _stood(standing: Sequence[Side], table: str) -> str:
 def changed_rows(engine: Engine, path: Path) -> int:
     """Rows of a change's send table that have something to send."""
     return int(engine.one(f"SELECT count(*) FROM read_parquet({literal(str(path))}) WHERE len(_changed) > 0")[0])
+
+
+def _rewrite(engine: Engine, path: Path, select: str) -> None:
+    """Put a select, which may read the file itself, in the file's place."""
+    draft = path.with_suffix(".draft")
+    engine.write_parquet(select, draft)
+    draft.replace(path)
 
 
 def _may_change(live: Table, column: SendColumn) -> bool:
