@@ -133,10 +133,10 @@ def _records(engine: Engine, routes: Sequence[MappedRoute], rules: Sequence[Rule
 
 def _match(engine: Engine, table: str, parts: Sequence[str], work: Matching, target: Path) -> int:
     earlier = work.earlier.get(table)
-    settled = "SELECT * FROM found_rows WHERE FALSE"
+    settled = _NO_PAIRS
     if earlier is not None:
         settled = f'SELECT e.* FROM read_parquet({literal(str(earlier))}) e SEMI JOIN ({work.held[table]}) h ON h."row" = e."row"'
-    engine.run(f"CREATE OR REPLACE TEMP TABLE settled_rows AS {settled.replace('found_rows', _empty())}")
+    engine.run(f"CREATE OR REPLACE TEMP TABLE settled_rows AS {settled}")
     _refuse_late(engine, table)
     made = work.made.get(table, "SELECT ''")
     engine.run(
@@ -178,13 +178,6 @@ def _refuse_late(engine: Engine, table: str) -> None:
                 for o, r in late
             )
         )  # fmt: skip
-
-
-def _empty() -> str:
-    return (
-        """(SELECT NULL::UUID AS "row", '' AS digest, '' AS plain, '' AS object, '' AS file, '' AS record, """
-        "NULL::BIGINT AS line, '' AS rule)"
-    )
 
 
 def matched_keys(engine: Engine, known: Path | None, earlier: Path | None, now: Path | None, target: Path) -> bool:
@@ -272,15 +265,14 @@ def write_wanted(
         if found.kept
         else '(SELECT NULL::UUID AS "row", NULL::VARCHAR[] AS columns WHERE FALSE)'
     )
-    _rewrite(
-        engine,
-        path,
+    engine.write_parquet(
         f"""SELECT e.* REPLACE (list_filter({has}, lambda x: {wanted}) AS _changed, v.version AS _version)
         FROM read_parquet({literal(str(path))}) e
         LEFT JOIN read_parquet({literal(str(found.back))}) a ON {as_id} = e._row
         LEFT JOIN read_parquet({literal(str(found.same))}) s ON s."row" = e._row
         LEFT JOIN read_parquet({literal(str(found.versions))}) v ON v."row" = e._row
         LEFT JOIN {kept} k ON k."row" = e._row ORDER BY e._ord""",
+        path,
     )
     return replace(send, to_send=changed_rows(engine, path))
 
@@ -289,11 +281,10 @@ def carry_ours(engine: Engine, send: SendTable, standing: Sequence[Side], folder
     """Rows that an earlier round found already keep the columns that were ours then; what changes now is a delta's to say."""
     earlier = _stood(standing, send.table)
     path = folder / send.parquet
-    _rewrite(
-        engine,
-        path,
+    engine.write_parquet(
         f"""SELECT e.* REPLACE (CASE WHEN o._row IS NULL THEN e._changed ELSE o._changed END AS _changed)
         FROM read_parquet({literal(str(path))}) e LEFT JOIN ({earlier}) o ON o._row = e._row ORDER BY e._ord""",
+        path,
     )
     return replace(send, to_send=changed_rows(engine, path))
 
@@ -333,13 +324,12 @@ def extend_ours(engine: Engine, side: Side, table: str, decided: Path) -> None:
             continue
         path = side.folder / send.parquet
         names = _text_list([column.name for column in send.columns])
-        _rewrite(
-            engine,
-            path,
+        engine.write_parquet(
             f"""SELECT e.* REPLACE (list_distinct(list_concat(e._changed,
                 list_filter(coalesce(d.write, []), lambda x: list_contains({names}, x)))) AS _changed)
             FROM read_parquet({literal(str(path))}) e
             LEFT JOIN read_parquet({literal(str(decided))}) d ON d."row" = e._row AND NOT d.is_gone ORDER BY e._ord""",
+            path,
         )
 
 
@@ -358,13 +348,6 @@ def _stood(standing: Sequence[Side], table: str) -> str:
 def changed_rows(engine: Engine, path: Path) -> int:
     """Rows of a change's send table that have something to send."""
     return int(engine.one(f"SELECT count(*) FROM read_parquet({literal(str(path))}) WHERE len(_changed) > 0")[0])
-
-
-def _rewrite(engine: Engine, path: Path, select: str) -> None:
-    """Put a select, which may read the file itself, in the file's place."""
-    draft = path.with_suffix(".draft")
-    engine.write_parquet(select, draft)
-    draft.replace(path)
 
 
 def _may_change(live: Table, column: SendColumn) -> bool:
