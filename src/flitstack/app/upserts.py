@@ -26,7 +26,6 @@ from flitstack.planning.delta import sealed_table
 from flitstack.planning.document import Plan, SendTable
 from flitstack.planning.restore import write_images
 from flitstack.planning.upsert import (
-    CREATE,
     Found,
     Matching,
     Rule,
@@ -49,9 +48,7 @@ SHEET = "matches.xlsx"
 
 def upsert_rules(project: Project) -> dict[str, dict[str, str]]:
     """Table -> index -> expression, as `existing` has them."""
-    rules, policy = read_upsert(project.pack.playbook, project.decisions)
-    if policy == CREATE and not matched_files(project):
-        return {}
+    rules, _ = read_upsert(project.pack.playbook, project.decisions)
     return {table: {index_name(n): key for n, key in enumerate(keys)} for table, keys in rules.items()}
 
 
@@ -128,8 +125,6 @@ def _rules(
     known: Mapping[str, Mapping[str, Path | tuple[()]]],
 ) -> dict[str, list[Rule]]:
     found: dict[str, list[Rule]] = {}
-    if read_upsert(project.pack.playbook, project.decisions)[1] == CREATE:
-        return found
     for table, indexes in upsert_rules(project).items():
         there = live.get(table)
         if there is None:
