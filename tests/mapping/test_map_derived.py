@@ -113,3 +113,35 @@ def test_a_lookup_to_a_table_that_nothing_makes_is_left_out(case: Callable[..., 
      t_courseid: {lookup: [{table: t_course, via: course, by: Mail}], create: {type: Lookup, targets: [t_course], label: Course}}}}"""
     mapped = case(objects={"Card": [{"Id": "k", "Mail": "m"}]}, maps={"Card": card}).run()
     assert [column.name for column in mapped.route("card").columns] == ["lastname"]
+
+
+def test_a_field_may_be_worked_out_once_and_of_several_keys_the_first_known_one_decides(
+    case: Callable[..., MapCase],
+) -> None:
+    meeting = """routes:
+  - {table: task, name: meeting, phase: rest, key: Id, columns: {subject: {from: Id}, description: {from: home}}}"""
+    mapped = case(
+        objects={
+            "Card": [{"Id": "k", "Mail": "ana@x.com"}, {"Id": "l", "Mail": "Two@x.com"}],
+            "Message": [{"Id": "1", "Chat": None, "Text": None}],
+            "Meeting": [
+                {"Id": "two known", "Mails": "stranger@x.com; two@x.com; ana@x.com"},
+                {"Id": "nobody known", "Mails": "stranger@x.com"},
+                {"Id": "nobody", "Mails": None},
+            ],
+        },
+        maps={"Card": CARD, "Message": MESSAGE, "Meeting": meeting},
+        playbook={
+            "derived": {
+                **DERIVED,
+                "Meeting": {
+                    "who": {"from": "Card", "own": "list_transform(split_list(Mails, ';'), lambda m: email_key(m))",
+                            "their": "email_key(Mail)", "first": "Id"},
+                    "home": {"is": "who || '/' || path_part(Id)"},
+                },
+            }
+        },
+    ).run()  # fmt: skip
+    assert {key: row["description"] for key, row in mapped.rows["meeting"].items()} == {
+        "two known": "l/two-known-ca03a7a5", "nobody known": None, "nobody": None,
+    }  # fmt: skip

@@ -1,5 +1,6 @@
 """Which row a record points to: keys, merged records, records that make no row."""
 
+import json
 from collections.abc import Callable
 from hashlib import md5
 from uuid import UUID
@@ -172,6 +173,8 @@ ACTIVITY = """routes:
 unrouted: {code: unknown_choice, field: Kind}
 """
 
+MAIL = {"Id": "m", "Kind": "mail", "Owner": None, "Mails": None}
+
 
 def test_participants_keep_their_address_where_no_row_is_found(case: Callable[..., MapCase]) -> None:
     mapped = case(
@@ -217,3 +220,34 @@ def test_two_records_of_one_key_make_one_row(case: Callable[..., MapCase]) -> No
     mapped = case(objects={"Company": rows}, maps={"Company": route}).run()
     assert list(mapped.rows["firm"]) == ["1"]
     assert mapped.findings == [("missing_key", "2", "held", "")]
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [("true", True), ("decision('where') = 'sharepoint'", True), ("decision('where') = 'note'", False)],
+)
+def test_a_trait_of_a_table_may_hang_on_a_decision(case: Callable[..., MapCase], said: str, wanted: bool) -> None:
+    made = ACTIVITY.replace(
+        "{label: Twin}", f"{{label: Twin, documents: {said if said == 'true' else json.dumps(said)}}}"
+    )
+    mapped = case(
+        objects={"Company": firms(("a", "Acme", None)), "Person": people(("1", None, "a@x.com")), "Activity": [MAIL]},
+        maps={"Company": COMPANY, "Person": PERSON % "blank", "Activity": made},
+        decisions={"free": [], "where": "sharepoint"},
+    ).run()
+    (twin,) = [route for route in mapped.document.routes if route.name == "twin"]
+    assert (twin.create_table or {})["documents"] is wanted
+
+
+def test_a_trait_of_a_table_that_hangs_on_the_record_is_refused(case: Callable[..., MapCase]) -> None:
+    made = ACTIVITY.replace("{label: Twin}", "{label: Twin, documents: \"Kind = 'mail'\"}")
+    with pytest.raises(UsageError, match="the same for every record"):
+        case(
+            objects={
+                "Company": firms(("a", "Acme", None)),
+                "Person": people(("1", None, "a@x.com")),
+                "Activity": [MAIL],
+            },
+            maps={"Company": COMPANY, "Person": PERSON % "blank", "Activity": made},
+            decisions={"free": []},
+        ).run()

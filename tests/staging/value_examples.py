@@ -47,6 +47,14 @@ TEXT: list[Example] = [
     ("shape('小明')", "aa"),
     ("shape('Їжак 7')", "Aaaa 9"),
     ("length(shape(repeat('x', 100)))", 25),
+    ("path_part(' a-01_B ')", "a-01_B"),
+    ("path_part('a/01')", "a-01-e89fff0b"),
+    ("path_part('a-01') <> path_part('a:01')", True),
+    ("path_part(repeat('x', 300)) <> path_part(repeat('x', 301))", True),
+    ("file_label(' ../Q1: plan?.txt')", ".._Q1_ plan_.txt"),
+    ("file_label('bid. ')", "bid"),
+    ("file_label('...')", None),
+    ("file_label(repeat('x', 300) || '.pdf') = repeat('x', 116) || '.pdf'", True),
     ("source_digest('klipy', 'Contact', 'per_1')", "10e133cab508a6d785888a6dc60b400b"),
 ]
 
@@ -301,7 +309,8 @@ EXAMPLES = TEXT + WEB + COMPANIES + NAMES + NUMBERS + DATES + MARKUP
 
 # One call of each function with NULL for its value.
 OF_NULL = (
-    "clean(n)", "edge_trim(n)", "label_key(n)", "choice_key(n)", "split_list(n, ';')", "first_of(n, ';')", "utf16_length(n)",
+    "clean(n)", "path_part(n)", "file_label(n)", "edge_trim(n)", "label_key(n)", "choice_key(n)", "split_list(n, ';')",
+    "first_of(n, ';')", "utf16_length(n)",
     "cut_utf16(n, 5)", "shape(n)", "source_digest('s', 'o', n)", "email_key(n)", "email_host(n)", "host_key(n)", "phone_key(n)",
     "company_key(n)", "given_name(n)", "given_name(n, n)", "family_name(n)", "family_name(n, n)", "to_number(n)", "to_number(n, ',')",
     "to_boolean(n)", "to_date(n, 'DMY')", "to_datetime(n, 'DMY', 'UTC')", "plus_seconds_at(n, '1', 'DMY', 'UTC')", "safe_html(n)",

@@ -11,7 +11,7 @@ from flitstack.app.owners import decided_owners, owner_counts, remember_owners, 
 from flitstack.app.project import Project
 from flitstack.app.result import Progress
 from flitstack.app.running import run_async
-from flitstack.app.sharepoint import LOCATION, SITE, sharepoint_problems
+from flitstack.app.sharepoint import LOCATION, SITE, folder_problems, sharepoint_problems
 from flitstack.app.store import deduped_folder, load_applied_schema, mapped_folder, staged_folder
 from flitstack.app.upserts import match_existing, matched_files, upsert_rules
 from flitstack.app.wiring import open_destination
@@ -63,7 +63,7 @@ def prepare(project: Project, progress: Progress, staged: StagingDocument) -> Pr
     environment = run_async(_ask(project, maps), project.target.url)
     live = without_operations(environment.live, load_applied_schema(project))
     problems = check_maps(maps, project.pack, staged, live, project.decisions) or sharepoint_problems(
-        project.decisions, environment.live, environment.existing, maps
+        project.decisions, environment.live, environment.existing
     )
     if problems:
         raise UsageError(*problems)
@@ -83,6 +83,9 @@ def plan_inputs(
     earlier = matched_files(project)
     known = existing_rows(engine, journal, rules, environment.existing, earlier, _existing_folder(project))
     mapping = _run_map(project, prepared, staged, deduped, engine, known)
+    homeless = folder_problems(engine, mapping, mapped_folder(project), environment.live)
+    if homeless:
+        raise UsageError(*homeless)
     matched = match_existing(
         project, engine, journal, mapping, mapped_folder(project), environment.live, known, environment.existing
     )

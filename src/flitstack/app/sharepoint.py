@@ -19,13 +19,13 @@ from flitstack.app.store import mapped_folder
 from flitstack.catalogue.types import Table
 from flitstack.documents import file_sha256
 from flitstack.errors import Problem, StepFailed
-from flitstack.mapping.document import MappingDocument
-from flitstack.mapping.maps import MapFile
+from flitstack.mapping.document import MappedRoute, MappingDocument
 from flitstack.staging.document import StagingDocument, file_root
 from flitstack.staging.engine.engine import Engine, literal
 
 SITE, LOCATION = "sharepointsite", "sharepointdocumentlocation"
 MANIFEST = "manifest.csv"
+INSTEAD = "or choose attachments: annotation in decisions.yaml"
 HEADER = ("target", "source", "size", "sha256", "object", "record")
 
 
@@ -33,49 +33,61 @@ def sharepoint_problems(
     decisions: Mapping[str, Any],
     live: Mapping[str, Table | None],
     existing: Mapping[str, Path],
-    maps: Mapping[str, MapFile],
 ) -> list[Problem]:
-    """Why this environment cannot keep the document locations of these maps, where the decisions ask for them."""
+    """Why this environment can keep no document locations at all, where the decisions ask for them."""
     if decisions.get("attachments") != "sharepoint":
         return []
-    instead = "or choose attachments: annotation in decisions.yaml"
     absent = [name for name in (SITE, LOCATION) if live.get(name) is None]
     if absent:
         what = f"the environment has no table {' and no '.join(absent)}"
-        return [Problem("sharepoint-missing", what, do=f"have an administrator enable document management, {instead}")]
+        return [Problem("sharepoint-missing", what, do=f"have an administrator enable document management, {INSTEAD}")]
     known = [name for table in (LOCATION, SITE) for name in _names(existing.get(table))]
     wanted = str(decisions.get("sharepoint_parent") or "")
     if not known:
         what = "no SharePoint site is set up in this environment"
-        do = f"have an administrator set up SharePoint integration (Document Management Settings), {instead}"
+        do = f"have an administrator set up SharePoint integration (Document Management Settings), {INSTEAD}"
         return [Problem("sharepoint-missing", what, do=do)]
     if wanted.casefold().strip() not in {name.casefold().strip() for name in known}:
         what = f"there is no SharePoint site or document location {wanted!r}"
-        do = f"name one as sharepoint_parent in decisions.yaml, {instead}"
+        do = f"name one as sharepoint_parent in decisions.yaml, {INSTEAD}"
         return [Problem("sharepoint-missing", what, known=", ".join(known), do=do)]
+    return []
+
+
+def folder_problems(
+    engine: Engine, mapping: MappingDocument, mapped: Path, live: Mapping[str, Table | None]
+) -> list[Problem]:
+    """Tables whose rows are to have folders, and keep no documents in this environment: only those that records lead to.
+
+    A table that this plan makes, with document management, keeps them from the start.
+    """
     location = live.get(LOCATION)
     about = location.column("regardingobjectid") if location else None
-    targets = about.targets if about else ()
+    targets = set(about.targets if about else ())
+    targets |= {route.table for route in mapping.routes if live.get(route.table) is None and _is_made_for(route)}
+    parts = [
+        f"SELECT regardingobjectid__table AS name, _record FROM read_parquet({literal(str(mapped / route.parquet))})"
+        for route in mapping.routes
+        if route.table == LOCATION and any(column.name == "regardingobjectid" for column in route.columns)
+    ]
+    if not parts:
+        return []
+    sql = f"SELECT name, count(*), min(_record) FROM ({' UNION ALL '.join(parts)}) WHERE name IS NOT NULL GROUP BY 1 ORDER BY 1"
+    do = "have an administrator enable document management for the table (Document Management Settings)"
     return [
         Problem(
             "sharepoint-missing",
-            f"rows of {name} keep no documents in this environment",
-            do=f"have an administrator enable document management for the table (Document Management Settings), {instead}",
+            f"rows of {name} keep no documents in this environment; {count:,} of them would need a folder",
+            where=f"record {record!r}",
+            do=f"{do}, {INSTEAD}",
         )
-        for name in sorted(_with_folders(maps) - set(targets))
+        for name, count, record in engine.rows(sql)
+        if name not in targets
     ]
 
 
-def _with_folders(maps: Mapping[str, MapFile]) -> set[str]:
-    """Tables whose rows get a folder."""
-    return {
-        table
-        for file in maps.values()
-        for route in file.routes
-        if route.table == LOCATION and "regardingobjectid" in route.columns
-        for way in route.columns["regardingobjectid"].alternatives
-        for table in way.tables
-    }
+def _is_made_for(route: MappedRoute) -> bool:
+    return bool(route.create_table and route.create_table.get("documents"))
 
 
 def write_copy_plan(
@@ -102,7 +114,7 @@ def write_copy_plan(
     total = sum(int(size or 0) for _, _, size, _, _ in files)
     where = f"{folder / 'files'}, listed in {folder / MANIFEST}"
     told = f"for SharePoint: {len(files):,} files ({total:,} bytes) lie in {where}: an administrator uploads them to the library"
-    return (f"{told}; nothing here does",)
+    return (f"{told}, nothing here does; then run: flitstack uploaded DIR",)
 
 
 def _lay(staged: StagingDocument, source: str, target: Path, folder: Path) -> Path:

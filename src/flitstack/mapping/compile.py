@@ -170,7 +170,21 @@ def _compile_route(compiler: Compiler, program: Program, place: tuple[str | int,
     compile_tags(compiler, program, place)
     compile_unless(compiler, program, place)
     if route.create_table is not None:
-        program.create_table = dict(route.create_table)
+        program.create_table = {
+            part: _is_wanted(compiler, said, *place, "create_table", part) if part == "documents" else said
+            for part, said in route.create_table.items()
+        }
+
+
+def _is_wanted(compiler: Compiler, said: object, *place: str | int) -> bool:
+    """A trait of a table that may hang on a decision: true, or an expression over the decisions alone."""
+    if isinstance(said, bool):
+        return said
+    expression = compiler.expression(str(said), *place)
+    if expression is not None and expression.constant is None:
+        what = f"{said}: a table is the same for every record"
+        compiler.problem("expression-refused", what, *place, do="write true, or a condition on decisions alone")
+    return expression is not None and expression.constant is True
 
 
 def _key_of(compiler: Compiler, route: Route, place: tuple[str | int, ...]) -> str:

@@ -1,4 +1,5 @@
-"""Fields that a record gets from another object's records: how many there are, a value of theirs, a list of them.
+"""Fields that a record gets from another object's records (how many there are, a value of theirs, a list of them) or is
+worked out for it once (`is`).
 
 The playbook says them (docs/playbook.md, *Derived fields*); expressions of the map read them like the record's own.
 Worked out set-wise from the deduped records, before anything is held: an order counts even when its quote does not load.
@@ -57,6 +58,8 @@ def derived_order(pack: Pack) -> list[tuple[str, tuple[str, ...]]]:
 
 def _waits(owner: str, rule: Mapping[str, Any], todo: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether a rule reads a derived field that is not there yet."""
+    if "is" in rule:
+        return not set(names_read(str(rule["is"]))).isdisjoint(todo.get(owner, ()))
     other = str(rule["from"])
     own = set(names_read(str(rule["own"])))
     their = {
@@ -83,18 +86,24 @@ def add_derived(
     """
     given = pack.playbook["derived"][object_name]
     rules: Mapping[str, Mapping[str, Any]] = {name: given[name] for name in names}
-    columns, joins = [], []
+    columns, joins, own_words = [], [], []
     for place, (name, rule) in enumerate(rules.items()):
+        if "is" in rule:
+            said = compile_expression(str(rule["is"]), scopes[object_name]).sql
+            own_words.append(f"CAST({said} AS VARCHAR) AS {quoted(name)}")
+            continue
         columns.append(f"{_default(rule, f'd{place}.value')} AS {quoted(name)}")
         if "circle" in rule:
             own, their = (compile_expression(str(rule[word]), scopes[object_name]).sql for word in ("own", "their"))
             found = find_circles(engine, views[object_name], own, their, f"circle {object_name} {name}")
             joins.append(f' LEFT JOIN {found} d{place} ON d{place}."key" = CAST({own} AS VARCHAR)')
         else:
-            joins.append(_join(place, rule, object_name, views, scopes))
+            joins.append(_join(engine, place, rule, object_name, views, scopes))
+    # By itself, so that a field called `value` or `key` is the record's and not a join's.
+    records = f"(SELECT {', '.join(('*', *own_words))} FROM {views[object_name]})"
     view = f"{views[object_name]}_derived"
     path = scratch / f"{view}.parquet"
-    engine.write_parquet(f"SELECT r.*, {', '.join(columns)} FROM {views[object_name]} r {' '.join(joins)}", path)
+    engine.write_parquet(f"SELECT {', '.join(('r.*', *columns))} FROM {records} r {' '.join(joins)}", path)
     engine.run(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM read_parquet({literal(str(path))})")
     return view
 
@@ -105,7 +114,12 @@ def _default(rule: Mapping[str, Any], value: str) -> str:
 
 
 def _join(
-    place: int, rule: Mapping[str, Any], object_name: str, views: Mapping[str, str], scopes: Mapping[str, Scope]
+    engine: Engine,
+    place: int,
+    rule: Mapping[str, Any],
+    object_name: str,
+    views: Mapping[str, str],
+    scopes: Mapping[str, Scope],
 ) -> str:
     other = str(rule["from"])
     if other not in views:
@@ -117,12 +131,24 @@ def _join(
     given = "" if word == "count" else compile_expression(str(rule[word]), scopes[other]).sql
     aggregate = AGGREGATES[word].replace("{}", given)
     # A key may be a list (several addresses in one field): then each of its elements is one.
+    found = f"""
+        SELECT key, {aggregate} AS value FROM (
+            SELECT *, unnest({_as_list(their)}) AS key FROM {views[other]} WHERE TRUE {condition}) o
+        WHERE key IS NOT NULL GROUP BY key"""
+    if not _is_list(engine, own, views[object_name]):
+        return f" LEFT JOIN ({found}) d{place} ON d{place}.key = CAST({own} AS VARCHAR)"
+    # Of several keys of its own, a record takes what the first says that anything is known by.
     return f"""
         LEFT JOIN (
-            SELECT key, {aggregate} AS value FROM (
-                SELECT *, unnest({_as_list(their)}) AS key FROM {views[other]} WHERE TRUE {condition}) o
-            WHERE key IS NOT NULL GROUP BY key
-        ) d{place} ON d{place}.key = CAST({own} AS VARCHAR)"""
+            SELECT k._n, arg_min(f.value, k.place) AS value FROM (
+                SELECT _n, unnest({own}) AS key, generate_subscripts({own}, 1) AS place FROM {views[object_name]}) k
+            JOIN ({found}) f ON f.key = k.key GROUP BY k._n
+        ) d{place} ON d{place}._n = r._n"""
+
+
+def _is_list(engine: Engine, sql: str, view: str) -> bool:
+    ((_, kind, *_),) = engine.rows(f"DESCRIBE SELECT {sql} FROM {view}")
+    return str(kind).endswith("[]")
 
 
 def _as_list(sql: str) -> str:

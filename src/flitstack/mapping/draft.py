@@ -76,7 +76,7 @@ def _draft_route(given: Mapping[str, Any], drafting: Drafting) -> dict[str, Any]
         definition = custom[route["table"]]
         route["create_table"] = {
             k: definition[k]
-            for k in ("label", "plural", "name_label", "ownership", "notes", "activities", "connections")
+            for k in ("label", "plural", "name_label", "ownership", "notes", "activities", "connections", "documents")
             if k in definition
         }
     order = (

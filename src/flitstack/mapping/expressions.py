@@ -19,8 +19,8 @@ from sqlglot.parsers.duckdb import DuckDBParser
 VALUE_FUNCTIONS = frozenset(
     (
         "choice_key", "clean", "company_key", "cut_utf16", "decision", "edge_trim", "email_host", "email_key",
-        "family_name", "first_of", "given_name", "host_key", "html_text", "inline_files", "inline_marked", "is_agreed",
-        "is_npi", "is_unsafe_html", "json_items", "json_text", "label_key", "mapped", "name_rank",
+        "family_name", "file_label", "first_of", "given_name", "host_key", "html_text", "inline_files", "inline_marked", "is_agreed",
+        "is_npi", "is_unsafe_html", "json_items", "json_text", "label_key", "mapped", "name_rank", "path_part",
         "phone_key", "plus_seconds", "rtf_text", "safe_html", "session_dates", "split_list", "to_boolean", "to_date", "to_datetime", "to_number",
         "utf16_length",
     )

@@ -142,7 +142,7 @@ def _read_elsewhere(pack: Pack, name: str, fields: tuple[str, ...]) -> Iterator[
     """Fields that derived fields of any object read from this one."""
     for owner, rules in (pack.playbook.get("derived") or {}).items():
         for rule in rules.values():
-            mine = [rule.get("own")] if owner == name else []
+            mine = [rule.get("is", rule.get("own"))] if owner == name else []
             if rule.get("from") == name:
                 mine += [value for word, value in rule.items() if word not in {"from", "own"}]
             for text in mine:
@@ -169,8 +169,8 @@ def _other_expressions(pack: Pack, tables: Mapping[str, Table]) -> Iterator[Foun
     }
     for owner, rules in (pack.playbook.get("derived") or {}).items():
         for field, rule in rules.items():
-            for word in ("own", "their", "when", "sum", "max", "min", "first", "list"):
-                scope = scopes.get(owner if word == "own" else str(rule.get("from")))
+            for word in ("is", "own", "their", "when", "sum", "max", "min", "first", "list"):
+                scope = scopes.get(owner if word in {"is", "own"} else str(rule.get("from")))
                 if word in rule and scope is not None:
                     yield from ((("derived", owner, field), what) for what in problems_of(str(rule[word]), scope))
     for table, indexes in (pack.playbook.get("existing") or {}).items():

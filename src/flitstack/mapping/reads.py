@@ -35,8 +35,8 @@ def derived_reads(playbook: Mapping[str, Any], object_name: str) -> frozenset[st
     for owner, rules in (playbook.get("derived") or {}).items():
         for rule in rules.values():
             if owner == object_name:
-                texts.append(rule["own"])
-            if rule["from"] == object_name:
+                texts.append(rule["is"] if "is" in rule else rule["own"])
+            if rule.get("from") == object_name:
                 texts += [text for word, text in rule.items() if word not in {"from", "own"} and isinstance(text, str)]
     return frozenset(name for text in texts for name in names_read(str(text)))
 

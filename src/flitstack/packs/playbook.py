@@ -14,6 +14,7 @@ WORDS = (
 )  # fmt: skip
 # What a derived field is made of the other records' values; exactly one of these.
 _DERIVED = ("count", "sum", "max", "min", "first", "list", "lines", "circle")
+_DERIVED_WORDS = ("is", "from", "own", "their", "when", *_DERIVED)
 _DECISION_WORDS = ("question", "options", "default", "kind", "not_built")
 _KINDS = ("choice", "text", "number", "list", "boolean", "zone", "map", "date")
 
@@ -95,9 +96,12 @@ def _review_derived(playbook: Mapping[str, Any], objects: Mapping[str, SourceObj
     for name in page.mapping(playbook.get("derived"), "derived", ("derived",)):
         if name not in objects:
             page.unknown(f"derived fields of {name!r}, which is no object", ("derived", str(name)), objects)
-        words = ("from", "own", "their", "when", *_DERIVED)
-        for field, rule in page.children(playbook["derived"], name, "a derived field", words, ("derived",)):
+        for field, rule in page.children(playbook["derived"], name, "a derived field", _DERIVED_WORDS, ("derived",)):
             place, what = ("derived", str(name), field), f"derived {name}.{field}"
+            if "is" in rule:
+                if len(rule) > 1:
+                    page.wrong("pack-form", f"{what} says what it is and more", place, "leave is: alone")
+                continue
             if rule.get("from") not in objects:
                 page.unknown(f"{what}: from names {rule.get('from')!r}, which is no object", place, objects)
             if not rule.get("own") or not rule.get("their"):

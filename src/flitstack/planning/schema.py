@@ -107,7 +107,11 @@ def _create_table(table: str, definition: Mapping[str, Any], prefix: str) -> Ope
             "label": label,
             "plural": definition.get("plural", f"{label}s"),
             "ownership": definition.get("ownership", "UserOwned"),
-            **{f"has_{part}": True for part in ("notes", "activities", "connections") if definition.get(part)},
+            **{
+                f"has_{part}": True
+                for part in ("notes", "activities", "connections", "documents")
+                if definition.get(part)
+            },
             "primary": {"name": f"{prefix}_name", "label": definition.get("name_label", "Name"), "length": 400},
         },
     )

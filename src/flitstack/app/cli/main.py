@@ -19,7 +19,7 @@ app = typer.Typer(
 
 # The order of the route; `flitstack --help` shows commands so.
 ORDER = (
-    "demo", "new", "run", "stage", "profile", "dedupe", "map", "plan", "solution", "approve", "load", "reconcile", "rollback",
+    "demo", "new", "run", "stage", "profile", "dedupe", "map", "plan", "solution", "approve", "load", "reconcile", "uploaded", "rollback",
     "retry", "status", "findings", "audit", "trace", "journal", "report", "inventory", "packs", "emulator",
 )  # fmt: skip
 

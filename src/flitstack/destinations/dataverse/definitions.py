@@ -49,6 +49,7 @@ def table_body(operation: Operation, language: int) -> Body:
         "HasNotes": bool(operation.get("has_notes", False)),
         "HasActivities": bool(operation.get("has_activities", False)),
         **_connections(operation),
+        **({"IsDocumentManagementEnabled": True} if operation.get("has_documents") else {}),
         "IsActivity": False,
         "Attributes": [primary_column],
     }

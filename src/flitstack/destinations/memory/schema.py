@@ -56,6 +56,7 @@ def new_table(operation: Operation) -> Table:
         has_notes=bool(operation.get("has_notes", False)),
         has_activities=bool(operation.get("has_activities", False)),
         has_connections=bool(operation.get("has_connections", False)),
+        has_document_locations=bool(operation.get("has_documents", False)),
         is_customizable=True,
         change_tracking=False,
         duplicate_detection=False,

@@ -71,6 +71,8 @@ def create_table(live: Live, body: Body) -> str:
         attach_activities(live, table)
     if table.has_connections:
         attach_connections(live, table)
+    if table.has_document_locations:
+        attach_documents(live, table)
     return name
 
 
@@ -110,6 +112,7 @@ def _table(live: Live, body: Body, schema_name: str, ownership: str, name_column
         has_notes=bool(body.get("HasNotes")),
         has_activities=bool(body.get("HasActivities")),
         has_connections=_is_set(body.get("IsConnectionsEnabled")),
+        has_document_locations=bool(body.get("IsDocumentManagementEnabled")),
         is_customizable=True,
         change_tracking=bool(body.get("ChangeTrackingEnabled")),
         duplicate_detection=False,

@@ -32,5 +32,13 @@ TEXT_MACROS = (
         '{_ASTRAL}$', ''), '{_SECOND_UNIT}', '', 'g') END""",
     r"""shape(x) AS regexp_replace(regexp_replace(regexp_replace(left(x, 24), '\p{Lu}', 'A', 'g'), '[\p{Ll}\p{Lo}\p{Lt}\p{Lm}]', 'a', 'g'),
         '\p{Nd}', '9', 'g') || CASE WHEN length(x) > 24 THEN '…' ELSE '' END""",
+    # What a folder or a file in a document library is called: a changed text gets a mark of its own, so that two never meet.
+    """path_part(x) AS CASE WHEN regexp_full_match(clean(x), '[A-Za-z0-9_-]{1,80}') THEN clean(x)
+        ELSE left(regexp_replace(clean(x), '[^A-Za-z0-9_-]+', '-', 'g'), 80) || '-' || left(md5(clean(x)), 8) END""",
+    # Source: Microsoft Support, "Restrictions and limitations in OneDrive and SharePoint".
+    r"""file_letters(x) AS regexp_replace(clean(x), '["*:<>?/\\|#%]+', '_', 'g')""",
+    r"""file_ending(x) AS regexp_extract(x, '\.[A-Za-z0-9]{1,10}$')""",
+    """file_label(x) AS nullif(rtrim(CASE WHEN length(file_letters(x)) <= 120 THEN file_letters(x)
+        ELSE left(file_letters(x), 120 - length(file_ending(file_letters(x)))) || file_ending(file_letters(x)) END, '. '), '')""",
     "source_digest(system, object, key) AS md5(system || '/' || object || '/' || key)",
 )
