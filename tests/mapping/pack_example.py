@@ -1,10 +1,12 @@
 """A pack's export through staging, deduping and the map: for its bundled example and for shared exports."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flitstack.app.processes import Definition, follow
 from flitstack.catalogue.read import load_catalogue
 from flitstack.catalogue.types import Table
 from flitstack.deduping.dedupe import dedupe
@@ -14,8 +16,10 @@ from flitstack.mapping.check import check_maps
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.document import MappingDocument
 from flitstack.mapping.maps import read_maps
+from flitstack.mapping.processes import STAGE_INDEX, stage_rows, with_processes
 from flitstack.mapping.propose import propose_maps
 from flitstack.mapping.run import run_map
+from flitstack.packs.processes import read_process_rule
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine
@@ -50,26 +54,36 @@ class Prepared:
             self.pack, self.staged, staged, existing, tables, self.decisions, "flit", 72_700, self.engine, maps
         )
 
-    def run(self) -> tuple[MappingDocument, FindingsWriter]:
-        """Run the map; currencies and blocked types are those of the export's `destination/org.json`."""
+    def run(self, processes: Sequence[Definition] = ()) -> tuple[MappingDocument, FindingsWriter]:
+        """Run the map; currencies and blocked types are those of the export's `destination/org.json`, `processes` the business
+        process flows of the environment."""
         org = json.loads((self.export / "destination" / "org.json").read_text())
         currencies = [
             (entry["isocurrencycode"], f"00000000-0000-0000-0000-{n:012}") for n, entry in enumerate(org["currencies"])
         ]
+        maps, live = read_maps(self.folder / "mapping"), live_tables(self.folder / "mapping")
+        rule, stages = read_process_rule(self.pack.playbook), []
+        if rule is not None and self.decisions.get(rule.decision) == "follow":
+            following, problems = follow(rule, self.decisions, processes, live)
+            assert following is not None, problems
+            maps, stages = with_processes(maps, following), stage_rows(following.processes)
         context = MapContext(
             system=self.pack.name,
             decisions=self.decisions,
             prefix="flit",
             date_order=str(self.decisions.get("date_order", "DMY")),
             zone=str(self.decisions.get("timezone", "UTC")),
-            live=live_tables(self.folder / "mapping"),
-            rows={"transactioncurrency": {"isocurrencycode": currencies}, **UNITS},
+            live=live,
+            rows={
+                "transactioncurrency": {"isocurrencycode": currencies},
+                "processstage": {STAGE_INDEX: stages},
+                **UNITS,
+            },
             blocked_extensions=frozenset(org.get("blockedattachments", "").split(";")),
             attachments=self.staged.attachments,
             export=self.export,
         )
         findings = FindingsWriter(self.engine, "map")
-        maps = read_maps(self.folder / "mapping")
         deduped = self.folder / "deduped"
         document = run_map(
             maps, self.pack, self.deduped, deduped, self.engine, context, self.folder / "mapped", findings

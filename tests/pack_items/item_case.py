@@ -2,16 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import pyarrow.parquet as pq
 from mapping.pack_example import Prepared, prepare
 
+from flitstack.app.processes import Definition
 from flitstack.catalogue.read import load_catalogue
 from flitstack.mapping.document import MappedRoute, MappingDocument
+from flitstack.mapping.processes import Stage
 from flitstack.packs.read import load_pack
 from flitstack.staging.engine.engine import Engine
 
@@ -47,11 +50,13 @@ def land(
     *,
     written: Mapping[str, tuple[str, str]] | None = None,
     added: Mapping[str, str] | None = None,
+    processes: Mapping[str, Sequence[str]] | None = None,
     **decided: Any,
 ) -> Landed:
     """Take the bundled example of a pack through the map, with these decisions instead of the example's.
 
-    `written`: file -> what stands there and what is written instead; `added`: further files.
+    `written`: file -> what stands there and what is written instead; `added`: further files; `processes`: active business
+    process flows of the environment, by name, with their stages (their ids are made by `stage_id`).
     """
     pack = load_pack(pack_name)
     export = folder / "export"
@@ -70,7 +75,7 @@ def land(
     (export / "scoping.json").write_text(json.dumps(scoping))
     with Engine(folder / "scratch", memory_mb=128) as engine:
         prepared = prepare(pack, export, folder, engine)
-        document, findings = prepared.run()
+        document, findings = prepared.run([_definition(*entry) for entry in (processes or {}).items()])
         told = engine.rows(f"SELECT code, object, record, outcome FROM {findings.table} ORDER BY ALL")
     found: dict[str, list[tuple[str, str, str]]] = {}
     for code, name, record, outcome in told:
@@ -84,6 +89,26 @@ def land(
             key = str(row["_record"]) if str(row["_record"]) not in mine else str(row["_key"])
             mine[key] = _shown(row, route, known)
     return Landed(document, rows, found, prepared)
+
+
+def stage_id(process: str, stage: str) -> str:
+    """The id of a stage in `land(processes=...)`."""
+    return str(uuid5(NAMESPACE_OID, f"{process}/{stage}"))
+
+
+def walked(process: str, path: str) -> list[str]:
+    """Ids of the stages of a path, written `first; second`."""
+    return [stage_id(process, name) for name in path.split("; ")]
+
+
+def _definition(name: str, stages: Sequence[str]) -> Definition:
+    known = tuple(Stage(stage_id(name, stage), stage) for stage in stages)
+    return Definition(str(uuid5(NAMESPACE_OID, name)), name, table_of(name), is_active=True, stages=known, known=known)
+
+
+def table_of(process: str) -> str:
+    """Where instances of a process are kept; of the test's processes only the platform's own is a table there is."""
+    return "leadtoopportunitysalesprocess" if process.startswith("Second") else "opportunitysalesprocess"
 
 
 def _name(route: MappedRoute) -> str:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pack_items.item_case import Landed, land
+from pack_items.item_case import Landed, land, walked
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,33 @@ def test_further_stakeholders_of_a_deal_are_connections_with_their_role(tmp_path
     assert (row["record1id"], row["record2id"]) == ("opportunity d02", "contact p14")
     assert row["record2roleid"] is not None
     assert [each["name"] for each in told.of("Deal.stakeholder_role").values()] == ["Stakeholder"]
+
+
+PROCESS = {"Sales": ["Qualify", "Discovery", "Proposal", "Haggling", "Close"]}
+
+
+def test_deals_stand_in_the_administrators_process_where_it_is_asked_for(tmp_path: Path) -> None:
+    told = land(
+        "klipy", tmp_path, processes=PROCESS, stage_process="follow", process_stages={"Negotiation": "haggling"}
+    )
+    rows = told.of("Deal.process_opportunitysalesprocess")
+    paths = {key: row["traversedpath"].split(",") for key, row in rows.items()}
+    whole = walked("Sales", "Qualify; Discovery; Proposal; Haggling; Close")
+    assert paths == {
+        "d01": whole, "d02": whole[:4], "d03": whole[:3], "d04": whole[:1], "d05": whole[:2], "d09": whole[:2],
+    }  # fmt: skip
+    assert {key: (row["_state"], row["_status"]) for key, row in rows.items() if row["_action"]} == {
+        "d01": (1, 2), "d04": (1, 3),
+    }  # fmt: skip
+    assert rows["d02"]["opportunityid"] == "opportunity d02"
+    deals = told.of("Deal.opportunity")
+    assert {str(row["processid"]) for row in deals.values()} == {"00000000-0000-0000-0000-000000000000"}
+    assert deals["d02"]["flit_dealstage"] == "Negotiation", "the choice column keeps the source's own word"
+
+
+def test_without_being_asked_no_deal_is_put_in_a_process(klipy: Landed) -> None:
+    assert "opportunitysalesprocess" not in klipy.tables()
+    assert "processid" not in klipy.of("Deal.opportunity")["d01"]
 
 
 # Decisions other than the example's, several at once where they do not touch each other.

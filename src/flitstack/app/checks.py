@@ -6,6 +6,7 @@ from typing import Any
 
 from flitstack.app.access import access_evidence, load_access
 from flitstack.app.gates import Gate
+from flitstack.app.process_checks import process_evidence
 from flitstack.app.project import Project
 from flitstack.app.steps.findings import findings_source
 from flitstack.app.store import EnvironmentFacts, load_facts, load_mapping, load_plan, load_staging, staged_folder
@@ -273,6 +274,10 @@ def _agreed(known: _Known, gotcha: Gotcha) -> tuple[str, str]:
     return WARN, f"{len(rows)} that {decision} does not name, with how many records: {told}"
 
 
+def _processes(known: _Known, _: Gotcha) -> tuple[str, str]:
+    return process_evidence(known.project, known.engine)
+
+
 def _named(names: list[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
@@ -313,6 +318,7 @@ _FINDERS: Mapping[str, Finder] = {
     "roles": _roles,
     "chats": _chats,
     "agreed": _agreed,
+    "processes": _processes,
 }
 
 

@@ -8,6 +8,7 @@ from flitstack.app.accounts import accounts_before
 from flitstack.app.existing import Rules, existing_rows, existing_rules, fetch_existing
 from flitstack.app.gates import now
 from flitstack.app.owners import decided_owners, owner_counts, remember_owners, save_owner_findings
+from flitstack.app.processes import Definition, read_definitions, settle_following, wanted_rule
 from flitstack.app.project import Project
 from flitstack.app.result import Progress
 from flitstack.app.running import run_async
@@ -26,6 +27,7 @@ from flitstack.mapping.check import check_maps
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.document import MappingDocument
 from flitstack.mapping.maps import MapFile, read_maps
+from flitstack.mapping.processes import STAGE_INDEX, Following, stage_rows, with_processes
 from flitstack.mapping.reads import names_of
 from flitstack.mapping.run import run_map
 from flitstack.planning.build import PlanInputs
@@ -39,11 +41,12 @@ from flitstack.staging.engine.findings import FindingsWriter
 
 @dataclass(frozen=True)
 class Environment:
-    """What planning asked the destination: facts, and live metadata of every table the map names (None: not there)."""
+    """What planning asked the destination: facts, live metadata of every table the map names (None: not there), processes."""
 
     facts: Facts
     live: dict[str, Table | None]
     existing: dict[str, Path]
+    processes: tuple[Definition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Prepared:
     maps: dict[str, MapFile]
     environment: Environment
     live: dict[str, Table | None]
+    following: Following | None = None
 
 
 def prepare(project: Project, progress: Progress, staged: StagingDocument) -> Prepared:
@@ -61,13 +65,15 @@ def prepare(project: Project, progress: Progress, staged: StagingDocument) -> Pr
     maps = read_maps(project.maps)
     progress.phase("asking the destination")
     environment = run_async(_ask(project, maps), project.target.url)
+    following = settle_following(project, environment.processes, environment.live)
+    maps = with_processes(maps, following) if following else maps
     live = without_operations(environment.live, load_applied_schema(project))
     problems = check_maps(maps, project.pack, staged, live, project.decisions) or sharepoint_problems(
         project.decisions, environment.live, environment.existing
     )
     if problems:
         raise UsageError(*problems)
-    return Prepared(maps, environment, live)
+    return Prepared(maps, environment, live, following)
 
 
 def plan_inputs(
@@ -118,7 +124,12 @@ async def _ask(project: Project, maps: dict[str, MapFile]) -> Environment:
         rules = _rules(project)
         live = {name: await destination.table(name) for name in sorted(_tables_named(maps) | rules.keys())}
         existing = await fetch_existing(destination, rules, live, _existing_folder(project))
-        return Environment(await destination.facts(), live, existing)
+        rule = wanted_rule(project)
+        processes = await read_definitions(destination, rule.table) if rule else ()
+        live |= {
+            name: await destination.table(name) for name in sorted({one.table for one in processes if one.is_active})
+        }
+        return Environment(await destination.facts(), live, existing, processes)
     finally:
         await destination.close()
 
@@ -166,7 +177,7 @@ def _run_map(
         date_order=str(decisions.get("date_order", "DMY")),
         zone=str(decisions.get("timezone", "UTC")),
         live=prepared.live,
-        rows={**existing, "transactioncurrency": {"isocurrencycode": currencies}},
+        rows={**existing, "transactioncurrency": {"isocurrencycode": currencies}, **_stages(prepared.following)},
         max_file_bytes=file_bytes_allowed(facts.max_upload_bytes),
         blocked_extensions=facts.blocked_extensions,
         attachments=staged.attachments,
@@ -181,6 +192,10 @@ def _run_map(
     )
     findings.save(project.state / "findings" / "map.parquet")
     return mapping
+
+
+def _stages(following: Following | None) -> dict[str, dict[str, list[tuple[str, str]]]]:
+    return {"processstage": {STAGE_INDEX: stage_rows(following.processes)}} if following else {}
 
 
 def _awaited_tables(project: Project, staged: StagingDocument) -> frozenset[str]:

@@ -9,6 +9,7 @@ import orjson
 from flitstack.emulator.core import Environment
 from flitstack.emulator.instance import Instance
 from flitstack.emulator.messages import Caller, Refusal, Request
+from flitstack.emulator.process_seeds import seed_process
 from flitstack.emulator.raw_rows import set_organization
 from flitstack.emulator.seed import APPLICATION_USER, seed_id
 from flitstack.emulator.values import uuid_blob
@@ -24,13 +25,14 @@ ROW_SETS = ("accounts", "contacts", "leads")
 
 
 def seed_environment(instance: Instance, body: dict[str, object]) -> dict[str, object]:
-    """Bring in `org`, `systemusers` and rows by set (ROW_SETS); doing it again changes nothing. Counts of what was read."""
-    org = body.get("org") or {}
+    """Bring in `org`, `systemusers`, rows by set (ROW_SETS) and business process flows (`processes`); doing it again changes
+    nothing. Counts of what was read."""
+    org, processes = body.get("org") or {}, body.get("processes") or []
     lists: list[list[Line]] = [
         part for name in ("systemusers", *ROW_SETS) if isinstance(part := body.get(name) or [], list)
     ]
-    if not isinstance(org, dict) or len(lists) <= len(ROW_SETS):
-        raise Refusal(400, "0x80040203", f"org is an object, systemusers, {', '.join(ROW_SETS)} are lists.")
+    if not isinstance(org, dict) or not isinstance(processes, list) or len(lists) <= len(ROW_SETS):
+        raise Refusal(400, "0x80040203", f"org is an object; systemusers, processes, {', '.join(ROW_SETS)} are lists.")
     users, *rows = lists
     environment = instance.environment
     with environment.transaction():
@@ -42,7 +44,12 @@ def seed_environment(instance: Instance, body: dict[str, object]) -> dict[str, o
         for name, lines in zip(ROW_SETS, rows, strict=True):
             for number, line in enumerate(lines):
                 _create_row(environment, name, line, number)
+        # Last: rows that stood there before the processes were made follow none.
+        for number, line in enumerate(processes):
+            seed_process(environment, line, number)
     counts = {name: len(lines) for name, lines in zip(ROW_SETS, rows, strict=True)}
+    if processes:
+        counts["processes"] = len(processes)
     return {"systemusers": len(users), **counts, "currencies": len(org.get("currencies") or [])}
 
 

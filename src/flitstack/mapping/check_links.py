@@ -11,7 +11,7 @@ from flitstack.mapping.surroundings import Spot
 # Tables whose rows every environment has before anything is loaded; records may point to them.
 ENVIRONMENT_TABLES = frozenset(
     (
-        "businessunit", "connectionrole", "pricelevel", "queue", "subject", "systemuser", "team", "territory",
+        "businessunit", "connectionrole", "pricelevel", "processstage", "queue", "subject", "systemuser", "team", "territory",
         "transactioncurrency", "uom", "uomschedule",
     )
 )  # fmt: skip

@@ -18,6 +18,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "roles": ("object", "email", "role", "decision"),
     "chats": ("object", "field"),
     "agreed": ("object", "field", "decision"),
+    "processes": (),
 }
 _WORDS = ("name", "check", "says", "do", "codes", "object", "decision", "count", "email", "role", "claimed_kb", "field")
 

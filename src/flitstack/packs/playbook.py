@@ -10,7 +10,7 @@ from flitstack.packs.types import Decision, SourceObject
 WORDS = (
     "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
     "automations", "dedupe", "delta", "rehearsal", "derived", "existing", "upsert", "suppress", "not_portable", "gotchas",
-    "shared_fields",
+    "shared_fields", "process",
 )  # fmt: skip
 # What a derived field is made of the other records' values; exactly one of these.
 _DERIVED = ("count", "sum", "max", "min", "first", "list", "lines", "circle")

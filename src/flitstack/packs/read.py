@@ -11,6 +11,7 @@ from flitstack.errors import Problem, UsageError
 from flitstack.packs.gotchas import review_gotchas
 from flitstack.packs.page import Page, Place
 from flitstack.packs.playbook import read_decisions, review_playbook
+from flitstack.packs.processes import review_process
 from flitstack.packs.types import FhirObject, Field, Pack, SourceObject
 
 BUNDLED = Path(__file__).parent
@@ -57,6 +58,7 @@ def read_pack(folder: Path) -> tuple[Pack, list[Problem]]:
     review_playbook(playbook, objects, other)
     fhir, third = _fhir(folder, objects)
     review_gotchas(playbook, objects, decisions, other)
+    review_process(playbook, objects, decisions, other)
     name, title = str(data.get("pack", folder.name)), str(data.get("title", folder.name))
     pack = Pack(name, title, objects, decisions, playbook, folder, fhir)
     return pack, [*page.problems, *other.problems, *third.problems]

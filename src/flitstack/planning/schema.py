@@ -66,8 +66,9 @@ def schema_operations(mapping: MappingDocument, live: Mapping[str, Table | None]
 
 
 def takes_source_key(table: str, live: Table | None) -> bool:
-    """Whether rows of this table carry the source key: custom tables do, standard ones when they take custom columns."""
-    return live is None or live.is_customizable
+    """Whether rows of this table carry the source key: custom tables do, standard ones when they take custom columns; not
+    the table of a business process flow, which is part of the administrator's definition of the process."""
+    return live is None or (live.is_customizable and not live.is_process)
 
 
 def source_key_column(prefix: str) -> str:

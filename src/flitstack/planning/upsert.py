@@ -23,8 +23,8 @@ FILL_EMPTY, SOURCE_WINS, KEEP, CREATE = "fill_empty", "source_wins", "keep", "cr
 POLICIES = (FILL_EMPTY, SOURCE_WINS, KEEP, CREATE)
 PHASE = "changes"
 # Whose a row is stays as it is: it was settled in Dynamics, and assigning a row hands its children over along with it, among
-# them rows that no before-image is kept of.
-_NEVER_SENT = ("ownerid",)
+# them rows that no before-image is kept of. Which process a row follows is asked when it is made, never after.
+_NEVER_SENT = ("ownerid", "processid")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def serve(
 
 
 def seed(folder: Path, url: str) -> Result:
-    """Send a destination/ folder: org.json, systemusers.csv, other CSVs of rows that exist before."""
+    """Send a destination/ folder: org.json, systemusers.csv, other CSVs of rows that exist before, processes.json."""
     content = read_destination(folder)
     answer = call(url, "seed", content)
     counts = {name: len(rows) for name, rows in content.items() if isinstance(rows, list)}
@@ -77,6 +77,9 @@ def read_destination(folder: Path) -> dict[str, Any]:
     org = folder / "org.json"
     if org.exists():
         content["org"] = orjson.loads(org.read_bytes())
+    processes = folder / "processes.json"
+    if processes.exists():
+        content["processes"] = orjson.loads(processes.read_bytes())
     for path in sorted(folder.glob("*.csv")):
         with path.open(encoding="utf-8-sig", newline="") as file:
             content[path.stem] = list(csv.DictReader(file))

@@ -153,6 +153,7 @@ def _table(
         columns=columns,
         states=states,
         keys=keys,
+        is_process=_told(definition, "IsBPFEntity", known, "is_process", False),
         privileges={one["PrivilegeType"]: one["Name"] for one in definition.get("Privileges") or ()},
     )
 

@@ -8,6 +8,7 @@ from flitstack.emulator.files.contents import drop_of_rows
 from flitstack.emulator.messages import Refusal
 from flitstack.emulator.rows.deletions import record_deletions
 from flitstack.emulator.rows.guards import guard_delete
+from flitstack.emulator.rows.processes import goes_with
 from flitstack.emulator.rows.sales import PARENTS
 from flitstack.emulator.rows.totals import documents_of, recalculate
 from flitstack.emulator.schema import EntityModel
@@ -43,8 +44,8 @@ def _collect(work: Work, model: EntityModel, ids: list[bytes], doomed: dict[str,
         return
     known.update(dict.fromkeys(new))
     for relationship in work.store.schema.children.get(model.name, ()):
-        if relationship.cascade.get("delete") == "Cascade":
-            child = work.store.schema.tables[relationship.referencing]
+        child = work.store.schema.tables[relationship.referencing]
+        if relationship.cascade.get("delete") == "Cascade" or goes_with(child, relationship.referencing_column):
             found = _children(work, child, relationship, new)
             if found:
                 _collect(work, child, found, doomed)

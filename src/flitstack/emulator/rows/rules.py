@@ -13,6 +13,7 @@ from flitstack.emulator.rows import (
     money,
     numbering,
     pricing,
+    processes,
     publishers,
     sales,
     states,
@@ -91,6 +92,8 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]
         (model.name == "invoice", sales.settle_invoice, block_rules.leave_new),
         (model.name == "lead", sales.settle_lead, block_rules.leave_new),
         (bool(model.table.states), states.apply_state, block_rules.apply_states),
+        (model.table.is_process, processes.settle_instance, None),
+        ("processid" in names and not model.table.is_process, leave_process, processes.leave_new),
         (bool(file_columns(model)), keep_contents(model), block_rules.leave_new),
         (model.name == "organization", attachments.check_limit, None),
         (model.name == "publisher", publishers.check_publisher, None),
@@ -98,6 +101,10 @@ def _candidates(model: EntityModel) -> list[tuple[bool, Rule, BlockRule | None]]
         (model.name in attachments.BODIES, attachments.check_file, None),
         (model.name in {"annotation", "activitymimeattachment"}, attachments.follow_object, None),
     ]
+
+
+def leave_process(change: Change) -> None:
+    """What a process does about a new row comes after it: write.insert_drafts."""
 
 
 def _is_enforced(model: EntityModel, name: str) -> bool:

@@ -13,6 +13,7 @@ from flitstack.emulator.rows.alternate_keys import key_text
 from flitstack.emulator.rows.duplicates import refuse_duplicates
 from flitstack.emulator.rows.guards import guard_create, guard_link, guard_update
 from flitstack.emulator.rows.payload import Draft, parser
+from flitstack.emulator.rows.processes import starting
 from flitstack.emulator.rows.references import Target, require
 from flitstack.emulator.rows.rules import followers_for, rules_for
 from flitstack.emulator.rows.stamps import stamp_created, stamp_modified, stamp_owner
@@ -71,6 +72,8 @@ def insert_drafts(work: Work, model: EntityModel, drafts: Sequence[Draft]) -> li
             _attach(change, draft)
     for follow in followers_for(work.store, model):
         follow(work, model, changes)
+    for table, instances in starting(work, model, changes):
+        insert_drafts(work, table, instances)
     return [change.id for change in changes]
 
 
