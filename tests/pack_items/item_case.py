@@ -19,6 +19,8 @@ from flitstack.packs.read import load_pack
 from flitstack.staging.engine.engine import Engine
 
 Row = dict[str, Any]
+# Tables of instances that the catalogue knows, for the first and the second of an environment's processes.
+PROCESS_TABLES = ("opportunitysalesprocess", "leadtoopportunitysalesprocess")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def land(
     (export / "scoping.json").write_text(json.dumps(scoping))
     with Engine(folder / "scratch", memory_mb=128) as engine:
         prepared = prepare(pack, export, folder, engine)
-        document, findings = prepared.run([_definition(*entry) for entry in (processes or {}).items()])
+        document, findings = prepared.run([_definition(n, *entry) for n, entry in enumerate((processes or {}).items())])
         told = engine.rows(f"SELECT code, object, record, outcome FROM {findings.table} ORDER BY ALL")
     found: dict[str, list[tuple[str, str, str]]] = {}
     for code, name, record, outcome in told:
@@ -101,14 +103,11 @@ def walked(process: str, path: str) -> list[str]:
     return [stage_id(process, name) for name in path.split("; ")]
 
 
-def _definition(name: str, stages: Sequence[str]) -> Definition:
+def _definition(number: int, name: str, stages: Sequence[str]) -> Definition:
     known = tuple(Stage(stage_id(name, stage), stage) for stage in stages)
-    return Definition(str(uuid5(NAMESPACE_OID, name)), name, table_of(name), is_active=True, stages=known, known=known)
-
-
-def table_of(process: str) -> str:
-    """Where instances of a process are kept; of the test's processes only the platform's own is a table there is."""
-    return "leadtoopportunitysalesprocess" if process.startswith("Second") else "opportunitysalesprocess"
+    return Definition(
+        str(uuid5(NAMESPACE_OID, name)), name, PROCESS_TABLES[number], is_active=True, stages=known, known=known
+    )
 
 
 def _name(route: MappedRoute) -> str:

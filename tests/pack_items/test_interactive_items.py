@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from pack_items.item_case import Landed, land
+from pack_items.item_case import Landed, land, walked
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,35 @@ def test_spouses_are_joined_once_however_many_matters_they_share(firm: Landed) -
     (spouses,) = firm.of("Matter.spouses").values()
     assert (spouses["record1id"], spouses["record2id"]) == ("contact P1", "contact P2")
     assert spouses["record1roleid"] == spouses["record2roleid"] is not None
+
+
+PROCESSES = {"Estate sales": ["Inquiry", "Proposal", "Signed"], "Upkeep": ["Ask", "Check", "Renewed"]}
+
+
+def test_each_pipeline_has_its_process_and_stages_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    told = land(
+        "interactive", tmp_path, processes=PROCESSES, stage_process="follow", process_names={"planning": "Estate sales"},
+        process_stages={"Upkeep / Inquiry": "Check"},
+    )  # fmt: skip
+    estate = told.of("Deal.process_opportunitysalesprocess")
+    upkeep = told.of("Deal.process_leadtoopportunitysalesprocess")
+    assert {key: row["traversedpath"].split(",") for key, row in estate.items()} == {
+        "D1": walked("Estate sales", "Inquiry; Proposal; Signed"), "D3": walked("Estate sales", "Inquiry; Proposal"),
+        "D6": walked("Estate sales", "Inquiry"),
+    }  # fmt: skip
+    assert [(estate[key]["_state"], estate[key]["_status"]) for key in ("D1", "D3", "D6")] == [
+        (1, 2), (None, None), (1, 3),
+    ]  # fmt: skip
+    assert [row["traversedpath"].split(",") for row in upkeep.values()] == [walked("Upkeep", "Ask; Check")]
+    assert told.records("stage_without_process", "listed") == told.records("pipeline_without_process", "listed") == []
+
+
+def test_a_pipeline_without_process_is_told_and_its_deals_stand_in_none(tmp_path: Path) -> None:
+    told = land("interactive", tmp_path, processes=PROCESSES, stage_process="follow")
+    assert not told.of("Deal.process_opportunitysalesprocess")
+    assert told.records("pipeline_without_process", "listed") == ["D1", "D3", "D6"]
+    assert told.records("stage_without_process", "listed") == ["D2"], "Upkeep's process has no Inquiry"
+    assert told.of("Deal.deal")["D3"]["flit_dealstage"] == "Proposal"
 
 
 # Decisions other than the example's, several at once where they do not touch each other.

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from pack_items.item_case import Landed, land
+from pack_items.item_case import Landed, land, walked
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +117,24 @@ def test_cards_of_a_board_are_tasks_or_notes_and_comments_notes(crm: Landed) -> 
     assert crm.of("Card.card_note")["C-2"]["objectid"] == "opportunity F-1"
     assert {row["objectid"] for row in crm.of("CardComment.comment").values()} == {"task C-1", "opportunity F-1"}
     assert crm.of("Deal.opportunity")["F-1"]["flit_boardcolumn"] == "Yapılacak"
+
+
+def test_deals_stand_in_the_process_of_their_pipeline(tmp_path: Path) -> None:
+    processes = {
+        "Sağlık turizmi": ["Görüşme", "Teklif Verildi", "Kazanıldı"], "Emlak": ["Yeni Talep", "Pazarlık", "Kapanış"],
+    }  # fmt: skip
+    told = land("planports", tmp_path, processes=processes, stage_process="follow", process_stages={"Satış": "Kapanış"})
+    health = told.of("Deal.process_opportunitysalesprocess")
+    estate = told.of("Deal.process_leadtoopportunitysalesprocess")
+    assert {key: row["traversedpath"].split(",") for key, row in health.items()} == {
+        "F-1": walked("Sağlık turizmi", "Görüşme; Teklif Verildi")
+    }
+    assert {key: (row["traversedpath"].split(","), row["_status"]) for key, row in estate.items()} == {
+        "F-2": (walked("Emlak", "Yeni Talep; Pazarlık; Kapanış"), 2)
+    }
+    assert told.records("pipeline_without_process", "listed") == ["F-4"]
+    none = land("planports", tmp_path / "none")
+    assert not none.tables() & {"opportunitysalesprocess", "leadtoopportunitysalesprocess"}
 
 
 # Decisions other than the example's, several at once where they do not touch each other.
