@@ -54,7 +54,7 @@ def texts(
     with duckdb.connect() as connection:
         connection.register("plain", pa.table(arrays))
         found = connection.sql(f"SELECT {encoder.sql} FROM (SELECT * REPLACE ({typed}) FROM plain)").fetchall()
-    return [text.encode() for (text,) in found]
+    return [text.removesuffix(",").encode() for (text,) in found]
 
 
 async def create(destination: Destination, name: str, *rows: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ def encode(encoder: Encoder, rows: pa.Table) -> list[str]:
         connection.execute("SET TimeZone = 'Asia/Tokyo'")  # the text must not depend on it
         connection.register("plain", rows)
         return [
-            r[0]
+            r[0].removesuffix(",")
             for r in connection.sql(f"SELECT {encoder.sql} FROM (SELECT * REPLACE ({typed}) FROM plain)").fetchall()
         ]
 

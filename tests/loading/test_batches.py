@@ -61,7 +61,7 @@ def test_rows_come_with_their_ids_and_the_hash_of_their_text() -> None:
         shared_engine().run('CREATE OR REPLACE TEMP VIEW nothing AS SELECT NULL::UUID AS "row" WHERE FALSE')
         wanted = Wanted(where="_ord >= 10", without="FROM nothing")
         batches = list(
-            read_rows(shared_engine(), case.folder, case.plan.send_table("contact"), "to_json(lastname)", wanted)
+            read_rows(shared_engine(), case.folder, case.plan.send_table("contact"), "to_json(lastname) || ','", wanted)
         )
     assert sum(len(batch) for batch in batches) == ROWS["contact"] - 10
     assert batches[0].text(0) == b'"contact 10"'

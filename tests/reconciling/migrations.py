@@ -93,7 +93,7 @@ class Migration:
         parties = has.get("has_parties", False)
         encoder = self.destination.encoder(live, columns, with_id=True, nulls=False, parties=parties)
         texts = self.engine.rows(f"SELECT _row, {encoder.sql} FROM read_parquet({literal(str(path))})")
-        calls = [Call("create", table, row, text.encode()) for row, text in texts]
+        calls = [Call("create", table, row, text[:-1].encode()) for row, text in texts]
         done = self.run(self.destination.batch(calls, continue_on_error=True))
         refused = {call.row for call, outcome in zip(calls, done, strict=True) if outcome.refusal}
         self.rejected.setdefault(table, set()).update(refused)

@@ -64,8 +64,8 @@ class Facts:
 class Encoder:
     """How the engine turns a typed relation into this destination's body text.
 
-    `sql` is a scalar expression over the relation's columns giving one row's text (VARCHAR, no trailing comma);
-    bodies are `head + b",".join(texts) + tail`. Null columns are left out of a create and sent as null by an update.
+    `sql` is a scalar expression over the relation's columns giving one row's text and a comma after it (VARCHAR); bodies
+    are `head + b"".join(texts) + tail` without the last comma. Null columns are left out of a create and sent as null by an update.
     """
 
     sql: str

@@ -9,14 +9,15 @@ from flitstack.destinations.port import Call
 from flitstack.loading.rows import RowBatch
 
 # What a state step needs of a row, as JSON text.
+# Both as read_rows wants them: with a comma after the text.
 STATE_TEXT = (
     "to_json({'action': _action, 'state': _state, 'status': _status, "
     "'at': strftime(make_timestamp(epoch_us(_state_at)), '%Y-%m-%dT%H:%M:%SZ'), "
-    "'value': CAST(_state_value AS DOUBLE)})::VARCHAR"
+    "'value': CAST(_state_value AS DOUBLE)})::VARCHAR || ','"
 )
 LINKS_TEXT = (
     "to_json(list_transform(_links, lambda l: {'relationship': l.relationship, 'table': l.\"table\", "
-    "'id': CAST(l.id AS VARCHAR)}))::VARCHAR"
+    "'id': CAST(l.id AS VARCHAR)}))::VARCHAR || ','"
 )
 # Actions that go by the platform's own messages; every other state is written to the row.
 _CLOSING = frozenset({"win", "lose", "fulfil", "cancel"})

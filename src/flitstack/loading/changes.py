@@ -29,13 +29,13 @@ _HEAD_TEXT = "to_json({'changed': _changed, 'version': _version})::VARCHAR || ch
 
 
 def changed_only(destination: Destination, table: Table, columns: Sequence[str]) -> str:
-    """SQL for the text of an update with the columns of the row's `_changed` list, empty ones as null."""
+    """SQL for the text of an update with the columns of the row's `_changed` list, empty ones as null; a comma after it."""
     members = []
     for name in columns:
         whole = destination.encoder(table, [name], with_id=False, nulls=True, parties=False).sql
-        # Each encoder gives an object of one member; its braces go.
-        members.append(f"CASE WHEN list_contains(_changed, {literal(name)}) THEN ({whole})[2:-2] END")
-    return f"'{{' || concat_ws(',', {', '.join(members)}) || '}}'"
+        # Each encoder gives an object of one member; its braces and the comma after them go.
+        members.append(f"CASE WHEN list_contains(_changed, {literal(name)}) THEN ({whole})[2:-3] END")
+    return f"'{{' || concat_ws(',', {', '.join(members)}) || '}},'"
 
 
 def in_bulk(destination: Destination, table: Table) -> Bulk | None:

@@ -17,9 +17,6 @@ from flitstack.staging.engine.engine import Engine, literal
 
 READ_ROWS = 4_096
 
-# The row's id as 16 bytes in display order; DuckDB hands UUIDs to Arrow as text otherwise.
-_ID = "unhex(replace(CAST(_row AS VARCHAR), '-', ''))"
-
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
@@ -150,14 +147,14 @@ class Wanted:
 def read_rows(
     engine: Engine, folder: Path, send: SendTable, text_sql: str, wanted: Wanted
 ) -> Generator[RowBatch, None, None]:
-    """Batches of rows, about in load order: joins on two threads may swap neighbours."""
+    """Batches of rows, `text_sql` the text of one with a comma after it. About in load order: joins on two threads may swap neighbours."""
     joins = f'ANTI JOIN ({wanted.without}) gone ON gone."row" = _row ' if wanted.without else ""
     was = ""
     if wanted.same:
         joins += f'LEFT JOIN (SELECT "row" AS done_row, hash AS done_hash FROM ({wanted.same})) ON done_row = _row '
         was = ", done_hash"
     sql = (
-        f"SELECT {_ID} AS id, ({text_sql}) || ',' AS text{was} "
+        f"SELECT _row AS id, {text_sql} AS text{was} "
         f"FROM read_parquet({literal(str(folder / send.parquet))}) {joins}WHERE {wanted.where}"
     )
     for batch in engine.batches(sql, READ_ROWS):
@@ -201,11 +198,11 @@ def _fitting(batch: RowBatch, most_rows: int, most_bytes: int) -> int:
 
 
 def _packed(batch: pa.RecordBatch) -> RowBatch:
-    ids = batch.column(0).cast(pa.binary())
+    ids = batch.column(0).storage  # 16 bytes each, in display order
     texts = batch.column(1).cast(pa.string())
     if ids.null_count or texts.null_count:
         raise ValueError("a send table holds a row without id or text")
-    id_data, _ = _buffer(ids)
+    id_data = memoryview(ids.buffers()[1])[ids.offset * ID_BYTES :]
     data, offsets = _buffer(texts)
     hashes = b"".join(xxhash.xxh3_64_digest(data[start:end]) for start, end in pairwise(offsets))
     return RowBatch(bytes(id_data[: len(ids) * ID_BYTES]), hashes, data, offsets)

@@ -137,7 +137,7 @@ async def delete(load: Load, step: Step, send: SendTable, sender: Sender) -> int
         calls = [Call("delete", table.name, row) for row in batch.row_ids()]
         await sender.change(step.index, Work(Operation.DELETE, calls), table, batch)
 
-    batches = read_rows(load.engine, load.folder, send, "''", Wanted(_is_there(send)))
+    batches = read_rows(load.engine, load.folder, send, "','", Wanted(_is_there(send)))
     await load.send_all(sender, batches, send_batch)
     return send.rows
 

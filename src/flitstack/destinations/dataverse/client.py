@@ -24,6 +24,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from flitstack.destinations.dataverse.pieces import Pieces
 from flitstack.destinations.dataverse.tokens import NoTokens, Tokens
 from flitstack.destinations.faults import Fatal, Fault, Refusal, Refused, Throttled, Unanswered, Unavailable
 
@@ -176,8 +177,9 @@ class Client:
         if not address.startswith(f"{self.url}/"):
             raise Fatal("the destination's next link leads to another host")  # the token must not go there
         try:
+            data = Pieces(body) if body else body
             request = session.request(
-                method, URL(address, encoded=True), data=body, headers=sent, allow_redirects=False
+                method, URL(address, encoded=True), data=data, headers=sent, allow_redirects=False
             )
             async with request as response:
                 self._has_connected = True

@@ -47,9 +47,9 @@ def create_encoder(
         pieces.append(f"',' || {_parties(table, entity_sets, party_navigation)}")
     if nulls:
         members = f"substr(concat({', '.join(pieces)}), 2)" if pieces else "''"
-        return Encoder(f"concat('{{', {members}, '}}')", b'{"Targets":[', b"]}")
+        return Encoder(f"concat('{{', {members}, '}},')", b'{"Targets":[', b"]}")
     start = text_literal(f'{{"@odata.type":"Microsoft.Dynamics.CRM.{table.name}"')
-    return Encoder(f"concat({', '.join((start, *pieces))}, '}}')", b'{"Targets":[', b"]}")
+    return Encoder(f"concat({', '.join((start, *pieces))}, '}},')", b'{"Targets":[', b"]}")
 
 
 def value_sql(column: Column) -> str:

@@ -24,7 +24,7 @@ def create_encoder(table: Table, columns: Sequence[str], *, with_id: bool, nulls
     if parties:
         members.append("'\"_parties\":' || CAST(to_json(_parties) AS VARCHAR)")
     listed = ", ".join(members) or "NULL"
-    return Encoder(f"'{{' || concat_ws(',', {listed}) || '}}'", b"[", b"]")
+    return Encoder(f"'{{' || concat_ws(',', {listed}) || '}},'", b"[", b"]")
 
 
 def _value(column: Column) -> str:

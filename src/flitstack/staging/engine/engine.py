@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from flitstack.staging.engine.functions import ValueFunctions
 
+_PARQUET = "FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 20480, DICTIONARY_SIZE_LIMIT 1000"
+
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 
@@ -36,6 +38,7 @@ class Engine:
         )
         self._functions = ValueFunctions(self.connection)
         self.run("SET TimeZone = 'UTC'")
+        self.run("SET arrow_lossless_conversion = true")  # a UUID becomes 16 bytes, not 36 characters
 
     def __enter__(self) -> "Engine":
         return self
@@ -82,14 +85,18 @@ class Engine:
         return [str(kind) for kind in self.connection.sql(sql).types]
 
     def write_parquet(self, sql: str, path: Path) -> int:
-        """Write a query's result beside and rename it into place; returns the number of rows. LZ4: a sixth less time than zstd."""
+        """Write a query's result beside and rename it into place; returns the number of rows.
+
+        Snappy in small groups, dictionaries only of what repeats: half of the time of zstd in groups of 122,880, for 4 % more
+        bytes. Small groups also keep what two threads hold until their turn to write below the memory limit.
+        """
         self._functions.provide(sql)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{uuid4().hex}")
         try:
             target = literal(str(beside))
             row = self.connection.execute(
-                f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 50000)"
+                f"COPY ({sql}) TO {target} ({_PARQUET})"
             ).fetchone()
             self.connection.complete()
             with beside.open("rb") as file:

@@ -1,0 +1,55 @@
+"""CSV to durable outcomes through flitstack's engine, journal, pace and loader: `python client_flitstack.py URL CSV FOLDER ROWS`."""
+
+import sys
+class NoPandas:
+    def find_spec(self,name,path=None,target=None):
+        if name=='pandas': raise ImportError('no pandas')
+sys.meta_path.insert(0,NoPandas())
+import atexit
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+import uvloop  # noqa: E402
+from contacts_case import Silent  # noqa: E402
+from mapped import make_plan  # noqa: E402
+
+from flitstack.catalogue.read import load_catalogue  # noqa: E402
+from flitstack.destinations.dataverse.client import Client  # noqa: E402
+from flitstack.destinations.dataverse.destination import DataverseDestination  # noqa: E402
+from flitstack.destinations.throttled import ThrottledDestination  # noqa: E402
+from flitstack.journal.journal import Journal  # noqa: E402
+from flitstack.loading.load import Load, execute  # noqa: E402
+from flitstack.loading.sending import SendOptions  # noqa: E402
+from flitstack.staging.engine.engine import Engine  # noqa: E402
+
+
+async def load(url: str, csv: Path, folder: Path, rows: int) -> None:
+    """One load; exits 3 with rejects as the command does. Tells CPU and wall seconds at the start, when mapped and when loaded."""
+    marks = [(time.process_time(), time.monotonic())]
+    client = Client(url)
+    paced = ThrottledDestination([DataverseDestination(client, load_catalogue())], trial=64.0)
+    client.pacer = paced.lanes[0]
+    with Engine(folder / "scratch") as engine, Journal(folder / "journal", "benchmark", write=True) as journal:
+        plan = make_plan(engine, journal, csv, folder, rows)
+        marks.append((time.process_time(), time.monotonic()))
+        options = SendOptions(batch_rows=500, in_flight=8, server_limit_s=1.0)
+        document = await execute(Load(plan, folder, paced, journal, engine, Silent(), options), "load")
+        marks.append((time.process_time(), time.monotonic()))
+        await paced.close()
+    print("sent", sum(step.seconds for step in document.steps if step.kind == "create"), flush=True)
+    print("marks", *(f"{cpu} {wall}" for cpu, wall in marks), flush=True)
+    sys.exit(3 if document.refused else 0)
+
+
+def tell_peak() -> None:
+    """Peak memory since this program began; what the system keeps for a parent counts the parent's, too."""
+    status = Path("/proc/self/status").read_text()
+    print("peak_kib", next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), flush=True)
+
+
+if __name__ == "__main__":
+    atexit.register(tell_peak)
+    uvloop.run(load(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))
