@@ -1,8 +1,10 @@
 """CSV to durable outcomes through flitstack's engine, journal, pace and loader: `python client_flitstack.py URL CSV FOLDER ROWS`."""
 
 import atexit
+import gc
 import sys
 import time
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
@@ -19,6 +21,15 @@ from flitstack.journal.journal import Journal  # noqa: E402
 from flitstack.loading.load import Load, execute  # noqa: E402
 from flitstack.loading.sending import SendOptions  # noqa: E402
 from flitstack.staging.engine.engine import Engine  # noqa: E402
+
+
+class NoPandas(MetaPathFinder):
+    """A user's environment has none; ours has it for a peer, and pyarrow would import it, for a third of a second."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Refuse it."""
+        if fullname == "pandas":
+            raise ImportError(fullname)
 
 
 async def load(url: str, csv: Path, folder: Path, rows: int) -> None:
@@ -47,4 +58,6 @@ def tell_peak() -> None:
 
 if __name__ == "__main__":
     atexit.register(tell_peak)
+    sys.meta_path.insert(0, NoPandas())
+    gc.freeze()  # as app.running does
     uvloop.run(load(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))

@@ -1,6 +1,7 @@
 """Runs a step's coroutine and turns a destination's fault into an error a user understands."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ _TOLD = {
 
 def run_async(work: Coroutine[Any, Any, T], url: str) -> T:
     """The coroutine's result. Raises StepFailed for a fault of the destination at `url`."""
+    gc.freeze()  # catalogue, map and plan stay to the end: the collector need not walk them again and again
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(work)

@@ -93,7 +93,7 @@ async def _count_by_reading(load: Load, table: Table, source_key: str, parts: _P
     path = load.engine.scratch / "found.parquet"
 
     async def read() -> None:
-        with parquet.ParquetWriter(path, _FOUND, compression="lz4") as file:
+        with parquet.ParquetWriter(path, _FOUND, compression="none", use_dictionary=False) as file:
             async for page in attempts.destination.rows(table, [], source_keyed=source_key):
                 ids = pa.ExtensionArray.from_storage(pa.uuid(), page.column(0))
                 file.write_table(pa.table({"_row": ids}, schema=_FOUND))

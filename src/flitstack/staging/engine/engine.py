@@ -95,9 +95,7 @@ class Engine:
         beside = path.with_name(f".{path.name}.{uuid4().hex}")
         try:
             target = literal(str(beside))
-            row = self.connection.execute(
-                f"COPY ({sql}) TO {target} ({_PARQUET})"
-            ).fetchone()
+            row = self.connection.execute(f"COPY ({sql}) TO {target} ({_PARQUET})").fetchone()
             self.connection.complete()
             with beside.open("rb") as file:
                 os.fsync(file.fileno())
