@@ -8,6 +8,7 @@ from flitstack.app.access import access_evidence, load_access
 from flitstack.app.gates import Gate
 from flitstack.app.process_checks import process_evidence
 from flitstack.app.project import Project
+from flitstack.app.staff_roles import roles_policy
 from flitstack.app.steps.findings import findings_source
 from flitstack.app.store import EnvironmentFacts, load_facts, load_mapping, load_plan, load_staging, staged_folder
 from flitstack.limits import (
@@ -20,6 +21,7 @@ from flitstack.mapping.maps import open_proposals, read_maps
 from flitstack.packs.gotchas import Gotcha, read_gotchas
 from flitstack.planning.document import Plan
 from flitstack.planning.licence import PROFESSIONAL
+from flitstack.planning.roles import ADMINISTRATOR, ASSIGN_ALL, LIST
 from flitstack.reporting.document import Check, in_order
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted
@@ -230,7 +232,11 @@ def _roles(known: _Known, gotcha: Gotcha) -> tuple[str, str]:
         f"{count} {role or 'without a role'}: {keys.get(str(role).casefold(), 'not decided')}" for role, count in rows
     ]
     strange = [role for role, _ in rows if str(role).casefold() not in keys]
-    return WARN, "; ".join(told) + (f"; {len(strange)} roles are not decided" if strange else "")
+    policy = roles_policy(known.project)
+    by_hand = policy == LIST or (policy != ASSIGN_ALL and ADMINISTRATOR.casefold() in map(str.casefold, keys.values()))
+    who = "" if policy == LIST else "; the load gives them to users (assign_roles)"
+    evidence = "; ".join(told) + (f"; {len(strange)} roles are not decided" if strange else "") + who
+    return (WARN if strange or by_hand else PASS), evidence
 
 
 def _chats(known: _Known, gotcha: Gotcha) -> tuple[str, str]:

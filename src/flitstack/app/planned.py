@@ -13,6 +13,7 @@ from flitstack.app.project import Project
 from flitstack.app.result import Progress
 from flitstack.app.running import run_async
 from flitstack.app.sharepoint import LOCATION, SITE, folder_problems, sharepoint_problems
+from flitstack.app.staff_roles import fetch_units, roles_lines, roles_listed, settle_roles
 from flitstack.app.store import deduped_folder, load_applied_schema, mapped_folder, staged_folder
 from flitstack.app.upserts import match_existing, matched_files, upsert_rules
 from flitstack.app.wiring import open_destination
@@ -34,6 +35,7 @@ from flitstack.planning.build import PlanInputs
 from flitstack.planning.document import Plan
 from flitstack.planning.live import without_operations
 from flitstack.planning.owners import OwnerMap, match_owners, owners_document
+from flitstack.planning.roles import Roles
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine
 from flitstack.staging.engine.findings import FindingsWriter
@@ -46,6 +48,7 @@ class Environment:
     facts: Facts
     live: dict[str, Table | None]
     existing: dict[str, Path]
+    units: dict[str, Path]  # see staff_roles.fetch_units
     processes: tuple[Definition, ...] = ()
 
 
@@ -95,7 +98,8 @@ def plan_inputs(
     matched = match_existing(
         project, engine, journal, mapping, mapped_folder(project), environment.live, known, environment.existing
     )
-    owners = _owners(project, staged, prepared.environment.facts, engine)
+    roles = settle_roles(engine, project, staged, environment.facts, environment.units)
+    owners = _owners(project, staged, environment.facts, engine, roles)
     return PlanInputs(
         environment=project.environment,
         url=project.target.url,
@@ -112,9 +116,13 @@ def plan_inputs(
         owners=owners,
         owners_sha256=file_sha256(project.folder / "owners.yaml"),
         accounts=accounts_before(engine, project, staged),
-        notes=tuple(f"owner {o.email or '(none)'} is not settled: edit owners.yaml" for o in owners.blocked),
+        notes=(
+            *(f"owner {o.email or '(none)'} is not settled: edit owners.yaml" for o in owners.blocked),
+            *roles_lines(roles),
+        ),
         at=now(),
         matched=matched,
+        roles=roles.grants,
     )
 
 
@@ -129,7 +137,8 @@ async def _ask(project: Project, maps: dict[str, MapFile]) -> Environment:
         live |= {
             name: await destination.table(name) for name in sorted({one.table for one in processes if one.is_active})
         }
-        return Environment(await destination.facts(), live, existing, processes)
+        units = await fetch_units(project, destination, _existing_folder(project) / "units")
+        return Environment(await destination.facts(), live, existing, units, processes)
     finally:
         await destination.close()
 
@@ -206,12 +215,12 @@ def _awaited_tables(project: Project, staged: StagingDocument) -> frozenset[str]
     return frozenset(f"{prefix}_{table[2:]}" if table.startswith("x_") else table for table in named)
 
 
-def _owners(project: Project, staged: StagingDocument, facts: Facts, engine: Engine) -> OwnerMap:
+def _owners(project: Project, staged: StagingDocument, facts: Facts, engine: Engine, roles: Roles) -> OwnerMap:
     path = project.folder / "owners.yaml"
     decided = decided_owners(project)
     counts = owner_counts(engine, project, staged)
     owners = match_owners(counts, facts.users, project.decisions, decided)
-    document = owners_document(owners)
+    document = owners_document(owners) | ({"roles": roles_listed(roles.grants)} if roles.grants else {})
     if not path.exists() or read_yaml(path)[0] != document:
         write_yaml(path, document)
     remember_owners(project, document)

@@ -27,7 +27,13 @@ from flitstack.planning.restore import (
     write_images,
     write_not_restored,
 )
-from flitstack.planning.restore_links import files_back, links_back, replaced_files
+from flitstack.planning.restore_links import (
+    files_back,
+    links_back,
+    replaced_files,
+    unlinked,
+    write_made_links,
+)
 from flitstack.reconciling.comparing import CLOSED_STATES
 from flitstack.reconciling.contents import register_digests
 from flitstack.reconciling.fingerprint import write_versions
@@ -117,6 +123,11 @@ class Restore:
             target,
         )
         return target
+
+    def made_links(self) -> list[tuple[str, SendTable]]:
+        """Links that these runs made of rows which were there before us: they go, and no other."""
+        made = write_made_links(self.engine, self.journal, self.runs, self.folder)
+        return unlinked(self.engine, made, plan_folder(self.project))
 
     async def links_and_files(self, before: State) -> list[tuple[str, SendTable]]:
         """Links and files of rows that stay, as the round before left them; a file that somebody replaced since stays."""

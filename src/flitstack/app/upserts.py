@@ -194,7 +194,8 @@ class Upserts:
             if self.standing:
                 decided = carry_ours(self.engine, decided, self.standing, folder)
             tables.append(sealed_table(self.engine, decided, folder))
-        steps = plan_steps((), tables, plan.phases, existing=[step for step in plan.steps if step.kind == "schema"])
+        schema = [step for step in plan.steps if step.kind == "schema"]
+        steps = plan_steps((), tables, plan.phases, existing=schema, roles=plan.roles)
         return sealed(replace(plan, tables=tuple(tables), steps=steps, requests=forecast_requests(steps)))
 
     async def _look(self, send: SendTable, live: Table, folder: Path, images: Path | None) -> SendTable:

@@ -10,7 +10,7 @@ from flitstack.loading.document import LoadDocument, PhaseCount, StepResult
 from flitstack.loading.execution import Load
 from flitstack.loading.recover import settle_unsettled
 from flitstack.loading.sending import Sender
-from flitstack.loading.steps import ROW_STEPS
+from flitstack.loading.steps import ROW_STEPS, give_roles
 from flitstack.planning.document import Step
 
 __all__ = ["Load", "execute"]
@@ -62,6 +62,9 @@ async def _take(load: Load, step: Step) -> tuple[StepResult, Counters]:
     if step.kind in _SCHEMA_KINDS:
         await _change_schema(load, step, sender)
         planned = len(step.operations)
+    elif step.kind == "roles":
+        planned = await give_roles(load, step, sender)
+        load.refresh()
     else:
         planned = await ROW_STEPS[step.kind](load, step, load.plan.send_table(step.send), sender)
         load.refresh()

@@ -1,10 +1,12 @@
 """What the destination refused, as findings with file, record and remedy."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pyarrow as pa
 
+from flitstack.errors import Finding
 from flitstack.journal.frames import Operation
 from flitstack.journal.journal import Journal
 from flitstack.planning.document import Plan, SendTable
@@ -34,7 +36,20 @@ def save_refusals(engine: Engine, journal: Journal, plan: Plan, folder: Path, ta
             """
         )
     engine.connection.unregister("refusals")
+    findings.add(_refused_roles(journal, plan))
     return findings.save(target)
+
+
+def _refused_roles(journal: Journal, plan: Plan) -> Iterator[Finding]:
+    for grant in plan.roles:
+        refused = journal.state.refused.get(("systemuser", UUID(grant.user).bytes), {}).get(Operation.LINK)
+        if refused is not None:
+            code, message = refused
+            yield Finding(
+                f"rejected_{code.lower()}", object=grant.object, file=grant.file, record=grant.record, outcome="listed",
+                what=f"the destination refused the role {grant.name}: {message}",
+                do="have an administrator give the role, or let the migration user give it, then: flitstack load",
+            )  # fmt: skip
 
 
 _SCHEMA = pa.schema(

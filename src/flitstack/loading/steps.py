@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
+import pyarrow as pa
+
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Call
 from flitstack.journal.frames import Operation
@@ -11,6 +13,7 @@ from flitstack.loading.calls import LINKS_TEXT, STATE_TEXT, link_calls, state_ca
 from flitstack.loading.changes import done_in_plan, in_bulk, parties, update_changed
 from flitstack.loading.execution import Load
 from flitstack.loading.files import send_files
+from flitstack.loading.linking import link_new
 from flitstack.loading.rows import RowBatch, Wanted, done_sql, landed_sql, read_rows, tried_sql
 from flitstack.loading.sending import Sender, Work
 from flitstack.planning.document import SendTable, Step
@@ -109,11 +112,31 @@ async def associate(load: Load, step: Step, send: SendTable, sender: Sender) -> 
     where = f"len(_links) > 0 AND {_is_there(send)}"
 
     async def send_batch(batch: RowBatch) -> None:
+        if send.was_there:
+            await link_new(load, step.index, table, batch, sender)
+            return
         await sender.change(step.index, Work(Operation.LINK, link_calls(table, batch)), table, batch)
 
     wanted = _todo(load, step, send, where, Operation.LINK)
     await load.send_all(sender, read_rows(load.engine, load.folder, send, LINKS_TEXT, wanted), send_batch)
     return _count(load, send, where)
+
+
+async def give_roles(load: Load, step: Step, sender: Sender) -> int:
+    """Roles of users, as links like any other: a role that a user has is left, what is given is journalled."""
+    path = f"rows/roles-{load.plan.sha256[:16]}.parquet"
+    grants = [{"user": grant.user, "role": grant.role} for grant in load.plan.roles]
+    load.engine.connection.register("role_grants", pa.Table.from_pylist(grants))
+    load.engine.write_parquet(
+        """SELECT row_number() OVER () AS _ord, CAST("user" AS UUID) AS _row,
+            list({'relationship': 'systemuserroles_association', 'table': 'role', 'id': CAST(role AS UUID)}) AS _links
+        FROM role_grants GROUP BY "user" """,
+        load.folder / path,
+    )
+    load.engine.connection.unregister("role_grants")
+    traits = {"has_links": True, "is_change": True, "was_there": True}
+    send = SendTable("roles", step.table, step.phase, path, step.rows, "", (), (), **traits)
+    return await associate(load, step, send, sender)
 
 
 async def disassociate(load: Load, step: Step, send: SendTable, sender: Sender) -> int:

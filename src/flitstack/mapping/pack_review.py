@@ -190,6 +190,11 @@ def _other_expressions(pack: Pack, tables: Mapping[str, Table]) -> Iterator[Foun
             yield from ((("upsert", table, str(number)), what) for what in wrong)
             if not wrong and not fields_of(str(text), scope.fields):
                 yield ("upsert", table, str(number)), "names no column of the table, so that every row would fit"
+    staff = pack.playbook.get("staff_roles") or {}
+    if staff.get("when") and staff.get("object") in scopes:
+        yield from (
+            (("staff_roles", "when"), what) for what in problems_of(str(staff["when"]), scopes[staff["object"]])
+        )
     for number, entry in enumerate(read_automations(pack.playbook)):
         over = scopes.get(entry.object)
         if over is None:

@@ -10,7 +10,7 @@ from flitstack.packs.types import Decision, SourceObject
 WORDS = (
     "playbook", "format", "phases", "reference", "vocabularies", "decisions", "tables", "routes", "unrouted",
     "automations", "dedupe", "delta", "rehearsal", "derived", "existing", "upsert", "suppress", "not_portable", "gotchas",
-    "shared_fields", "process",
+    "shared_fields", "process", "staff_roles",
 )  # fmt: skip
 # What a derived field is made of the other records' values; exactly one of these.
 _DERIVED = ("count", "sum", "max", "min", "first", "list", "lines", "circle")
@@ -51,6 +51,7 @@ def review_playbook(playbook: Mapping[str, Any], objects: Mapping[str, SourceObj
     _review_shared(playbook, objects, page)
     review_automations(playbook, objects, page)
     _review_derived(playbook, objects, page)
+    _review_staff(playbook, objects, page)
     _review_routes(playbook, objects, page)
 
 
@@ -110,6 +111,27 @@ def _review_derived(playbook: Mapping[str, Any], objects: Mapping[str, SourceObj
                 page.wrong(
                     "pack-form", f"{what} says not exactly one aggregate", place, f"one of {', '.join(_DERIVED)}"
                 )
+
+
+def _review_staff(playbook: Mapping[str, Any], objects: Mapping[str, SourceObject], page: Page) -> None:
+    place = ("staff_roles",)
+    said = page.mapping(
+        playbook.get("staff_roles"), "staff_roles", place, ("object", "email", "role", "when", "map", "decision")
+    )
+    if not said:
+        return
+    if said.get("object") not in objects:
+        page.unknown(f"staff_roles name {said.get('object')!r}, which is no object", place, objects)
+        return
+    for word in ("email", "role"):
+        if said.get(word) not in objects[said["object"]].fields:
+            page.unknown(
+                f"staff_roles: {word} names no field of {said['object']}", place, objects[said["object"]].fields
+            )
+    decisions = page.mapping(playbook.get("decisions"), "decisions", ("decisions",))
+    for word in ("map", "decision"):
+        if said.get(word) not in decisions:
+            page.unknown(f"staff_roles: {word} names {said.get(word)!r}, which is no decision", place, decisions)
 
 
 def _review_routes(playbook: Mapping[str, Any], objects: Mapping[str, SourceObject], page: Page) -> None:

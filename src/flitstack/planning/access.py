@@ -46,7 +46,7 @@ class Access:
 
 def check_access(plan: Plan, live: Mapping[str, Table | None], facts: Facts) -> Access:
     """`live`: metadata of the tables the map names; those that are not there yet cannot be asked about."""
-    needs = {need.privilege: need for need in reversed([*_rows(plan, live), *_schema(plan)])}
+    needs = {need.privilege: need for need in reversed([*_rows(plan, live), *_schema(plan), *_roles(plan)])}
     coming = {send.table for send in plan.tables if live.get(send.table) is None}
     made = () if facts.is_administrator else tuple(sorted(coming))
     secured = tuple(sorted(_secured(plan, live)))
@@ -98,6 +98,11 @@ def _schema(plan: Plan) -> Iterator[Need]:
         for operation in step.operations:
             for name in _SCHEMA.get(str(operation["kind"]), ()):
                 yield Need(name, "tables and columns are made (or an administrator imports the solution file)")
+
+
+def _roles(plan: Plan) -> Iterator[Need]:
+    if plan.roles:
+        yield Need("prvAssignRole", "users get the roles that role_map names")
 
 
 def _secured(plan: Plan, live: Mapping[str, Table | None]) -> set[str]:

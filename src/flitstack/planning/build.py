@@ -9,7 +9,7 @@ from flitstack.catalogue.types import Table
 from flitstack.documents import fingerprint, to_json
 from flitstack.journal.journal import Journal
 from flitstack.mapping.document import MappedRoute, MappingDocument
-from flitstack.planning.document import Plan, SendTable, Step
+from flitstack.planning.document import Grant, Plan, SendTable, Step
 from flitstack.planning.order import order_groups
 from flitstack.planning.owners import OwnerMap
 from flitstack.planning.rows import RowContext, allocate_ids, load_keys, load_owners, write_send_table
@@ -43,6 +43,7 @@ class PlanInputs:
     notes: tuple[str, ...]
     at: str
     matched: Mapping[str, Path] = field(default_factory=dict)  # of upsert.match_rows
+    roles: tuple[Grant, ...] = ()
 
 
 def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInputs) -> Plan:
@@ -62,7 +63,7 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
         if table.rows
         for part in split_matched(engine, table, inputs.matched.get(table.table), folder, inputs.prefix)
     )
-    steps = plan_steps(operations, tables, inputs.phases)
+    steps = plan_steps(operations, tables, inputs.phases, roles=inputs.roles)
     plan = Plan(
         format=1,
         kind="full",
@@ -83,6 +84,7 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
         requests=forecast_requests(steps),
         notes=inputs.notes,
         at=inputs.at,
+        roles=inputs.roles,
     )
     return sealed(plan)
 
@@ -110,13 +112,20 @@ def sample_plan(engine: Engine, folder: Path, plan: Plan, per_group: int, total:
             tables.append(replace(table, parquet=name, rows=rows, content_hash=f"{rows}:{total}"))
     operations = [step for step in plan.steps if step.kind == "schema"]
     steps = plan_steps((), tables, plan.phases, existing=operations)
-    return sealed(replace(plan, kind="sample", tables=tuple(tables), steps=steps, requests=forecast_requests(steps)))
+    # Nobody needs a role to look at a sample.
+    return sealed(
+        replace(plan, kind="sample", tables=tuple(tables), steps=steps, requests=forecast_requests(steps), roles=())
+    )
 
 
 def plan_steps(
-    operations: Sequence[Operation], tables: Sequence[SendTable], phases: Iterable[str], existing: Sequence[Step] = ()
+    operations: Sequence[Operation],
+    tables: Sequence[SendTable],
+    phases: Iterable[str],
+    existing: Sequence[Step] = (),
+    roles: Sequence[Grant] = (),
 ) -> tuple[Step, ...]:
-    """Schema first; then, phase by phase: rows, held-back lookups, links, states; last what was there before."""
+    """Schema first; then, phase by phase: rows, held-back lookups, links, states; then what was there before; roles last."""
     drafts: list[dict[str, Any]] = [
         {"kind": s.kind, "phase": s.phase, "table": "", "title": s.title, "operations": s.operations} for s in existing
     ]
@@ -133,7 +142,15 @@ def plan_steps(
     there = [table for table in tables if table.was_there]
     drafts += [_more(table, "update", "what is there already") | {"rows": table.to_send} for table in there]
     drafts += [_more(table, "associate", "links") for table in there if table.has_links]
+    drafts += roles_step(roles)
     return tuple(Step(index=index, **draft) for index, draft in enumerate(drafts))
+
+
+def roles_step(roles: Sequence[Grant]) -> list[dict[str, Any]]:
+    """The step that gives users their roles, less its index; none where nobody gets one."""
+    users = len({grant.user for grant in roles})
+    step = {"kind": "roles", "phase": "roles", "table": "systemuser", "title": "roles of users", "rows": users}
+    return [step] if users else []
 
 
 def forecast_requests(steps: Sequence[Step]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flitstack.catalogue.types import Table
 from flitstack.planning.absent import Policies, write_left
-from flitstack.planning.build import forecast_requests, plan_steps, sealed
+from flitstack.planning.build import forecast_requests, plan_steps, roles_step, sealed
 from flitstack.planning.changes import Side
 from flitstack.planning.delta import sealed_table, write_creates, write_group, write_updates
 from flitstack.planning.document import Plan, SendTable, Step
@@ -53,6 +53,7 @@ def delta_plan(engine: Engine, inputs: DeltaInputs, folder: Path) -> Plan:
         tables.append(sealed_table(engine, send, folder))
         title = f"{_TITLES.get(kind, kind)} {send.table}"
         steps.append(Step(len(steps), kind, send.phase, send.table, title, send.name, send.rows))
+    steps += [Step(len(steps), **draft) for draft in roles_step(plan.roles)]
     return replace(
         plan,
         kind="delta",

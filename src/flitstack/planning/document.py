@@ -26,6 +26,7 @@ KEEP_APART = "keep apart"
 # A step's kind. The loader executes steps strictly in order.
 STEP_KINDS = (
     "schema", "create", "files", "update", "parties", "lookups", "associate", "disassociate", "state", "delete", "revert",
+    "roles",
 )  # fmt: skip
 
 
@@ -85,6 +86,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A security role for a user: ids as text, the role's name, and the record of the source that says so."""
+
+    user: str
+    role: str
+    name: str
+    email: str
+    object: str
+    file: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What will be done to one environment. `sha256` covers everything but itself and `at`.
 
@@ -112,6 +126,7 @@ class Plan:
     at: str = ""
     sha256: str = ""
     kept: str = ""  # absolute path of the folder of files that stood inside records (staging/document.py)
+    roles: tuple[Grant, ...] = ()  # of the step `roles`
 
     def send_table(self, name: str) -> SendTable:
         """The send table a step names."""

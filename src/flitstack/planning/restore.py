@@ -52,7 +52,7 @@ def write_images(
     files: dict[str, Path] = {}
     folder.mkdir(parents=True, exist_ok=True)
     for intent, lines in journal.before_images():
-        if intent.batch not in batches:
+        if intent.batch not in batches or intent.operation is Operation.LINK:
             continue
         path = files.setdefault(intent.table, folder / f"{intent.table}.jsonl")
         head = orjson.dumps({"batch": intent.batch, "operation": int(intent.operation)})[:-1] + b',"image":'

@@ -1,20 +1,71 @@
 """Giving many-to-many links and files back: what a delta added goes, what it took away returns.
 
-Links need no before-image: the states that two rounds left say which links each row had. Removing a link that is gone, or
-making one that is there, does no harm, so what somebody changed meanwhile needs no look.
+Links of rows that we made need no before-image: the states that two rounds left say which links each row had. Of a row that was
+there before us the journal says which links we made; one that was there already is not among them. Removing a link that is
+gone, or making one that is there, does no harm, so what somebody changed meanwhile needs no look.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
+
 from flitstack.journal.frames import Operation, Status
+from flitstack.journal.journal import Journal
 from flitstack.planning.changes import Side, standing_rows
 from flitstack.planning.document import SendTable
 from flitstack.planning.restore import records_of
 from flitstack.staging.engine.engine import Engine, literal
 
 _LINKS = 'STRUCT(relationship VARCHAR, "table" VARCHAR, id UUID)[]'
+
+
+def write_made_links(engine: Engine, journal: Journal, runs: Iterable[int], folder: Path) -> dict[str, Path]:
+    """By table, Parquet (_row, _links) of links that these runs made of rows which were there before us."""
+    listed = ", ".join(map(str, runs)) or "-1"
+    tried = f'SELECT batch, "row" FROM journal_rows WHERE operation = {Operation.LINK} AND run IN ({listed})'
+    batches = {int(batch) for (batch,) in engine.rows(f"SELECT DISTINCT batch FROM ({tried})")}
+    files: dict[str, Path] = {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for intent, lines in journal.before_images():
+        if intent.operation is not Operation.LINK or intent.batch not in batches:
+            continue
+        path = files.setdefault(intent.table, folder / f"{intent.table}.links.jsonl")
+        head = orjson.dumps({"batch": intent.batch})[:-1] + b',"image":'
+        with path.open("ab") as file:
+            file.writelines(head + line + b"}\n" for line in lines.splitlines())
+    return {table: found for table, path in files.items() if (found := _made(engine, path, tried)) is not None}
+
+
+def _made(engine: Engine, path: Path, tried: str) -> Path | None:
+    """What was refused was not made; a row may have got links in several runs."""
+    target = path.with_suffix(".parquet")
+    columns = "{'batch': 'BIGINT', 'image': 'JSON'}"
+    source = f"read_json({literal(str(path))}, format = 'newline_delimited', columns = {columns})"
+    rows = engine.write_parquet(
+        f"""SELECT _row, list_distinct(flatten(list(_links))) AS _links FROM (
+            SELECT i.batch, CAST(image->>'_row' AS UUID) AS _row, CAST(json_extract(image, '$._links') AS {_LINKS}) AS _links
+            FROM {source} i) m
+        SEMI JOIN ({tried} AND status <> {Status.REFUSED}) t ON t.batch = m.batch AND t."row" = m._row
+        WHERE len(_links) > 0 GROUP BY _row""",
+        target,
+    )
+    path.unlink()
+    return target if rows else None
+
+
+def unlinked(engine: Engine, made: Mapping[str, Path], folder: Path) -> list[tuple[str, SendTable]]:
+    """The send tables below `folder` that take those links away."""
+    found = []
+    for table, path in sorted(made.items()):
+        name = f"rollback/unlink_there_{table}.parquet"
+        rows = engine.write_parquet(
+            f"SELECT row_number() OVER () AS _ord, _row, _links FROM read_parquet({literal(str(path))})", folder / name
+        )
+        empty = SendTable(f"unlink_there_{table}", table, "changes", name, rows, f"{rows}", (), (), is_change=True)
+        found.append(("disassociate", replace(empty, has_links=True)))
+    return found
 
 
 def links_back(

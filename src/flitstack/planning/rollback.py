@@ -103,7 +103,7 @@ def rollback_plan(
         steps.append(
             Step(len(steps), "revert", "schema", "", f"{len(undone)} schema operations undone", operations=undone)
         )
-    return sealed(replace(plan, kind="rollback", tables=tuple(tables), steps=tuple(steps), accounts={}))
+    return sealed(replace(plan, kind="rollback", tables=tuple(tables), steps=tuple(steps), accounts={}, roles=()))
 
 
 def _ours(engine: Engine, plan: Plan, runs: Sequence[int] | None) -> None:

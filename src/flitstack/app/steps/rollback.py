@@ -225,11 +225,11 @@ async def _restored(this: Rollback) -> tuple[list[tuple[str, SendTable]], list[d
     work = Restore(this.project, this.engine, this.journal, this.destination, state, runs, deleted)
     tables = await work.tables()
     before = state_before(this.project) if this.runs is not None else None
-    if before is not None:
-        closing = [entry for entry in tables if entry[1].name.startswith("close_")]
-        others = [entry for entry in tables if entry not in closing]
-        tables = [*work.deleted(before), *others, *await work.links_and_files(before), *closing]
-    return tables, work.edited
+    closing = [entry for entry in tables if entry[1].name.startswith("close_")]
+    others = [entry for entry in tables if entry not in closing]
+    again = work.deleted(before) if before is not None else []
+    joined = await work.links_and_files(before) if before is not None else []
+    return [*again, *others, *work.made_links(), *joined, *closing], work.edited
 
 
 def _with_files_of(this: Rollback) -> Plan:
@@ -264,7 +264,7 @@ def _told(buckets: dict[str, int]) -> str:
 def _failed(journal: Journal, undo: Plan) -> list[dict[str, str]]:
     """Rows that the destination refused to take back, with its reason."""
     tables = {table.table for table in undo.tables}
-    wanted = {Operation.DELETE, Operation.UPDATE, Operation.STATE, Operation.PARTIES}
+    wanted = {Operation.DELETE, Operation.UPDATE, Operation.STATE, Operation.PARTIES, Operation.UNLINK}
     return [
         {
             "table": table,
