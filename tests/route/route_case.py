@@ -52,8 +52,9 @@ def command(*words: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment in which a child finds this checkout, quiet about its warnings."""
-    return {**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "120"}
+    """The environment in which a child finds this checkout and, as with a user, no pandas; quiet about its warnings."""
+    absent = Path(__file__).parents[1] / "absent"
+    return {**os.environ, "PYTHONPATH": f"{absent}{os.pathsep}{SOURCE}", "COLUMNS": "120"}
 
 
 def flit(*words: str) -> Answer:
