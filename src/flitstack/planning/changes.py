@@ -10,12 +10,13 @@ from pathlib import Path
 from flitstack.planning.document import Plan, SendColumn, SendTable
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
+FILE = "(file)"
 # What is more than a column, as reconciliation calls it, and the columns of a send table behind it.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "(state)": ("_action", "_state", "_status", "_state_at", "_state_value"),
     "(parties)": ("_parties",),
     "(links)": ("_links",),
-    "(file)": ("_content", "_content_size"),
+    FILE: ("_content", "_content_size"),
 }
 _GROUPED = tuple(name for names in GROUPS.values() for name in names)
 
@@ -58,10 +59,13 @@ def rows_of(engine: Engine, side: Side, table: str, names: Sequence[str]) -> str
     return " UNION ALL BY NAME ".join(parts) or f"SELECT NULL::UUID AS _row, '' AS _send{blanks} WHERE FALSE"
 
 
-def write_changes(engine: Engine, table: str, wanted: Side, standing: Sequence[Side], target: Path) -> int:
+def write_changes(
+    engine: Engine, table: str, wanted: Side, standing: Sequence[Side], target: Path, other_contents: str
+) -> int:
     """Write `target` ("row" UUID, changed LIST(VARCHAR)): rows on both sides whose columns are not the same any more.
 
-    `standing`: what we hold to be there, the newest first; a row counts by the first that has it.
+    `standing`: what we hold to be there, the newest first; a row counts by the first that has it. `other_contents`: query
+    ("row") of rows whose file has other bytes (contents.py).
     """
     known = columns_of([wanted, *standing], table)
     names = [*known, *_GROUPED]
@@ -71,11 +75,16 @@ def write_changes(engine: Engine, table: str, wanted: Side, standing: Sequence[S
     engine.run(
         f"""CREATE OR REPLACE TEMP TABLE differing AS
         SELECT n._row FROM (SELECT _row, {digest} AS h FROM ({new})) n
-        JOIN (SELECT _row, {digest} AS h FROM ({old})) o ON o._row = n._row WHERE n.h <> o.h"""
+        JOIN (SELECT _row, {digest} AS h FROM ({old})) o ON o._row = n._row WHERE n.h <> o.h
+        UNION SELECT "row" FROM ({other_contents})"""
     )
+    or_other = f" OR n._row IN ({other_contents})"
     cases = [
         *(f"CASE WHEN {_differ([name])} THEN {literal(name)} END" for name in known),
-        *(f"CASE WHEN {_differ(members)} THEN {literal(group)} END" for group, members in GROUPS.items()),
+        *(
+            f"CASE WHEN {_differ(members)}{or_other if group == FILE else ''} THEN {literal(group)} END"
+            for group, members in GROUPS.items()
+        ),
     ]
     count = engine.write_parquet(
         f"""SELECT "row", changed FROM (

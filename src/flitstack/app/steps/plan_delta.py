@@ -40,12 +40,14 @@ from flitstack.deduping.document import DedupeDocument
 from flitstack.destinations.port import Destination
 from flitstack.documents import save_json
 from flitstack.errors import Problem, UsageError
+from flitstack.journal.frames import Operation
 from flitstack.journal.journal import Journal
-from flitstack.loading.rows import landed_sql, make_done_view
+from flitstack.loading.rows import done_sql, landed_sql, make_done_view
 from flitstack.planning.absent import ABSENT, DELETE, REROUTED, Policies, find_left, read_policies, spare_used
 from flitstack.planning.build import build_plan
 from flitstack.planning.changes import Side, write_changes
 from flitstack.planning.changing import DeltaInputs, delta_plan, finished
+from flitstack.planning.contents import find_other_contents
 from flitstack.planning.delta import decide, read_rules, write_kept
 from flitstack.planning.document import Plan
 from flitstack.planning.left import write_left_state
@@ -170,7 +172,9 @@ async def _decide(work: Work, policies: Policies) -> list[str]:
             if table not in work.wanted.tables():
                 continue
             changes = folder / f"{table}.changes.parquet"
-            write_changes(work.engine, table, work.wanted, work.standing, changes)
+            sent = done_sql(table, Operation.FILE)
+            others = find_other_contents(work.engine, table, work.wanted, work.standing, sent)
+            write_changes(work.engine, table, work.wanted, work.standing, changes, others)
             evidence = replace(await look.at(live, changes), ours=ours_of(work.wanted, table))
             work.decided[table] = folder / f"{table}.decided.parquet"
             decide(work.engine, live, work.wanted, evidence, rules, work.decided[table])
