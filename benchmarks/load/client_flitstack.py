@@ -60,4 +60,5 @@ if __name__ == "__main__":
     atexit.register(tell_peak)
     sys.meta_path.insert(0, NoPandas())
     gc.freeze()  # as app.running does
+    atexit.register(gc.unfreeze)
     uvloop.run(load(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))

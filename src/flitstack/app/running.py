@@ -32,6 +32,8 @@ def run_async(work: Coroutine[Any, Any, T], url: str) -> T:
     except Fault as fault:
         code, do = _TOLD.get(type(fault), ("destination-fault", "run the same command again"))
         raise StepFailed(Problem(code, str(fault), where=url, do=do)) from fault
+    finally:
+        gc.unfreeze()  # DuckDB's bindings complain of what is never collected
 
 
 def _loop_factory() -> Any:
