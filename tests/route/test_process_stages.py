@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from route.rounds_case import decide
 from route.route_case import TO_LOAD, TO_PLAN, Migration, begin, example_export, serving
 
 pytestmark = pytest.mark.slow
 
 SALES = {"name": "Opportunity Sales Process", "stages": ["Qualify", "Discovery", "Proposal", "Negotiation", "Close"]}
+
+OTHER = {"name": "Other", "uniquename": "new_other", "stages": ["First"]}
 
 
 def example(folder: Path, *processes: dict[str, Any], **decided: Any) -> Path:
@@ -58,6 +61,18 @@ def test_each_deal_stands_at_its_stage_with_the_path_to_it(moved: Migration) -> 
     assert all(account["closes"] for account in moved.do("status")["accounts"].values())
 
 
+def test_a_cell_of_an_instance_is_traced_to_the_stage_in_the_export(moved: Migration) -> None:
+    row = next(row for row in moved.rows("opportunitysalesprocesses") if len(row["traversedpath"].split(",")) == 4)
+    traced = moved.do(
+        "trace", "opportunitysalesprocess", row["businessprocessflowinstanceid"], "traversedpath", "--values"
+    )
+    assert traced["rule"] == {"made_by": "planning", "what": "where the record stands in the process"}
+    assert [(cell["file"], cell["line"], cell["value"]) for cell in traced["cells"]] == [
+        ("deals.csv", 3, "Negotiation")
+    ]
+    assert traced["planned"]["value"] == traced["destination"]["value"] == row["traversedpath"]
+
+
 def test_a_rollback_takes_the_instances_away(moved: Migration) -> None:
     assert moved.do("rollback")["equal"]
     assert moved.rows("opportunitysalesprocesses") == []
@@ -95,24 +110,29 @@ def test_stages_that_the_process_lacks_are_told_and_not_guessed(tmp_path: Path) 
         assert migration.do("rollback")["equal"]
 
 
-@pytest.mark.parametrize(
-    ("processes", "decided", "code", "told", "do"),
-    [
-        ([], {}, "process-missing", "no business process flow of opportunity is active", "stage_process: none"),
-        ([SALES | {"active": False}], {}, "process-missing", "no business process flow", "activate one"),
-        ([SALES, {"name": "B", "uniquename": "new_b", "stages": ["x"]}], {}, "process-unclear", "several", 'process_names: {"": B}'),
-        ([SALES], {"process_names": {"": "Sale"}}, "process-missing", "'Sale' that process_names names is not there", "process_names"),
-        ([SALES], {"process_stages": {"Proposal": "Offer"}}, "process-stage", "no active process has the stage 'Offer'", "process_stages"),
-    ],
-)  # fmt: skip
-def test_a_process_that_cannot_be_followed_stops_the_plan_with_what_to_do(
-    tmp_path: Path, processes: list[dict[str, Any]], decided: dict[str, Any], code: str, told: str, do: str
-) -> None:
-    export = example(tmp_path, *processes, **decided)
+# What the environment has, what is decided besides, and what the plan says then; one after the other in the same project.
+REFUSED: list[tuple[list[dict[str, Any]], dict[str, Any], str, str, str]] = [
+    ([], {}, "process-missing", "no business process flow of opportunity is active", "stage_process: none"),
+    ([SALES | {"active": False}], {}, "process-missing", "no business process flow", "activate one"),
+    ([SALES], {"process_names": {"": "Sale"}}, "process-missing", "'Sale' that process_names names is not there", "process_names"),
+    ([SALES], {"process_names": {}, "process_stages": {"Proposal": "Offer"}}, "process-stage", "has the stage 'Offer'", "process_stages"),
+    ([SALES, OTHER], {"process_stages": {}}, "process-unclear", "several business process flows", 'process_names: {"": Opportunity'),
+    ([SALES, OTHER], {"process_names": ["Other"]}, "option-unknown", "process_names", "write pairs"),
+]  # fmt: skip
+
+
+def test_a_process_that_cannot_be_followed_stops_the_plan_with_what_to_do(tmp_path: Path) -> None:
     with serving(tmp_path / "emulator") as url:
-        migration = begin(tmp_path / "acme", url, export)
+        migration = begin(tmp_path / "acme", url, example(tmp_path))
         migration.go(TO_PLAN[:-1])
-        problem = migration.run("plan").errors[code]
-        assert told in problem["what"]
-        assert do in problem["do"]
-        assert evidence(migration)[0] == "block"
+        for processes, decided, code, told, do in REFUSED:
+            if processes:
+                migration.admin("seed", {"processes": processes})
+            decide(migration, **decided)
+            problem = migration.run("plan").errors[code]
+            assert told in problem["what"]
+            assert do in problem["do"]
+            assert evidence(migration)[0] == "block"
+        decide(migration, process_names={"": "Other"}, process_stages={"Proposal": "First"})
+        migration.do("plan", code={0, 3})
+        assert evidence(migration)[0] == "warn"

@@ -1,6 +1,6 @@
 """What every plan is made from: the environment is asked, the map is run, owners are settled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from flitstack.app.accounts import accounts_before
 from flitstack.app.existing import Rules, existing_rows, existing_rules, fetch_existing
 from flitstack.app.gates import now
 from flitstack.app.owners import decided_owners, owner_counts, remember_owners, save_owner_findings
-from flitstack.app.processes import Definition, read_definitions, settle_following, wanted_rule
+from flitstack.app.processes import Definition, instances_of, read_definitions, settle_following, wanted_rule
 from flitstack.app.project import Project
 from flitstack.app.result import Progress
 from flitstack.app.running import run_async
@@ -32,6 +32,7 @@ from flitstack.mapping.processes import STAGE_INDEX, Following, stage_rows, with
 from flitstack.mapping.reads import names_of
 from flitstack.mapping.run import run_map
 from flitstack.planning.build import PlanInputs
+from flitstack.planning.changes import Side
 from flitstack.planning.document import Plan
 from flitstack.planning.live import without_operations
 from flitstack.planning.owners import OwnerMap, match_owners, owners_document
@@ -86,8 +87,9 @@ def plan_inputs(
     deduped: DedupeDocument,
     engine: Engine,
     journal: Journal,
+    standing: Sequence[Side] = (),
 ) -> PlanInputs:
-    """Run the map and settle the owners: everything a plan of the whole snapshot is built from."""
+    """Run the map and settle the owners: everything a plan of the whole snapshot is built from. `standing`: of a delta."""
     rules, environment = _rules(project), prepared.environment
     earlier = matched_files(project)
     known = existing_rows(engine, journal, rules, environment.existing, earlier, _existing_folder(project))
@@ -123,6 +125,8 @@ def plan_inputs(
         at=now(),
         matched=matched,
         roles=roles.grants,
+        instances=instances_of(prepared.following),
+        standing=tuple(standing),
     )
 
 

@@ -20,11 +20,14 @@ from flitstack.documents import save_json
 from flitstack.errors import Problem, UsageError
 from flitstack.mapping.processes import Following, Process, Stage
 from flitstack.packs.processes import FOLLOW, ProcessRule, read_process_rule
+from flitstack.planning.document import Plan
+from flitstack.planning.instances import Instances
 
 DEFINITIONS, STAGES = "workflow", "processstage"
 _CATEGORY, _BUSINESS_FLOW, _DEFINITION, _ACTIVATED = 4, 0, 1, 1
 _HEAD = ("name", "uniquename", "primaryentity", "category", "businessprocesstype", "type", "statecode")
 _CLASS = "#Microsoft.Crm.Workflow.ObjectModel"
+_CHOSEN = "processid"  # of a record that is made
 _ASK = "have an administrator make and activate one (Power Automate, Business process flows), or choose {}: none"
 
 
@@ -60,6 +63,27 @@ def settle_following(
     if problems:
         raise UsageError(*problems)
     return following
+
+
+def instances_of(following: Following | None) -> tuple[Instances, ...]:
+    """Tables of instances that a plan fills."""
+    if following is None:
+        return ()
+    return tuple(Instances(one.table, one.record, following.rule.table) for one in following.processes)
+
+
+def refuse_late(project: Project, following: Following | None, loaded: Plan) -> None:
+    """Raise UsageError when the decision was another one when the records were loaded: how a record follows a process is
+    settled when it is made."""
+    rule = read_process_rule(project.pack.playbook)
+    sends = [send for send in loaded.tables if rule is not None and send.table == rule.table]
+    was_followed = any(column.name == _CHOSEN for send in sends for column in send.columns)
+    if rule is None or not sends or was_followed == (following is not None):
+        return
+    was = FOLLOW if was_followed else "none"
+    what = f"the rows of {rule.table} were loaded with {rule.decision}: {was}"
+    do = f"set {rule.decision}: {was} in decisions.yaml again; or roll back, then plan and load anew"
+    raise UsageError(Problem("process-late", what, do=do))
 
 
 def facts_path(project: Project) -> Path:

@@ -19,6 +19,7 @@ from flitstack.planning.build import plan_steps
 from flitstack.planning.changes import Side
 from flitstack.planning.delta import sealed_table
 from flitstack.planning.document import SendTable
+from flitstack.planning.instances import stage_by_stage
 from flitstack.planning.restore import (
     Restoring,
     records_of,
@@ -101,7 +102,15 @@ class Restore:
             )
             names = ("table", "row", "why", "object", "file", "record", "column")
             self.edited += [dict(zip(names, row, strict=True)) for row in rows]
-        return restore_tables(self.engine, work, plan_folder(self.project))
+        made = restore_tables(self.engine, work, plan_folder(self.project))
+        if not live.is_process:
+            return made
+        folder = plan_folder(self.project)
+        return [
+            (kind, part)
+            for kind, send in made
+            for part in (stage_by_stage(self.engine, send, sides, folder) if kind == "update" else [send])
+        ]
 
     async def _dropped(self, live: Table, images: Path, found: Path, parts: Sequence[Path]) -> Path:
         """The sameness of rows that were there before us, were written into, and belong to no record of the plan any more: all

@@ -9,7 +9,9 @@ from flitstack.catalogue.types import Table
 from flitstack.documents import fingerprint, to_json
 from flitstack.journal.journal import Journal
 from flitstack.mapping.document import MappedRoute, MappingDocument
+from flitstack.planning.changes import Side
 from flitstack.planning.document import Grant, Plan, SendTable, Step
+from flitstack.planning.instances import Instances, settle_instances
 from flitstack.planning.order import order_groups
 from flitstack.planning.owners import OwnerMap
 from flitstack.planning.rows import RowContext, allocate_ids, load_keys, load_owners, write_send_table
@@ -44,6 +46,8 @@ class PlanInputs:
     at: str
     matched: Mapping[str, Path] = field(default_factory=dict)  # of upsert.match_rows
     roles: tuple[Grant, ...] = ()
+    instances: tuple[Instances, ...] = ()
+    standing: tuple[Side, ...] = ()  # of a delta: what we hold to be there, the newest first
 
 
 def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInputs) -> Plan:
@@ -56,10 +60,11 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
     load_keys(engine, journal, tables_named)
     context = replace(context, keyed=frozenset(tables_named), beside=_beside(inputs.mapping.routes))
     load_owners(engine, inputs.owners)
-    tables = tuple(write_send_table(engine, group, n, folder, context) for n, group in enumerate(groups, start=1))
+    written = [write_send_table(engine, group, n, folder, context) for n, group in enumerate(groups, start=1)]
+    written, notes = settle_instances(engine, written, inputs.instances, inputs.matched, inputs.standing, folder)
     tables = tuple(
         part
-        for table in tables
+        for table in written
         if table.rows
         for part in split_matched(engine, table, inputs.matched.get(table.table), folder, inputs.prefix)
     )
@@ -82,7 +87,7 @@ def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInput
         export=str(inputs.export),
         kept=inputs.kept,
         requests=forecast_requests(steps),
-        notes=inputs.notes,
+        notes=(*inputs.notes, *notes),
         at=inputs.at,
         roles=inputs.roles,
     )

@@ -10,6 +10,7 @@ from flitstack.planning.build import forecast_requests, plan_steps, roles_step, 
 from flitstack.planning.changes import Side
 from flitstack.planning.delta import sealed_table, write_creates, write_group, write_updates
 from flitstack.planning.document import Plan, SendTable, Step
+from flitstack.planning.instances import stage_by_stage
 from flitstack.planning.upsert import write_new_matches
 from flitstack.staging.engine.engine import Engine, literal
 
@@ -84,7 +85,7 @@ def _changes(engine: Engine, inputs: DeltaInputs, folder: Path) -> list[tuple[st
                 write_new_matches(engine, inputs.wanted, inputs.standing, send, folder) if send.was_there else None,
             ),
             ("state", _reopened(engine, inputs, send, decided, folder)),
-            ("update", write_updates(engine, inputs.wanted, inputs.standing, send, decided, folder)),
+            *_updates(engine, inputs, send, decided, folder),
             ("parties", _group(engine, inputs, send, decided, "(parties)", folder) if send.has_parties else None),
             ("files", _group(engine, inputs, send, decided, "(file)", folder) if send.has_files else None),
             ("disassociate", _links(engine, inputs, send, decided, folder, gone=True)),
@@ -94,6 +95,15 @@ def _changes(engine: Engine, inputs: DeltaInputs, folder: Path) -> list[tuple[st
         made += [(kind, table) for kind, table in found if table is not None]
     # Whatever is reopened, changed and closed again: columns and parties of all tables go before any state.
     return sorted(made, key=lambda entry: entry[0] == "state" and not entry[1].name.endswith("_reopen"))
+
+
+def _updates(
+    engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Path, folder: Path
+) -> list[tuple[str, SendTable | None]]:
+    made = write_updates(engine, inputs.wanted, inputs.standing, send, decided, folder)
+    if made is None or not inputs.live[send.table].is_process:
+        return [("update", made)]
+    return [("update", one) for one in stage_by_stage(engine, made, inputs.standing, folder)]
 
 
 def _group(
@@ -128,7 +138,8 @@ def _reopened(engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Pat
         "NULL::TIMESTAMPTZ AS _state_at"
     )
     join = f"JOIN ({_was(inputs, send, '_action', 'VARCHAR')}) o ON o._row = e._row"
-    where = f"o.was IS NOT NULL AND (e._action IS NULL OR e._action IN {_CLOSING})"
+    # An instance of a process is moved while it is active only.
+    where = f"o.was IS NOT NULL AND (e._action IS NULL OR e._action IN {_CLOSING} OR {live.is_process})"
     return write_group(
         engine, inputs.wanted, send, decided, "(state)", folder, label="reopen", values=values, where=where, join=join
     )

@@ -13,6 +13,7 @@ from flitstack.app.local import open_engine, open_journal
 from flitstack.app.looking import Look
 from flitstack.app.operators import remember_operator
 from flitstack.app.planned import plan_inputs, prepare
+from flitstack.app.processes import refuse_late
 from flitstack.app.project import Project
 from flitstack.app.promote import kept_file
 from flitstack.app.references import read_references
@@ -107,10 +108,12 @@ def plan_delta(project: Project, progress: Progress) -> Result:
         deduped = load_dedupe(project)
     assert deduped is not None
     prepared = prepare(project, progress, staged)
+    refuse_late(project, prepared.following, state.whole)
     folder = plan_folder(project)
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
         progress.phase("mapping", sum(table.records for table in deduped.tables.values()))
-        inputs = plan_inputs(project, prepared, staged, deduped, engine, journal)
+        standing = _standing(project, loaded, state)
+        inputs = plan_inputs(project, prepared, staged, deduped, engine, journal, standing)
         progress.phase("planning")
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "state").mkdir(parents=True)
@@ -118,7 +121,7 @@ def plan_delta(project: Project, progress: Progress) -> Result:
         make_done_view(engine, journal)
         write_copy_plan(engine, project, staged, inputs.mapping)
         work = Work(project, engine, journal, staged, deduped, loaded, state, Side(whole, folder / "state"), folder)
-        work.standing = _standing(project, loaded, state)
+        work.standing = standing
         work.live = {n: t for n, t in prepared.environment.live.items() if t is not None}
         progress.phase("comparing with the destination")
         policies = read_policies(project.decisions, project.pack.playbook)

@@ -171,6 +171,10 @@ def _rule(
         return {"rule": {"made_by": "planning", "what": made[column]}, "fields": ()}
     file = read_maps(this.project.maps).get(object_name)
     written = _written(file, route.name if route else "", send.table)
+    if file is not None and written is None and route is not None:
+        # A route that each plan makes of what it finds in the environment (mapping/processes.py).
+        fields = _read_fields(this, object_name, mapped[0], None) if mapped else ()
+        return {"rule": {"made_by": "planning", "what": "where the record stands in the process"}, "fields": fields}
     if file is None or written is None:
         return {"rule": None, "fields": ()}
     number, found = written
