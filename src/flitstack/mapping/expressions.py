@@ -29,7 +29,8 @@ SQL_FUNCTIONS = frozenset(
     (
         "abs", "array_to_string", "ceil", "coalesce", "concat_ws", "contains", "date_diff", "date_part", "date_trunc",
         "ends_with", "floor", "greatest", "if", "ifnull", "least", "left", "len", "length", "list_contains",
-        "list_distinct", "list_filter", "list_max", "list_sort", "list_transform", "list_value", "lower", "lpad", "ltrim", "md5",
+        "list_distinct", "list_extract", "list_filter", "list_max", "list_position", "list_sort", "list_transform",
+        "list_value", "lower", "lpad", "ltrim", "md5",
         "nullif", "regexp_extract", "regexp_full_match", "regexp_matches", "regexp_replace", "replace", "reverse",
         "right", "round", "rpad", "rtrim", "split_part", "starts_with", "string_split", "strip_accents", "substring",
         "trim", "upper", "year", "month", "day",

@@ -58,25 +58,23 @@ class Following:
         otherwise = literal(self.default.table) if self.default else "NULL"
         if not self.rule.pipeline:
             return otherwise
-        own = [(name, one) for name, one in self.by_pipeline.items() if name]
-        named = [*own, *((one.name, one) for one in self.processes)]
-        return _case([(_same(self.rule.pipeline, name), literal(one.table)) for name, one in named], otherwise)
+        named = [(name, one) for name, one in self.by_pipeline.items() if name]
+        named += [(one.name, one) for one in self.processes]
+        found = _named([(_key(name), literal(one.table)) for name, one in named], _field_key(self.rule.pipeline))
+        return f"coalesce({found}, {otherwise})"
 
-    def stage_sql(self, process: Process) -> str:
-        """Expression: id of the stage of this process that a record's stage is, else NULL."""
-        ids = {_folded(stage.name): stage.id for stage in process.stages}
-        said = sorted(self.by_stage.items(), key=lambda entry: not entry[0][0])  # what names a pipeline goes first
-        cases = [
-            (self._is_stage(pipeline, stage), literal(ids[_folded(target)]))
-            for (pipeline, stage), target in said
-            if _folded(target) in ids
-        ]
-        cases += [(_same(self.rule.stage, stage.name), literal(stage.id)) for stage in process.stages]
-        return _case(cases, "NULL")
-
-    def _is_stage(self, pipeline: str, stage: str) -> str:
-        same = _same(self.rule.stage, stage)
-        return f"{_same(self.rule.pipeline, pipeline)} AND {same}" if pipeline else same
+    def place_sql(self, process: Process) -> str:
+        """Expression: which stage of this process, from 1, a record's stage is, else NULL."""
+        places = {_folded(stage.name): str(place) for place, stage in enumerate(process.stages, start=1)}
+        said = [(*key, places[_folded(target)]) for key, target in self.by_stage.items() if _folded(target) in places]
+        anywhere = [(_key(stage), place) for pipeline, stage, place in said if not pipeline]
+        anywhere += [(_key(stage.name), places[_folded(stage.name)]) for stage in process.stages]
+        found = _named(anywhere, _field_key(self.rule.stage))
+        within = [(f"{_key(pipeline)} || '/' || {_key(stage)}", place) for pipeline, stage, place in said if pipeline]
+        if not within or not self.rule.pipeline:
+            return found
+        both = f"{_field_key(self.rule.pipeline)} || '/' || {_field_key(self.rule.stage)}"
+        return f"coalesce({_named(within, both)}, {found})"
 
 
 def with_processes(maps: Mapping[str, MapFile], following: Following) -> dict[str, MapFile]:
@@ -91,7 +89,9 @@ def with_processes(maps: Mapping[str, MapFile], following: Following) -> dict[st
             routes.append(route)
             continue
         routes.append(_own(route, following))
-        routes += [_beside(route, process, following) for process in following.processes]
+        # Where records take one of several routes to the table, each has routes of its own beside it.
+        suffix = f"_{route.name}" if sum(one.table == rule.table for one in file.routes) > 1 else ""
+        routes += [_beside(route, process, following, suffix) for process in following.processes]
     return {**maps, rule.object: replace(file, routes=tuple(routes))}
 
 
@@ -100,11 +100,8 @@ def _own(route: Route, following: Following) -> Route:
     rule, process = following.rule, following.process_sql()
     ended = f"{_when(route, 'win')} OR {_when(route, 'lose')}"
     empty = {"from": literal(NO_PROCESS), "field": rule.stage, "verify": False}
-    placed = " OR ".join(
-        f"(({process}) = {literal(one.table)} AND ({following.stage_sql(one)}) IS NOT NULL)"
-        for one in following.processes
-    )
-    nowhere = f"{_present(rule.stage)} AND NOT ({ended}) AND ({process}) IS NOT NULL AND NOT coalesce({placed}, FALSE)"
+    lacks = [(literal(one.table), f"({following.place_sql(one)}) IS NULL") for one in following.processes]
+    nowhere = f"{_present(rule.stage)} AND NOT ({ended}) AND coalesce({_named(lacks, process)}, FALSE)"
     checks: list[Mapping[str, Any]] = [
         {
             "code": NO_STAGE, "when": nowhere, "field": rule.stage, "outcome": "listed",
@@ -126,23 +123,21 @@ def _own(route: Route, following: Following) -> Route:
     )
 
 
-def _beside(route: Route, process: Process, following: Following) -> Route:
+def _beside(route: Route, process: Process, following: Following, suffix: str) -> Route:
     """Instances of one process: where the record stands, how it came there, and how that ended.
 
     A won record has come to the last stage, for a process can be finished there alone; a lost one, whose stage in the source
     does not tell where it was lost, is aborted at the first. Where the stage has a counterpart, that is where it stands.
     """
-    rule, first, last = following.rule, process.stages[0].id, process.stages[-1].id
-    stage = following.stage_sql(process)
+    rule, last, place = following.rule, len(process.stages), following.place_sql(process)
     won, lost = _when(route, "win"), _when(route, "lose")
-    active = _case(
-        [(won, f"coalesce({stage}, {literal(last)})"), (lost, f"coalesce({stage}, {literal(first)})")], stage
-    )
-    ids = [one.id for one in process.stages]
-    paths = [(f"({active}) = {literal(id_)}", literal(",".join(ids[: n + 1]))) for n, id_ in enumerate(ids)]
+    reached = f"CASE WHEN {won} THEN coalesce({place}, {last}) WHEN {lost} THEN coalesce({place}, 1) ELSE {place} END"
+    # All ids are of one length, so a place in the path is a place in its text.
+    path, width = literal(",".join(stage.id for stage in process.stages)), len(NO_PROCESS)
+    active = f"substring({path}, {width + 1} * ({reached}) - {width}, {width})"
     data = {
         "table": process.table,
-        "name": f"process_{process.table}",
+        "name": f"process_{process.table}{suffix}",
         "phase": route.phase,
         "also": True,
         "when": f"({following.process_sql()}) = {literal(process.table)} AND {_present(rule.stage)}",
@@ -158,10 +153,10 @@ def _beside(route: Route, process: Process, following: Following) -> Route:
                 "missing": "skip",
                 "field": rule.stage,
             },
-            "traversedpath": {"from": _case(paths, "NULL"), "field": rule.stage},
+            "traversedpath": {"from": f"left({path}, {width + 1} * ({reached}) - 1)", "field": rule.stage},
         },
         "states": [
-            {"when": f"({won}) AND ({active}) = {literal(last)}", "state": INACTIVE, "status": FINISHED},
+            {"when": f"({won}) AND coalesce({place}, {last}) = {last}", "state": INACTIVE, "status": FINISHED},
             {"when": f"NOT ({won}) AND ({lost})", "state": INACTIVE, "status": ABORTED},
         ],
     }
@@ -179,8 +174,18 @@ def _when(route: Route, action: str) -> str:
     return f"coalesce({' OR '.join(named)}, FALSE)" if named else "FALSE"
 
 
-def _same(field: str, name: str) -> str:
-    return f"choice_key({quoted(field)}) = choice_key({literal(name)})"
+def _named(pairs: Sequence[tuple[str, str]], key: str) -> str:
+    """Expression: the value beside the first of these keys that `key` is, else NULL. The key is worked out once a record."""
+    keys, values = ", ".join(key for key, _ in pairs), ", ".join(value for _, value in pairs)
+    return f"list_extract(list_value({values}), nullif(list_position(list_value({keys}), {key}), 0))"
+
+
+def _key(name: str) -> str:
+    return f"choice_key({literal(name)})"
+
+
+def _field_key(field: str) -> str:
+    return f"choice_key({quoted(field)})"
 
 
 def _present(field: str) -> str:
@@ -189,8 +194,3 @@ def _present(field: str) -> str:
 
 def _folded(name: str) -> str:
     return " ".join(name.split()).casefold()
-
-
-def _case(cases: Sequence[tuple[str, str]], otherwise: str) -> str:
-    branches = " ".join(f"WHEN {condition} THEN {value}" for condition, value in cases)
-    return f"CASE {branches} ELSE {otherwise} END" if cases else otherwise

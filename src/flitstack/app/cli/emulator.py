@@ -49,7 +49,7 @@ def _serving(group: typer.Typer) -> None:
 def _seeding(group: typer.Typer) -> None:
     @group.command(
         "seed",
-        help="Put a destination/ folder (org.json, systemusers.csv; accounts, contacts, leads .csv) into the emulator.",
+        help="Put a destination/ folder (org.json, systemusers.csv; accounts, contacts, leads .csv; processes.json) into the emulator.",
         epilog="Example: flitstack emulator seed ./export/destination --url http://127.0.0.1:8800",
     )
     def seed(
