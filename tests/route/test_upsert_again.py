@@ -39,6 +39,9 @@ def marta(migration: Migration) -> dict[str, Any]:
         ("keep_apart: p01\n", "matches.yaml:1"),
         ("format: 1\nkeep-apart: []\n", "matches.yaml:2"),
         ("keep_apart:\n  - {object: Contact}\n", "matches.yaml:2"),
+        ("keep_apart:\n  - {object: Contact, record: p01}\n  - {object: Kontakt, record: p01}\n", "matches.yaml:3"),
+        ("keep_apart:\n  - {object: Contact, record: p01}\n  - {object: Contact, record: p0l}\n", "matches.yaml:3"),
+        ("keep_apart:\n  - {object: Contact, record: p02}\n", "matches.yaml:2"),  # merged into p01
     ],
 )
 def test_decisions_that_cannot_be_read_are_named_with_their_line(planned: Migration, text: str, where: str) -> None:
@@ -96,8 +99,48 @@ def test_what_people_enter_after_a_rollback_is_neither_overwritten_nor_lost_by_t
     assert planned.do("load", code={0, 3})["accounts"]["Contact"]["updated"] == 1
     assert planned.do("reconcile", code={0, 3})["differences"] == 0
     assert marta(planned)["telephone1"] != "+1 999"
-    planned.do("rollback", code={0, 5})
+    assert planned.do("rollback")["equal"], "what was entered between the migrations was there before this one"
     assert marta(planned)["telephone1"] == "+1 999", "what the row held before the load that is taken back"
+
+
+@pytest.mark.slow
+def test_a_plan_from_before_a_rollback_is_not_loaded_and_edits_of_others_are_named_not_blamed_on_us(
+    planned: Migration,
+) -> None:
+    planned.back_to("planned")
+    planned.go(TO_LOAD)
+    planned.do("load", code={0, 3})
+    twin, other = (row for row in planned.rows("contacts") if "Tw" in str(row["lastname"]))
+    planned.patch(f"contacts({twin['contactid']})", {"jobtitle": "Twin"})  # never written by us
+    planned.patch(
+        f"contacts({marta(planned)['contactid']})", {"description": "met at a fair"}
+    )  # filled by us, elsewhere
+    filled = marta(planned)
+    undone = planned.do("rollback")
+    assert undone["equal"]
+    assert {row["row"] for row in undone["edited_rows"]} == {twin["contactid"], filled["contactid"]}
+    assert undone["tables"]["contact"]["edited"] == 2
+    kept = marta(planned)
+    assert (kept["description"], kept["telephone1"]) == ("met at a fair", None)
+    problem = planned.run("load").errors["plan-before-rollback"]
+    assert "flitstack plan" in problem["do"]
+    planned.do("plan", code={0, 3})
+    planned.go(TO_LOAD)
+    planned.do("load", code={0, 3})
+    assert marta(planned)["description"] == "met at a fair"
+    planned.patch(f"contacts({other['contactid']})", {"jobtitle": "Tween"})
+    refusing = {"kind": "precondition412", "path": "contacts"}
+    bulk, single = refusing | {"request": "UpdateMultiple"}, refusing | {"in_batch": True, "method": "PATCH"}
+    planned.admin("faults", {"rules": [bulk, single]})
+    refused = planned.do("rollback", code=1)
+    assert (refused["failed"], refused["equal"], refused["tables"]["contact"]["changed"]) == (1, False, 1), (
+        refused["failed_rows"],
+        refused["tables"],
+    )
+    planned.admin("faults", {"rules": []})
+    undone = planned.do("rollback")
+    assert undone["equal"], undone["tables"]
+    assert [row["row"] for row in undone["edited_rows"]] == [other["contactid"]]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from flitstack.app.project import Project
@@ -31,8 +32,9 @@ def versions_folder(project: Project) -> Path:
 async def take_fingerprint(
     project: Project, plan: Plan, destination: Destination, journal: Journal, engine: Engine
 ) -> None:
-    """Fingerprint every table the plan writes to, once: before anything of ours is there."""
-    taken = {note["table"] for note in journal.notes("fingerprint")}
+    """Fingerprint every table the plan writes to, once: before anything of ours is there, and anew once everything was taken
+    back, for people went on working since."""
+    taken = standing_fingerprints(journal).keys()
     for name in sorted({send.table for send in plan.tables} - taken):
         table = await destination.table(name)
         columns = fingerprint_columns(table) if table else []
@@ -41,6 +43,17 @@ async def take_fingerprint(
             path = fingerprint_folder(project) / f"{name}.parquet"
             rows = await write_fingerprint(destination, engine, table, columns, path)
         journal.note("fingerprint", table=name, rows=rows, columns=columns)
+
+
+def standing_fingerprints(journal: Journal) -> dict[str, dict[str, Any]]:
+    """By table, the note of the fingerprint taken since the last rollback of everything."""
+    found: dict[str, dict[str, Any]] = {}
+    for note in journal.state.notes:
+        if note["note"] == "rolled_back":
+            found.clear()
+        elif note["note"] == "fingerprint":
+            found[str(note["table"])] = note
+    return found
 
 
 async def see_versions(

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
-from flitstack.app.apart import add_apart, read_apart, read_sheet
+from flitstack.app.apart import add_apart, check_apart, read_apart, read_sheet
 from flitstack.app.project import Project
 from flitstack.app.rounds import load_loaded
 from flitstack.app.snapshots import FEW_ROWS, versions_folder
+from flitstack.app.store import deduped_folder, load_dedupe, load_staging, staged_folder
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
 from flitstack.journal.frames import Operation, Status
@@ -85,7 +86,7 @@ def match_existing(
         earlier,
         held,
         {table: _made(journal, table) for table in rules},
-        _apart(project),
+        _apart(project, engine),
     )  # fmt: skip
     # What was found before is read while what is found now is written: it gets a place of its own first.
     draft = project.env_state / "matched.draft"
@@ -145,11 +146,15 @@ def _made(journal: Journal, table: str) -> str:
     return f'SELECT digest FROM read_parquet({literal(str(keys))}) SEMI JOIN ({landed_sql(table)}) l USING ("row")'
 
 
-def _apart(project: Project) -> list[tuple[str, str]]:
+def _apart(project: Project, engine: Engine) -> list[tuple[str, str]]:
     decisions, sheet = project.folder / "matches.yaml", project.reports / SHEET
     if sheet.exists():
         add_apart(decisions, read_sheet(sheet), by=project.operator)
-    return sorted(read_apart(decisions))
+    entries, staged, deduped = read_apart(decisions), load_staging(project), load_dedupe(project)
+    if entries and staged is not None and deduped is not None:
+        records = {name: staged_folder(project) / f"{name}.parquet" for name in staged.tables}
+        check_apart(engine, decisions, entries, records, deduped_folder(project) / deduped.survivors)
+    return sorted(entries)
 
 
 def _list_unmatched(project: Project, engine: Engine) -> None:

@@ -178,6 +178,11 @@ class Journal:
         """Note that everything up to now was taken back: what rows hold from here on is theirs."""
         self._note({"note": "rolled_back", "run": self.state.run})
 
+    def last_rollback_ms(self) -> int:
+        """When a rollback, of everything or of one round, last came to its end; 0: never."""
+        notes = (*self.notes("rolled_back"), *self.notes("round_rolled_back"))
+        return max((int(note["at_ms"]) for note in notes), default=0)
+
     # ------------------------------------------------------------------ rows
 
     def intend(

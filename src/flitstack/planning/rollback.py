@@ -13,6 +13,8 @@ from flitstack.planning.build import sealed
 from flitstack.planning.document import Plan, SendTable, Step
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
+UNDO = "undo_"  # begins the name of a send table whose rows are deleted
+
 
 def find_kept(
     engine: Engine,
@@ -88,7 +90,7 @@ def rollback_plan(
             )
             tables.append(
                 replace(
-                    send, name=f"undo_{send.name}", phase="undo", parquet=name, rows=rows, content_hash=f"{rows}", columns=(),
+                    send, name=f"{UNDO}{send.name}", phase="undo", parquet=name, rows=rows, content_hash=f"{rows}", columns=(),
                     has_parties=False, has_states=False, has_files=False, has_links=False,
                 )
             )  # fmt: skip
@@ -104,6 +106,44 @@ def rollback_plan(
             Step(len(steps), "revert", "schema", "", f"{len(undone)} schema operations undone", operations=undone)
         )
     return sealed(replace(plan, kind="rollback", tables=tuple(tables), steps=tuple(steps), accounts={}, roles=()))
+
+
+def spare(engine: Engine, plan: Plan, folder: Path, undo: Plan, rows: str, label: str) -> tuple[Plan, int]:
+    """The rollback plan `undo` that leaves rows of ours undeleted: those of the query `rows` ("table", row, why), and every row
+    that they need; with how many there are (temporary table `kept` names them). What was planned stays on disk as it was: the
+    send tables are written beside it, named by `label`."""
+    _ours(engine, plan, None)
+    engine.run('CREATE OR REPLACE TEMP TABLE kept ("table" VARCHAR, "row" UUID, why VARCHAR)')
+    engine.run(
+        f'INSERT INTO kept SELECT DISTINCT r."table", r."row", r.why FROM ({rows}) r '
+        'SEMI JOIN ours o ON o."table" = r."table" AND o."row" = r."row"'
+    )
+    while _keep_parents(engine, plan, folder):
+        pass
+    tables, spared = [], 0
+    for send in undo.tables:
+        if not send.name.startswith(UNDO):
+            tables.append(send)
+            continue
+        name = f"rollback/{label}_{send.name}.parquet"
+        left = engine.write_parquet(
+            f"""SELECT * FROM read_parquet({literal(str(folder / send.parquet))}) e
+            ANTI JOIN kept k ON k."row" = e._row AND k."table" = {literal(send.table)}""",
+            folder / name,
+        )
+        spared += send.rows - left
+        tables.append(replace(send, parquet=name, rows=left))
+    return replace(undo, tables=tuple(tables)), spared
+
+
+def still_pointed_to(engine: Engine, plan: Plan, folder: Path, rows: Iterable[str]) -> str:
+    """Query ("table", row, why): rows of ours that these older rows (ids) still point to, since they could not be given back what
+    they held: deleting such a row could take the older one along."""
+    _ours(engine, plan, None)
+    _given_back(engine, plan, folder)
+    listed = ", ".join(f"UUID '{row}'" for row in rows) or "NULL"
+    return f"""SELECT o."table", o."row", 'parent' AS why FROM ours o
+        SEMI JOIN (SELECT target FROM given_back WHERE "row" IN ({listed})) g ON g.target = o."row" """
 
 
 def _ours(engine: Engine, plan: Plan, runs: Sequence[int] | None) -> None:

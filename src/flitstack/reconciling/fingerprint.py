@@ -51,20 +51,21 @@ async def write_fingerprint(
     return rows
 
 
-def compare_fingerprints(engine: Engine, before: Path, after: Path, ours: str = "") -> tuple[int, int, int]:
-    """(rows then, of these gone now, of these changed): rows made since are not looked at.
+def compare_fingerprints(
+    engine: Engine, before: Path, after: Path, differing: Path, *, made: str, ours: str
+) -> tuple[int, int, int]:
+    """(rows then, of these gone now, of these changed): rows made since are not looked at; `differing` (row) names the changed.
 
-    `ours`: query ("row") of rows that rounds of ours which still stand have changed.
+    Queries ("row") of rows that do not count: `made`, which we made earlier; `ours`, which rounds of ours that still stand have
+    changed.
     """
-    changed = f'a.hash <> b.hash AND b."row" NOT IN ({ours})' if ours else "a.hash <> b.hash"
-    found = engine.one(
-        f"""
-        SELECT count(*), count(*) FILTER (WHERE a."row" IS NULL), count(*) FILTER (WHERE {changed})
-        FROM read_parquet({literal(str(before))}) b
-        LEFT JOIN read_parquet({literal(str(after))}) a ON a."row" = b."row"
-        """
+    source = f"""(SELECT * FROM read_parquet({literal(str(before))}) ANTI JOIN ({made}) m USING ("row")) b
+        LEFT JOIN read_parquet({literal(str(after))}) a ON a."row" = b."row" """
+    rows, gone = engine.one(f'SELECT count(*), count(*) FILTER (WHERE a."row" IS NULL) FROM {source}')
+    changed = engine.write_parquet(
+        f'SELECT b."row" FROM {source} ANTI JOIN ({ours}) o ON o."row" = b."row" WHERE a.hash <> b.hash', differing
     )
-    return int(found[0]), int(found[1]), int(found[2])
+    return int(rows), int(gone), changed
 
 
 async def write_versions(

@@ -20,7 +20,7 @@ from flitstack.app.store import LoadOutcome, load_plan, plan_folder
 from flitstack.app.subjects import current_gates, plan_missing
 from flitstack.app.wiring import open_destination
 from flitstack.documents import load_json, save_json
-from flitstack.errors import UsageError
+from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.limits import daily_requests, day_begins
 from flitstack.loading.allowance import Allowance
@@ -45,6 +45,7 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
         raise UsageError(plan_missing())
     require(current_gates(project), before="owners" if only_sample else "load")
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
+        _refuse_stale(plan, journal)
         remember_schema(project, plan)
         document = run_async(_execute(project, plan, engine, journal, progress, only_sample=only_sample), plan.url)
         if only_sample:
@@ -70,6 +71,20 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
     lines = [line for line in (torn, *_lines(document, tables, only_sample=only_sample)) if line]
     next_step = "flitstack approve sample" if only_sample else "flitstack reconcile"
     return Result(told, tuple(lines), EXIT_REJECTS if held and not only_sample else EXIT_DONE, next=next_step)
+
+
+def _refuse_stale(plan: Plan, journal: Journal) -> None:
+    """Raise UsageError for a plan that was made before a rollback: it was compared with what stood there then."""
+    back_s = journal.last_rollback_ms() // 1000
+    if plan.at and datetime.fromisoformat(plan.at).timestamp() < back_s:
+        raise UsageError(
+            Problem(
+                "plan-before-rollback",
+                "the plan was made before the last rollback, and what stands in the environment may have changed since",
+                where="the plan of this environment",
+                do="run: flitstack plan (--delta for a later export); approvals stand where nothing changed",
+            )
+        )
 
 
 def retry(project: Project, progress: Progress) -> Result:

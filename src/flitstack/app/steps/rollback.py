@@ -8,13 +8,14 @@ from uuid import UUID
 from flitstack.app.gates import now
 from flitstack.app.local import open_engine, open_journal
 from flitstack.app.project import Project
+from flitstack.app.proof import Proof
 from flitstack.app.references import read_references
 from flitstack.app.restoring import Restore
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, Progress, Result, worst_exit
-from flitstack.app.rounds import State, everything, forget_loaded, load_state, planned_state
+from flitstack.app.rounds import everything, forget_loaded, load_state, planned_state
 from flitstack.app.rounds_back import back_to_round_before, last_runs, prove_round, require_last, state_before
 from flitstack.app.running import run_async
-from flitstack.app.snapshots import FEW_ROWS, fingerprint_folder, keep_tables, see_tables, versions_folder
+from flitstack.app.snapshots import FEW_ROWS, keep_tables, see_tables, versions_folder
 from flitstack.app.steps.load import EMULATOR_LIMIT_S, SERVICE_LIMIT_S
 from flitstack.app.store import load_applied_schema, load_plan, plan_folder
 from flitstack.app.subjects import plan_missing
@@ -30,8 +31,8 @@ from flitstack.loading.load import Load, execute
 from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.loading.sending import SendOptions
 from flitstack.planning.document import Plan, SendTable
-from flitstack.planning.rollback import find_kept, rollback_plan
-from flitstack.reconciling.fingerprint import compare_fingerprints, write_fingerprint, write_versions
+from flitstack.planning.rollback import UNDO, find_kept, rollback_plan, spare, still_pointed_to
+from flitstack.reconciling.fingerprint import write_versions
 from flitstack.staging.engine.engine import Engine, literal
 
 
@@ -124,28 +125,33 @@ async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str,
         if asked.last and not is_resumed:
             await see_tables(project, touched, destination, journal, engine)
         remember_begun(project, begun)
-        loaded = await _execute(this, begun)
+        refused, spared = await _execute(this, begun)
         undo_of.progress.phase("proving the state before")
-        tables = await _prove(this)
+        proof = Proof(project, engine, journal, destination, begun.edited, this.work)
+        make_done_view(engine, journal)
+        tables = await proof.tables(state_before(project) if asked.last else None)
         if asked.last:
             await keep_tables(project, touched, destination, journal, engine, careful=True)
             tables |= await prove_round(project, destination, engine, journal, begun.edited)
-        if not loaded.refused:
+        if not refused:
             forget_begun(project)
-            if not asked.last:
+            if asked.last:
+                journal.note("round_rolled_back")
+            else:
                 journal.note_rolled_back()
         return {
-            "reversed": _planned(begun.plan) - loaded.refused,
+            "reversed": _planned(begun.plan) - refused - spared,
             "planned": _planned(begun.plan),
             "kept": len(kept),
             "kept_rows": kept,
-            "buckets": buckets | {"failed": loaded.refused},
-            "failed": loaded.refused,
-            "failed_rows": _failed(journal, begun.plan) if loaded.refused else [],
+            "buckets": buckets | {"failed": refused},
+            "failed": refused,
+            "failed_rows": _failed(journal, begun.plan) if refused else [],
             # Without a fingerprint (a recovered journal) nothing is proven.
             "equal": bool(tables) and all(not entry["gone"] and not entry["changed"] for entry in tables.values()),
             "schema": "removed" if asked.with_schema and not kept else "kept",
             "tables": tables,
+            "edited_rows": proof.others,
         }
     finally:
         await destination.close()
@@ -171,17 +177,45 @@ async def _begin(this: Rollback, asked: Asked) -> Begun:
     return Begun(undo, kept, edited, asked)
 
 
-async def _execute(this: Rollback, begun: Begun) -> LoadDocument:
+async def _execute(this: Rollback, begun: Begun) -> tuple[int, int]:
+    """(rows refused, rows left undeleted since an older row that was not given back points to them).
+
+    First everything is given back; only then is known what may be deleted.
+    """
+    plan, project = begun.plan, this.project
+    giving = tuple(step for step in plan.steps if step.kind not in {"delete", "revert"})
+    refused = (await _run(this, replace(plan, steps=giving))).refused if giving else 0
+    spared = 0
+    if refused:
+        rows = still_pointed_to(this.engine, this.plan, plan_folder(project), _not_given_back(this, plan))
+        plan, spared = spare(this.engine, this.plan, plan_folder(project), plan, rows, "spared")
+    deleting = tuple(step for step in plan.steps if step.kind in {"delete", "revert"})
+    if spared:
+        deleting = tuple(step for step in deleting if step.kind == "delete")
+    return refused + (await _run(this, replace(plan, steps=deleting))).refused, spared
+
+
+async def _run(this: Rollback, plan: Plan) -> LoadDocument:
     facts = await this.destination.facts()
     limit_s = EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
     options = SendOptions(in_flight=max(2, min(facts.parallelism_hint, 16)), server_limit_s=limit_s)
     folder = plan_folder(this.project)
-    work = Load(begun.plan, folder, this.destination, this.journal, this.engine, this.progress, options)
+    work = Load(plan, folder, this.destination, this.journal, this.engine, this.progress, options)
     return await execute(work, "rollback")
 
 
+def _not_given_back(this: Rollback, undo: Plan) -> list[str]:
+    """Ids of rows that refused to be given back what they held."""
+    tables = {table.table for table in undo.tables if not table.name.startswith(UNDO)}
+    return [
+        str(UUID(bytes=row))
+        for (table, row), verdicts in this.journal.state.refused.items()
+        if table in tables and Operation.UPDATE in verdicts
+    ]
+
+
 def _planned(undo: Plan) -> int:
-    return sum(table.rows for table in undo.tables if table.name.startswith("undo_"))
+    return sum(table.rows for table in undo.tables if table.name.startswith(UNDO))
 
 
 def _dry(begun: Begun, buckets: dict[str, int]) -> dict[str, Any]:
@@ -196,6 +230,7 @@ def _dry(begun: Begun, buckets: dict[str, int]) -> dict[str, Any]:
         "failed_rows": [],
         "equal": None,
         "tables": {},
+        "edited_rows": [],
     }
 
 
@@ -243,7 +278,7 @@ def _with_files_of(this: Rollback) -> Plan:
 def _buckets(begun: Begun) -> dict[str, int]:
     """What will happen, counted: rows deleted, rows given back, rows kept and why, cells that keep a later edit."""
     undo, kept = begun.plan, begun.kept
-    change = {table.name for table in undo.tables if not table.name.startswith("undo_")}
+    change = {table.name for table in undo.tables if not table.name.startswith(UNDO)}
     return {
         "reversed": sum(table.rows for table in undo.tables if table.name not in change),
         "restored": sum(table.rows for table in undo.tables if table.name in change),
@@ -277,36 +312,6 @@ def _failed(journal: Journal, undo: Plan) -> list[dict[str, str]]:
         for operation, (code, message) in verdicts.items()
         if table in tables and operation in wanted
     ]
-
-
-async def _prove(this: Rollback) -> dict[str, dict[str, int]]:
-    """Compare the fingerprints of before and now, table by table."""
-    tables = {}
-    before = state_before(this.project) if this.runs is not None else None
-    for note in this.journal.notes("fingerprint"):
-        name = str(note["table"])
-        table = await this.destination.table(name)
-        if table is None or not note["rows"]:
-            tables[name] = {"rows": int(note["rows"]), "gone": int(note["rows"]), "changed": 0}
-            continue
-        after = this.work / f"{name}.fingerprint.parquet"
-        await write_fingerprint(this.destination, this.engine, table, note["columns"], after)
-        rows, gone, changed = compare_fingerprints(
-            this.engine, fingerprint_folder(this.project) / f"{name}.parquet", after, _filled(before, name)
-        )
-        tables[name] = {"rows": rows, "gone": gone, "changed": changed}
-    return tables
-
-
-def _filled(state: State | None, table: str) -> str:
-    """SELECT "row" of rows that were there before us and hold something of ours in a state that stands; "" for none."""
-    sends = [send for send in state.whole.tables if send.table == table and send.was_there] if state else []
-    files = ", ".join(literal(str(state.folder / send.parquet)) for send in sends) if state else ""
-    return (
-        f'SELECT _row AS "row" FROM read_parquet([{files}], union_by_name = true) WHERE len(_changed) > 0'
-        if sends
-        else ""
-    )
 
 
 def _ids(this: Rollback, table: str) -> list[UUID] | None:
@@ -346,6 +351,7 @@ def _lines(document: dict[str, Any], *, dry_run: bool) -> list[str]:
             f"proof: {table}: {entry['rows']:,} rows were there before; gone {entry['gone']}, changed {entry['changed']}"
             for table, entry in document["tables"].items()
         ]
+        lines += [f"edited by others, and left so: {row['table']} {row['row']}" for row in document["edited_rows"][:20]]
         lines.append(_verdict(document))
     return lines
 
@@ -353,6 +359,8 @@ def _lines(document: dict[str, Any], *, dry_run: bool) -> list[str]:
 def _verdict(document: dict[str, Any]) -> str:
     if not document["equal"]:
         return "the destination is NOT as it was before"
+    if document["edited_rows"] and not document["kept"]:
+        return "all that the load did is taken back; what others edited meanwhile is theirs"
     if document["kept"]:
         kept = f"{document['kept']:,} rows of the load stay"
         return f"what was there before is unchanged; {kept} (--force takes them back as well)"
