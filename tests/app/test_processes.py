@@ -1,6 +1,7 @@
 """Definitions of business process flows: the order of their stages read, and what the decisions make of them."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,3 +90,15 @@ def test_only_an_active_process_with_its_table_can_be_followed() -> None:
     assert codes(
         [process("Sales", FIRST, "a"), process("Draft", SECOND, "a", is_active=False)], names={"P": "Draft"}
     ) == ["process-missing"]
+
+
+def test_a_name_with_a_slash_is_a_stage_or_one_of_a_pipeline() -> None:
+    sales = [process("Sales", FIRST, "Try", "Buy")]
+    said = {"stages": {"Demo / Trial": "Try"}}
+    following, _ = follow(RULE, said, sales, LIVE)
+    assert following is not None
+    assert following.by_stage == {("", "Demo / Trial"): "Try", ("Demo", "Trial"): "Try"}
+    alone, _ = follow(replace(RULE, pipeline=""), said, sales, LIVE)
+    assert alone is not None
+    assert alone.by_stage == {("", "Demo / Trial"): "Try"}
+    assert codes(sales, stages={"Demo / Trial": "Tyr"}) == ["process-stage"], "told once"

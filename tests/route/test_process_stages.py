@@ -84,8 +84,12 @@ def evidence(migration: Migration) -> tuple[str, str]:
 
 
 def test_stages_that_the_process_lacks_are_told_and_not_guessed(tmp_path: Path) -> None:
-    process = {"name": "Retainer", "uniquename": "new_retainer", "stages": ["Qualify", "Offer", "Negotiation"]}
-    export = example(tmp_path, process, process_stages={"Proposal": "Offer"})
+    process = {
+        "name": "Retainer",
+        "uniquename": "new_retainer",
+        "stages": ["Qualify", "Offer", "Negotiation", "Won", "Handover"],
+    }
+    export = example(tmp_path, process, process_stages={"Proposal": "Offer", "closed won": "WON"})
     with serving(tmp_path / "emulator") as url:
         migration = begin(tmp_path / "acme", url, export)
         assert evidence(migration) == ("waiting", "asked by flitstack plan")
@@ -93,8 +97,9 @@ def test_stages_that_the_process_lacks_are_told_and_not_guessed(tmp_path: Path) 
         state, told = evidence(migration)
         assert state == "warn"
         assert told == (
-            "active: Retainer; 4 records stand in a process (1 of them lost, at its first stage: the source does not tell "
-            "where they were lost); stages that the process lacks, with how many records: Discovery (2)"
+            "active: Retainer; 4 records stand in a process; lost, and at the first stage for the source does not tell where: 1; "
+            "won, but not finished for their stage is not the last: 1; stages that the process lacks, with how many records: "
+            "Discovery (2)"
         )
         told_of = [f for f in migration.do("findings") if f["code"] == "stage_without_process"]
         assert sorted(f["record"] for f in told_of if f["outcome"] == "listed") == ["d05", "d09"]
@@ -102,7 +107,7 @@ def test_stages_that_the_process_lacks_are_told_and_not_guessed(tmp_path: Path) 
         migration.do("load", code={0, 3})
         found = places(migration, "new_retainers", "bpf_opportunityid")
         assert {deal: place[0] for deal, place in found.items()} == {
-            "d01": "Negotiation", "d02": "Negotiation", "d03": "Offer", "d04": "Qualify",
+            "d01": "Won", "d02": "Negotiation", "d03": "Offer", "d04": "Qualify",
         }  # fmt: skip
         assert migration.rows("opportunitysalesprocesses") == []
         assert len([row for row in migration.rows("opportunities") if row["flit_dealstage"]]) == 6

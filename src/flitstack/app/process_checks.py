@@ -33,13 +33,16 @@ def process_evidence(project: Project, engine: Engine) -> tuple[str, str]:
     mapping = load_mapping(project)
     if mapping is None:
         return "waiting", f"{told}; who finds a place there is seen by flitstack plan"
-    placed, aborted = _placed(project, engine, mapping, facts["followed"])
+    own = [r for r in mapping.routes if r.object == rule.object and r.table == rule.table and r.is_primary]
+    placed, aborted, unfinished = _placed(project, engine, own, _routes(mapping, facts["followed"]))
     told += f"; {placed:,} records stand in a process"
     if aborted:
-        told += f" ({aborted:,} of them lost, at its first stage: the source does not tell where they were lost)"
-    without = _without(project, engine, mapping, rule, facts["followed"])
+        told += f"; lost, and at the first stage for the source does not tell where: {aborted:,}"
+    if unfinished:
+        told += f"; won, but not finished for their stage is not the last: {unfinished:,}"
+    without = _without(project, engine, own, _routes(mapping, facts["followed"]), rule)
     if not without:
-        return "pass", told
+        return ("warn" if unfinished else "pass"), told
     lists = {False: [one for one in without if not one[2]], True: [one for one in without if one[2]]}
     for is_pipeline, entries in lists.items():
         if entries:
@@ -58,30 +61,32 @@ def _read(project: Project, route: MappedRoute) -> str:
     return f"read_parquet({literal(str(mapped_folder(project) / route.parquet))})"
 
 
-def _placed(project: Project, engine: Engine, mapping: MappingDocument, tables: dict[str, str]) -> tuple[int, int]:
-    placed = aborted = 0
-    for route in _routes(mapping, tables):
-        if route.rows:
-            whole, first = engine.one(
-                f"SELECT count(*), count(*) FILTER (_status = {ABORTED} AND NOT contains(traversedpath, ',')) "
-                f"FROM {_read(project, route)}"
-            )
-            placed, aborted = placed + int(whole), aborted + int(first)
-    return placed, aborted
+def _placed(
+    project: Project, engine: Engine, own: list[MappedRoute], beside: list[MappedRoute]
+) -> tuple[int, int, int]:
+    """Instances; those aborted at the first stage; those of won records that stay active."""
+    won = " UNION ".join(f"SELECT _record FROM {_read(project, r)} WHERE _action = 'win'" for r in own if r.has_states)
+    parts = " UNION ALL ".join(
+        f"SELECT _record, _status, traversedpath FROM {_read(project, route)}" for route in beside if route.rows
+    )
+    if not parts:
+        return 0, 0, 0
+    counts = engine.one(
+        f"""SELECT count(*), count(*) FILTER (_status = {ABORTED} AND NOT contains(traversedpath, ',')),
+            count(*) FILTER (_status IS NULL AND _record IN ({won or "SELECT '' WHERE FALSE"})) FROM ({parts})"""
+    )
+    return int(counts[0]), int(counts[1]), int(counts[2])
 
 
 def _without(
-    project: Project, engine: Engine, mapping: MappingDocument, rule: ProcessRule, tables: dict[str, str]
+    project: Project, engine: Engine, own: list[MappedRoute], beside: list[MappedRoute], rule: ProcessRule
 ) -> list[tuple[str, int, bool]]:
     """(pipeline or stage, records, is it a pipeline): of records that become rows and stand in no process, the most first."""
-    own = [r for r in mapping.routes if r.object == rule.object and r.table == rule.table and r.is_primary]
     staged = staged_folder(project) / f"{rule.object}.parquet"
     if not own or not staged.exists():
         return []
     made = " UNION ".join(f"SELECT _record FROM {_read(project, route)}" for route in own)
-    stands = " UNION ".join(
-        f"SELECT _record FROM {_read(project, route)}" for route in _routes(mapping, tables) if route.rows
-    )
+    stands = " UNION ".join(f"SELECT _record FROM {_read(project, route)}" for route in beside if route.rows)
     findings = project.state / "findings" / "map.parquet"
     lost = f"SELECT record FROM read_parquet({literal(str(findings))}) WHERE code = {literal(NO_PIPELINE)}"
     pipeline = f"clean({quoted(rule.pipeline)})" if rule.pipeline else "NULL"

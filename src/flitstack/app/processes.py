@@ -16,7 +16,7 @@ import orjson
 from flitstack.app.project import Project
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
-from flitstack.documents import save_json
+from flitstack.documents import load_json, save_json
 from flitstack.errors import Problem, UsageError
 from flitstack.mapping.processes import Following, Process, Stage
 from flitstack.packs.processes import FOLLOW, ProcessRule, read_process_rule
@@ -84,6 +84,12 @@ def refuse_late(project: Project, following: Following | None, loaded: Plan) -> 
     what = f"the rows of {rule.table} were loaded with {rule.decision}: {was}"
     do = f"set {rule.decision}: {was} in decisions.yaml again; or roll back, then plan and load anew"
     raise UsageError(Problem("process-late", what, do=do))
+
+
+def followed_tables(project: Project) -> list[str]:
+    """Tables of instances that the last plan filled; the map does not name them."""
+    path = facts_path(project)
+    return list(load_json(path, dict).get("followed", {})) if path.exists() else []
 
 
 def facts_path(project: Project) -> Path:
@@ -199,8 +205,8 @@ def follow(
         what = f"several business process flows of {rule.table} are active, and no decision says which one is meant"
         do = f'name it in decisions.yaml, {rule.processes}: {{"": {processes[0].name}}}'
         problems.append(Problem("process-unclear", what, known=_names(processes), do=do))
-    stages = {_pair(name): target for name, target in said[rule.stages].items()}
-    problems += _strange_stages(rule, stages, processes)
+    problems += _strange_stages(rule, said[rule.stages], processes)
+    stages = {key: target for name, target in said[rule.stages].items() for key in _readings(rule, name)}
     return (None if problems else Following(rule, processes, chosen, default, stages)), problems
 
 
@@ -276,20 +282,19 @@ def _chosen(
     return chosen, problems
 
 
-def _strange_stages(
-    rule: ProcessRule, stages: Mapping[tuple[str, str], str], processes: Sequence[Process]
-) -> Iterator[Problem]:
+def _strange_stages(rule: ProcessRule, said: Mapping[str, str], processes: Sequence[Process]) -> Iterator[Problem]:
     known = {_folded(stage.name): stage.name for one in processes for stage in one.stages}
-    for (_, stage), target in stages.items():
+    for stage, target in said.items():
         if _folded(target) not in known and processes:
             what = f"no active process has the stage {target!r} that {rule.stages} names for {stage!r}"
             do = f"correct {rule.stages} in decisions.yaml"
             yield Problem("process-stage", what, known=", ".join(sorted(known.values())), do=do)
 
 
-def _pair(name: str) -> tuple[str, str]:
+def _readings(rule: ProcessRule, name: str) -> list[tuple[str, str]]:
+    """(pipeline, stage) that a name may mean: a stage of any pipeline, or one of the pipeline before the last " / "."""
     pipeline, slash, stage = name.rpartition(" / ")
-    return (pipeline.strip(), stage.strip()) if slash else ("", name)
+    return [("", name), *([(pipeline.strip(), stage.strip())] if slash and rule.pipeline else [])]
 
 
 def _names(named: Sequence[Process | Stage]) -> str:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from flitstack.app.local import journal_folder, open_engine, open_journal
 from flitstack.app.operators import remember_operator
+from flitstack.app.processes import followed_tables
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.running import run_async
@@ -116,6 +117,7 @@ def _tables(project: Project, plan: Plan | None) -> list[str]:
     """Tables that rows of ours may lie in, parents first as far as the plan knows."""
     named = [send.table for send in plan.tables] if plan else []
     named += [route.table for file in read_maps(project.maps).values() for route in file.routes]
+    named += followed_tables(project)
     return [name for name in dict.fromkeys(named) if name]
 
 
