@@ -157,7 +157,7 @@ class _RowsFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Ids and hashes never repeat: a dictionary of them costs twice the time and space.
             repeating = [name for name in ROWS_SCHEMA.names if name not in {"row", "hash"}]
-            self._writer = pq.ParquetWriter(self.path, ROWS_SCHEMA, compression="zstd", use_dictionary=repeating)
+            self._writer = pq.ParquetWriter(self.path, ROWS_SCHEMA, compression="lz4", use_dictionary=repeating)
             self.has_rows = True
         for batch in batches:
             self._writer.write_batch(batch)

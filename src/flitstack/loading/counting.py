@@ -1,6 +1,7 @@
 """A phase ends with its counts: every planned row has a verdict, and the destination has every row made in this run."""
 
 import asyncio
+from pathlib import Path
 from uuid import UUID
 
 import pyarrow as pa
@@ -33,15 +34,23 @@ async def count_phase(load: Load, phase: str, run: int, attempts: Attempts) -> l
 
 
 async def _count_table(load: Load, send: SendTable, run: int, attempts: Attempts) -> PhaseCount:
-    parts = _Parts(load, send, run)
-    landed = made = refused = 0
+    table, parts = await load.table(send.table), _Parts(load, send, run)
+    source_key = f"{load.plan.prefix}_sourcekey"
+    reads_all = parts.most_made() > FEW_ROWS and table.column(source_key) is not None
+    there = await _read_there(load, table, source_key, attempts) if reads_all else None
+    landed = made = refused = found = 0
     for part in range(parts.count):
         counts = load.engine.one(
             f"""SELECT count(*) FILTER (WHERE landed), count(*) FILTER (WHERE landed AND is_new),
-            count(*) FILTER (WHERE refused AND NOT landed) FROM ({parts.verdicts(part)})"""
+            count(*) FILTER (WHERE refused AND NOT landed), count(*) FILTER (WHERE landed AND is_new AND is_there)
+            FROM (SELECT *, {parts.is_in(there, part) if there else "FALSE"} AS is_there FROM ({parts.verdicts(part)}))"""
         )
-        landed, made, refused = (old + int(new) for old, new in zip((landed, made, refused), counts, strict=True))
-    found = await _count_existing(load, await load.table(send.table), parts, made, attempts)
+        old = landed, made, refused, found
+        landed, made, refused, found = (before + int(now) for before, now in zip(old, counts, strict=True))
+    if there:
+        there.unlink()
+    else:
+        found = await _ask_for(load, table, parts, attempts)
     return PhaseCount(send.phase, send.table, send.rows, landed, refused, made, found)
 
 
@@ -52,7 +61,7 @@ class _Parts:
     def __init__(self, load: Load, send: SendTable, run: int) -> None:
         self.count = -(-send.rows // ROWS_PER_PART) or 1
         self._source = f"read_parquet({literal(str(load.folder / send.parquet))})"
-        self._table, self._run = send.table, run
+        self._table, self._run, self._engine = send.table, run, load.engine
 
     def of(self, column: str, part: int) -> str:
         """SQL: whether an id belongs to a part."""
@@ -68,16 +77,39 @@ class _Parts:
                 AND operation IN ({Operation.CREATE}, {Operation.DELETE}) GROUP BY "row") ON "row" = _row
             WHERE {self.of("_row", part)}"""
 
+    def most_made(self) -> int:
+        """How many rows of the table were made in this run; a table may have several send tables."""
+        made = f"operation = {Operation.CREATE} AND status = {Status.LANDED} AND run = {self._run}"
+        mine = f'"table" = {literal(self._table)}'
+        return int(self._engine.one(f"SELECT count(*) FROM journal_rows WHERE {mine} AND {made}")[0])
+
     def new(self, part: int) -> str:
         """SELECT _row of the rows made in this run."""
         return f"SELECT _row FROM ({self.verdicts(part)}) WHERE landed AND is_new"
 
+    def is_in(self, there: Path, part: int) -> str:
+        """SQL: whether `_row` is one of a file's ids."""
+        return f"_row IN (SELECT _row FROM read_parquet({literal(str(there))}) WHERE {self.of('_row', part)})"
 
-async def _count_existing(load: Load, table: Table, parts: _Parts, made: int, attempts: Attempts) -> int:
-    """How many of the rows made in this run the destination has."""
-    source_key = f"{load.plan.prefix}_sourcekey"
-    if made > FEW_ROWS and table.column(source_key) is not None:
-        return await _count_by_reading(load, table, source_key, parts, attempts)
+
+async def _read_there(load: Load, table: Table, source_key: str, attempts: Attempts) -> Path:
+    """A file with the ids of all rows of the table that have a source key."""
+    path = load.engine.scratch / "found.parquet"
+
+    async def read() -> None:
+        # Ids never repeat and are looked for by hash: dictionaries and bounds would be for nothing.
+        plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+        with parquet.ParquetWriter(path, _FOUND, **plain) as file:
+            async for page in attempts.destination.rows(table, [], source_keyed=source_key):
+                ids = pa.ExtensionArray.from_storage(pa.uuid(), page.column(0))
+                file.write_batch(pa.record_batch([ids], schema=_FOUND))
+
+    await attempts.repeat(read)
+    return path
+
+
+async def _ask_for(load: Load, table: Table, parts: _Parts, attempts: Attempts) -> int:
+    """How many of the rows made in this run the destination has, asked for by their ids."""
     found, asked = 0, []
     for part in range(parts.count):
         query = f"SELECT CAST(_row AS VARCHAR) FROM ({parts.new(part)})"
@@ -87,25 +119,6 @@ async def _count_existing(load: Load, table: Table, parts: _Parts, made: int, at
                 found += sum(map(len, await asyncio.gather(*asked)))
                 asked = []
     return found + sum(map(len, await asyncio.gather(*asked)))
-
-
-async def _count_by_reading(load: Load, table: Table, source_key: str, parts: _Parts, attempts: Attempts) -> int:
-    path = load.engine.scratch / "found.parquet"
-
-    async def read() -> None:
-        with parquet.ParquetWriter(path, _FOUND, compression="none", use_dictionary=False) as file:
-            async for page in attempts.destination.rows(table, [], source_keyed=source_key):
-                ids = pa.ExtensionArray.from_storage(pa.uuid(), page.column(0))
-                file.write_table(pa.table({"_row": ids}, schema=_FOUND))
-
-    await attempts.repeat(read)
-    there = f"SELECT _row FROM read_parquet({literal(str(path))})"
-    found = 0
-    for part in range(parts.count):
-        mine = f"{parts.new(part)} AND _row IN ({there} WHERE {parts.of('_row', part)})"
-        found += int(load.engine.one(f"SELECT count(*) FROM ({mine})")[0])
-    path.unlink()
-    return found
 
 
 def _problem(count: PhaseCount) -> Problem:
