@@ -45,7 +45,8 @@ from flitstack.staging.engine.engine import Engine, literal
 
 @dataclass
 class Restore:
-    """`runs`: the journal's runs that are taken back; `state`: what stands; `without`: table -> rows that are deleted anyway."""
+    """`runs`: the journal's runs that are taken back; `state`: what stands; `without`: table -> rows that are deleted anyway;
+    `only`: table -> query ("row") of the rows it is about, of these tables alone; `label` ends the names of its send tables."""
 
     project: Project
     engine: Engine
@@ -54,6 +55,8 @@ class Restore:
     state: State
     runs: Sequence[int]
     without: Mapping[str, str]
+    only: Mapping[str, str] | None = None
+    label: str = ""
     edited: list[dict[str, str]] = field(default_factory=list)
 
     @property
@@ -67,6 +70,9 @@ class Restore:
         images = write_images(self.engine, self.journal, self.runs, self.without, self.folder)
         made: list[tuple[str, SendTable]] = []
         for name, path in images.items():
+            if self.only is not None:
+                rows = self.only.get(name, 'SELECT NULL::UUID AS "row" WHERE FALSE')
+                self.engine.write_parquet(f'SELECT i.* FROM {_read(path)} i SEMI JOIN ({rows}) o USING ("row")', path)
             live = await self.destination.table(name)
             if live is not None and self.engine.one(f"SELECT count(*) FROM {_read(path)}")[0]:
                 made += await self._table(live, path)
@@ -93,7 +99,7 @@ class Restore:
         listed = " UNION ALL ".join(f"SELECT * FROM {_read(part)}" for part in parts)
         self.engine.write_parquet(f'SELECT * FROM ({listed}) QUALIFY row_number() OVER (PARTITION BY "row") = 1', same)
         actions = {state: action for (action, table), state in CLOSED_STATES.items() if table == live.name}
-        work = Restoring(live, images, same, records, actions)
+        work = Restoring(live, images, same, records, actions, self.label)
         edited = self.folder / f"{live.name}.edited.parquet"
         if write_not_restored(self.engine, work, edited):
             rows = self.engine.rows(

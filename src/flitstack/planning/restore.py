@@ -36,6 +36,7 @@ class Restoring:
     same: Path
     records: str
     actions: Mapping[int, str]
+    label: str = ""  # ends the names of its send tables
 
 
 def write_images(
@@ -193,7 +194,7 @@ def _close(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
 def _table(
     engine: Engine, work: Restoring, select: str, label: str, folder: Path, **traits: object
 ) -> SendTable | None:
-    name = f"{label}_{work.live.name}"
+    name = f"{label}_{work.live.name}{work.label}"
     rows = engine.write_parquet(select, folder / "rollback" / f"{name}.parquet")
     if not rows:
         return None

@@ -136,6 +136,34 @@ def spare(engine: Engine, plan: Plan, folder: Path, undo: Plan, rows: str, label
     return replace(undo, tables=tuple(tables)), spared
 
 
+def replanned(
+    engine: Engine,
+    undo: Plan,
+    folder: Path,
+    edited: Mapping[str, str],
+    again: Sequence[tuple[str, SendTable]],
+    label: str,
+) -> Plan:
+    """The rollback plan whose restoring leaves out the `edited` rows (table -> query "row"), and the tables `again` in their
+    place. It stays the same plan to the journal: what it did is done."""
+    tables = []
+    for send in undo.tables:
+        rows = edited.get(send.table)
+        if send.name.startswith(UNDO) or rows is None:
+            tables.append(send)
+            continue
+        name = f"rollback/{label}_{send.name}.parquet"
+        source = literal(str(folder / send.parquet))
+        left = engine.write_parquet(
+            f'SELECT e.* FROM read_parquet({source}) e ANTI JOIN ({rows}) r ON r."row" = e._row', folder / name
+        )
+        tables.append(replace(send, parquet=name, rows=left))
+    first = max((step.index for step in undo.steps), default=-1) + 1
+    made = [_step(kind, table, f"what {table.table} held before") for kind, table in again]
+    steps = (*(replace(step, index=first + place) for place, step in enumerate(made)), *undo.steps)
+    return replace(undo, tables=(*(table for _, table in again), *tables), steps=steps)
+
+
 def still_pointed_to(engine: Engine, plan: Plan, folder: Path, rows: Iterable[str]) -> str:
     """Query ("table", row, why): rows of ours that these older rows (ids) still point to, since they could not be given back what
     they held: deleting such a row could take the older one along."""

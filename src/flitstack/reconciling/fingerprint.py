@@ -16,7 +16,7 @@ from flitstack.destinations.port import Destination
 from flitstack.reconciling.readback import as_uuid
 from flitstack.staging.engine.engine import Engine, literal
 
-VERSION = "versionnumber"
+VERSION, EDITOR = "versionnumber", "modifiedby"
 # Kept by the server, or readable only by a request of its own.
 _LEFT_OUT = frozenset(("createdon", "modifiedon", "versionnumber", "overriddencreatedon", "documentbody", "body"))
 _READABLE = frozenset(
@@ -76,6 +76,21 @@ async def write_versions(
     await _save_rows(destination, table, [VERSION], raw, ids)
     rows = engine.write_parquet(
         f'SELECT {as_uuid("_row")} AS "row", {VERSION} AS version FROM read_parquet({literal(str(raw))})', target
+    )
+    raw.unlink()
+    return rows
+
+
+async def write_editors(
+    destination: Destination, engine: Engine, table: Table, ids: Sequence[UUID] | None, target: Path
+) -> int:
+    """Write `target` (row UUID, version BIGINT, editor UUID: who wrote it last) of the given rows, or of all."""
+    raw = target.with_suffix(".raw")
+    await _save_rows(destination, table, [VERSION, EDITOR], raw, ids)
+    rows = engine.write_parquet(
+        f'SELECT {as_uuid("_row")} AS "row", {VERSION} AS version, {as_uuid(EDITOR)} AS editor '
+        f"FROM read_parquet({literal(str(raw))})",
+        target,
     )
     raw.unlink()
     return rows

@@ -12,6 +12,7 @@ from flitstack.app.proof import Proof
 from flitstack.app.references import read_references
 from flitstack.app.restoring import Restore
 from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, Progress, Result, worst_exit
+from flitstack.app.resuming import find_edited, remember_versions
 from flitstack.app.rounds import everything, forget_loaded, load_state, planned_state
 from flitstack.app.rounds_back import back_to_round_before, last_runs, prove_round, require_last, state_before
 from flitstack.app.running import run_async
@@ -31,7 +32,7 @@ from flitstack.loading.load import Load, execute
 from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.loading.sending import SendOptions
 from flitstack.planning.document import Plan, SendTable
-from flitstack.planning.rollback import UNDO, find_kept, rollback_plan, spare, still_pointed_to
+from flitstack.planning.rollback import UNDO, find_kept, replanned, rollback_plan, spare, still_pointed_to
 from flitstack.reconciling.fingerprint import write_versions
 from flitstack.staging.engine.engine import Engine, literal
 
@@ -112,11 +113,10 @@ async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str,
         begun = None if dry_run else load_begun(project, journal)
         if begun is not None and begun.asked != asked:
             # What was begun is finished first: half of it would look like somebody's edits.
-            await _execute(this, begun)
+            await _execute(this, await _resume(this, begun))
             begun = None
         is_resumed = begun is not None
-        if begun is None:
-            begun = await _begin(this, asked)
+        begun = await _begin(this, asked) if begun is None else await _resume(this, begun)
         buckets, kept = _buckets(begun), [*begun.kept, *begun.edited]
         undo_of.progress.phase(_told(buckets))
         if dry_run:
@@ -124,6 +124,8 @@ async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str,
         touched = sorted({table.table for table in begun.plan.tables})
         if asked.last and not is_resumed:
             await see_tables(project, touched, destination, journal, engine)
+        if not is_resumed:
+            await remember_versions(project, engine, destination, begun.plan)
         remember_begun(project, begun)
         refused, spared = await _execute(this, begun)
         undo_of.progress.phase("proving the state before")
@@ -175,6 +177,37 @@ async def _begin(this: Rollback, asked: Asked) -> Begun:
         restored=restored,
     )
     return Begun(undo, kept, edited, asked)
+
+
+async def _resume(this: Rollback, begun: Begun) -> Begun:
+    """What was begun, less what others edited since: those rows are kept, or given back but for the edited cells."""
+    this.progress.phase("looking for rows edited since the rollback was interrupted")
+    this.journal.refresh()
+    make_done_view(this.engine, this.journal)
+    edited = await find_edited(this.project, this.engine, this.destination, begun.plan)
+    if not edited or begun.asked.force:
+        return begun
+    folder, label = plan_folder(this.project), f"resumed{len(this.journal.notes('run'))}"
+    rows = " UNION ALL ".join(
+        f'SELECT {literal(t)} AS "table", "row", \'edited\' AS why FROM ({q})' for t, q in edited.items()
+    )
+    plan, _ = spare(this.engine, this.plan, folder, begun.plan, rows, label)
+    kept = _kept_rows(this)
+    deleted = {t: f'SELECT "row" FROM ours WHERE "table" = {literal(t)}' for t in {s.table for s in this.plan.tables}}
+    again, cells = await _given_again(this, deleted, edited, f"_{label}")
+    plan = replanned(this.engine, plan, folder, edited, again, label)
+    return Begun(plan, [*begun.kept, *kept], [*begun.edited, *cells], begun.asked)
+
+
+async def _given_again(
+    this: Rollback, deleted: dict[str, str], edited: dict[str, str], label: str
+) -> tuple[list[tuple[str, SendTable]], list[dict[str, str]]]:
+    state = load_state(this.project) or planned_state(this.project)
+    if state is None:
+        return [], []
+    runs = this.journal.standing_runs() if this.runs is None else this.runs
+    work = Restore(this.project, this.engine, this.journal, this.destination, state, runs, deleted, edited, label)
+    return await work.tables(), work.edited
 
 
 async def _execute(this: Rollback, begun: Begun) -> tuple[int, int]:
