@@ -494,6 +494,8 @@ def test_rows_of_a_many_to_many_relationship_can_be_joined_and_parted(run: Any) 
         part = Call("disassociate", table, tag, relationship=name, target=contact, target_table="contact")
         assert await one_call(destination, part) == ""
         assert await destination.related(tags, tag, name, contacts) == set()
+        assert await one_call(destination, Call("delete", table, tag)) == ""
+        assert await one_call(destination, part) == "0x80040217"
         for operation in reversed(operations):
             await destination.revert(operation)
 

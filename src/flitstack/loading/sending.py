@@ -253,6 +253,8 @@ def _may_be_reached(operation: Operation, refusal: Refusal) -> bool:
 def _says_done(operation: Operation, refusal: Refusal) -> bool:
     if operation is Operation.DELETE:
         return refusal.status == 404 or refusal.code == NOT_THERE
+    if operation is Operation.UNLINK:
+        return refusal.code == NOT_THERE  # a link ends with either of its rows
     return operation is Operation.LINK and refusal.code == DUPLICATE_KEY
 
 
