@@ -3,9 +3,9 @@
     python benchmarks/faults.py --runs 1000 --bad-rows 20000 [--seed 1] [--only runs bad] [--write docs/benchmarks.md]
 
 runs   loads, deltas and rollbacks, by turns, under plans that mix every fault kind of the emulator: rows doubled, rows lost,
-       accounts that do not close, commands that do not come to their end, requests begun after a 429 was read and before its pause ended (by the HTTP library's own
-       hooks; `arrived_in_pauses` is what the emulator saw, with requests that were under way already). Time runs 50 times as
-       fast for both sides, so that a pause costs little
+       accounts that do not close, commands that do not come to their end, requests begun after a 429 was read and before its
+       pause ended (by the HTTP library's own hooks; `arrived_in_pauses` is what the emulator saw, with requests that were under
+       way already). Time runs 50 times as fast for both sides, so that a pause costs little
 bad    one row in a hundred, and one in a thousand, is refused: every good row lands, every bad one is named, and no more
        requests are used than the clean load's x (1 + share of failing requests) + 2 %
 
