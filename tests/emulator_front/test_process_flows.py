@@ -30,7 +30,9 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
 
 def stages(wire: Wire, process: str) -> dict[str, str]:
     found = wire.get(f"workflows?$filter=name eq '{process}'&$select=uniquename,category,statecode")["value"]
-    rows = wire.get(f"processstages?$filter=_processid_value eq {found[0]['workflowid']}&$select=stagename")["value"]
+    rows = wire.get(f"processstages?$select=stagename&$filter=processid/workflowid eq {found[0]['workflowid']}")[
+        "value"
+    ]
     return {row["stagename"]: row["processstageid"] for row in rows}
 
 

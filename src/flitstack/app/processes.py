@@ -33,8 +33,8 @@ _ASK = "have an administrator make and activate one (Power Automate, Business pr
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A process of the environment as its definition tells. `stages`: in order, () when the order cannot be read; `known`:
-    names of all its stages."""
+    """A process of the environment as its definition tells. `stages`: those of the table it is about, in order, () when the
+    order cannot be read; `known`: the same, by name; `goes_on`: stages of other tables follow."""
 
     id: str
     name: str
@@ -42,6 +42,7 @@ class Definition:
     is_active: bool
     stages: tuple[Stage, ...]
     known: tuple[Stage, ...]
+    goes_on: bool = False
 
 
 def wanted_rule(project: Project) -> ProcessRule | None:
@@ -126,13 +127,20 @@ async def read_definitions(destination: Destination, primary: str) -> tuple[Defi
     ids = [row["_row"] for row in heads]
     told = {row["_row"]: row["clientdata"] async for row in _rows(destination, workflows, ["clientdata"], ids)}
     by_process: dict[UUID, list[Stage]] = {}
+    elsewhere: dict[UUID, set[str]] = {}
     async for row in _rows(destination, stages, ["stagename", "processid", "primaryentitytypecode"]):
+        if row["processid"] is None:
+            continue
+        process, stage = UUID(bytes=row["processid"]), Stage(str(row["_row"]), str(row["stagename"]))
         # A stage of another table (a quote's) is reached by that table's row, which is not moved there.
-        if row["processid"] is not None and row["primaryentitytypecode"] in {None, primary}:
-            by_process.setdefault(UUID(bytes=row["processid"]), []).append(
-                Stage(str(row["_row"]), str(row["stagename"]))
-            )
-    found = [_definition(row, told.get(row["_row"]), by_process.get(row["_row"], [])) for row in heads]
+        if row["primaryentitytypecode"] in {None, primary}:
+            by_process.setdefault(process, []).append(stage)
+        else:
+            elsewhere.setdefault(process, set()).add(stage.id)
+    found = [
+        _definition(row, told.get(row["_row"]), by_process.get(row["_row"], []), elsewhere.get(row["_row"], set()))
+        for row in heads
+    ]
     return tuple(sorted(found, key=lambda one: (one.name, one.table)))
 
 
@@ -144,7 +152,7 @@ async def _rows(
             yield {**row, "_row": UUID(bytes=row["_row"])}
 
 
-def _definition(row: Mapping[str, Any], data: str | None, known: Sequence[Stage]) -> Definition:
+def _definition(row: Mapping[str, Any], data: str | None, known: Sequence[Stage], elsewhere: set[str]) -> Definition:
     order = stage_order(data)
     by_id = {stage.id: stage for stage in known}
     stages = tuple(by_id[id_] for id_ in order if id_ in by_id)
@@ -152,6 +160,7 @@ def _definition(row: Mapping[str, Any], data: str | None, known: Sequence[Stage]
     return Definition(
         str(row["_row"]), str(row["name"]), str(row["uniquename"] or ""), row["statecode"] == _ACTIVATED,
         stages if is_whole else (), tuple(sorted(known, key=lambda stage: stage.name)),
+        order[-1] in elsewhere if order else bool(elsewhere),
     )  # fmt: skip
 
 
@@ -248,7 +257,7 @@ def _ordered(
         if not stages or record is None:
             unordered.append(one)
         else:
-            found.append(Process(one.id, one.name, one.table, record, stages))
+            found.append(Process(one.id, one.name, one.table, record, stages, one.goes_on))
     return tuple(found), unordered
 
 

@@ -33,13 +33,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """An activated process. `table` holds its instances, `record` is their lookup to the record; `stages` in order."""
+    """An activated process. `table` holds its instances, `record` is their lookup to the record; `stages` of the record's table
+    in order. `goes_on`: stages of other tables follow, so that it cannot be finished here."""
 
     id: str
     name: str
     table: str
     record: str
     stages: tuple[Stage, ...]
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def _beside(route: Route, process: Process, following: Following, suffix: str) -
     # All ids are of one length, so a place in the path is a place in its text.
     path, width = literal(",".join(stage.id for stage in process.stages)), len(NO_PROCESS)
     active = f"substring({path}, {width + 1} * ({reached}) - {width}, {width})"
+    finished = {"when": f"({won}) AND coalesce({place}, {last}) = {last}", "state": INACTIVE, "status": FINISHED}
     data = {
         "table": process.table,
         "name": f"process_{process.table}{suffix}",
@@ -156,7 +159,7 @@ def _beside(route: Route, process: Process, following: Following, suffix: str) -
             "traversedpath": {"from": f"left({path}, {width + 1} * ({reached}) - 1)", "field": rule.stage},
         },
         "states": [
-            {"when": f"({won}) AND coalesce({place}, {last}) = {last}", "state": INACTIVE, "status": FINISHED},
+            *([] if process.goes_on else [finished]),
             {"when": f"NOT ({won}) AND ({lost})", "state": INACTIVE, "status": ABORTED},
         ],
     }
