@@ -144,6 +144,29 @@ def test_a_plan_from_before_a_rollback_is_not_loaded_and_edits_of_others_are_nam
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("policy", ["fill_empty", "create"])
+def test_a_row_that_somebody_deleted_after_the_sample_filled_it_is_told_whatever_is_decided(
+    planned: Migration, policy: str
+) -> None:
+    planned.back_to("planned")
+    planned.go(TO_LOAD[:3])
+    filled = marta(planned)
+    planned.delete(f"contacts({filled['contactid']})")
+    decide(planned, existing_rows=policy)
+    told = planned.do("plan", code={0, 3})
+    assert any("match_deleted" in note for note in told["notes"])
+    (finding,) = planned.do("findings", "--code", "match_deleted")
+    assert (finding["object"], finding["record"]) == ("Contact", "p01")
+    assert "flitstack rollback" in finding["do"]
+    # What pointed to the row has lost it and counts as edited: it is taken back by force, to be made anew.
+    undone = planned.do("rollback", "--force", code=5)
+    assert undone["tables"]["contact"]["gone"] == 1, "what somebody deleted is nobody's to bring back"
+    planned.do("plan", code={0, 3})
+    assert not planned.do("findings", "--code", "match_deleted")
+    planned.go(TO_LOAD[:4])
+
+
+@pytest.mark.slow
 def test_a_record_stays_its_row_in_later_rounds_whatever_is_decided_since(planned: Migration, tmp_path: Path) -> None:
     planned.back_to("planned")
     planned.go(TO_LOAD)

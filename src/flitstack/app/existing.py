@@ -41,6 +41,7 @@ async def fetch_existing(
             continue
         columns = sorted({column for rule in indexes.values() for column in fields_of(rule, tuple(table.columns))})
         path = folder / f"{name}.parquet"
+        path.unlink(missing_ok=True)  # a table whose last row went since has no file
         with contextlib.ExitStack() as stack:
             writer: pq.ParquetWriter | None = None
             async for batch in destination.rows(table, columns):

@@ -15,7 +15,7 @@ from flitstack.app.running import run_async
 from flitstack.app.sharepoint import LOCATION, SITE, folder_problems, sharepoint_problems
 from flitstack.app.staff_roles import fetch_units, roles_lines, roles_listed, settle_roles
 from flitstack.app.store import deduped_folder, load_applied_schema, mapped_folder, staged_folder
-from flitstack.app.upserts import match_existing, matched_files, upsert_rules
+from flitstack.app.upserts import match_existing, matched_files, rules_to_read
 from flitstack.app.wiring import open_destination
 from flitstack.catalogue.types import Table
 from flitstack.deduping.document import DedupeDocument
@@ -102,6 +102,7 @@ def plan_inputs(
     )
     roles = settle_roles(engine, project, staged, environment.facts, environment.units)
     owners = _owners(project, staged, environment.facts, engine, roles)
+    gone = engine.one("SELECT count(*) FROM gone_matches")[0]
     return PlanInputs(
         environment=project.environment,
         url=project.target.url,
@@ -121,6 +122,13 @@ def plan_inputs(
         notes=(
             *(f"owner {o.email or '(none)'} is not settled: edit owners.yaml" for o in owners.blocked),
             *roles_lines(roles),
+            *(
+                [
+                    f"{gone:,} rows that the sample filled were deleted in Dynamics since: flitstack findings --code match_deleted"
+                ]
+                if gone
+                else []
+            ),
         ),
         at=now(),
         matched=matched,
@@ -152,7 +160,7 @@ def _rules(project: Project) -> Rules:
     rules = {table: dict(indexes) for table, indexes in existing_rules(project.pack.playbook).items()}
     if project.decisions.get("attachments") != "sharepoint":
         rules = {table: indexes for table, indexes in rules.items() if table not in {SITE, LOCATION}}
-    for table, indexes in upsert_rules(project).items():
+    for table, indexes in rules_to_read(project).items():
         rules[table] = rules.get(table, {}) | indexes
     return rules
 

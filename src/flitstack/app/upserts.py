@@ -4,9 +4,10 @@
 sign-off, and `keep apart` in its column `decision` goes to matches.yaml.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from flitstack.app.apart import add_apart, check_apart, read_apart, read_sheet
@@ -53,6 +54,16 @@ def upsert_rules(project: Project) -> dict[str, dict[str, str]]:
     return {table: {index_name(n): key for n, key in enumerate(keys)} for table, keys in rules.items()}
 
 
+def rules_to_read(project: Project) -> dict[str, dict[str, str]]:
+    """The same, and those of tables in which records were found before: whether these rows are still there has to be known
+    whatever is decided now."""
+    written: Mapping[str, Any] = project.pack.playbook.get("upsert") or {}
+    earlier = {
+        t: {index_name(n): str(key) for n, key in enumerate(written.get(t) or ())} for t in matched_files(project)
+    }
+    return {table: rules for table, rules in (earlier | upsert_rules(project)).items() if rules}
+
+
 def matched_files(project: Project) -> dict[str, Path]:
     """Table -> Parquet of rows that records of ours were found to be."""
     return {path.stem: path for path in sorted((project.env_state / "matched").glob("*.parquet"))}
@@ -76,9 +87,10 @@ def match_existing(
     # Once a load came to its end, a record stays who it is; before that, once something was sent about its row.
     settled = load_loaded(project) is not None
     held = {
-        t: f'SELECT "row" FROM {_read(p)}' if settled else _held(project, journal, t, existing)
+        t: f'SELECT "row" FROM {_read(p)}' if settled else _held(journal, t, existing.get(t))
         for t, p in earlier.items()
     }
+    gone = [] if settled else [_gone(journal, t, p, existing.get(t)) for t, p in earlier.items()]
     work = Matching(
         project.pack.name,
         mapped,
@@ -88,6 +100,7 @@ def match_existing(
         {table: _made(journal, table) for table in rules},
         _apart(project, engine),
     )  # fmt: skip
+    _remember_gone(engine, gone)
     # What was found before is read while what is found now is written: it gets a place of its own first.
     draft = project.env_state / "matched.draft"
     found = match_rows(engine, mapping.routes, work, draft)
@@ -106,18 +119,35 @@ def match_existing(
     return matched_files(project)
 
 
-def _held(project: Project, journal: Journal, table: str, existing: Mapping[str, Path]) -> str:
-    """SELECT "row": older rows that a load changed and no rollback gave back, and that are still there."""
+def _written(journal: Journal, table: str) -> str:
+    """SELECT "row": older rows that a load changed and no rollback gave back."""
     runs = ", ".join(map(str, journal.standing_runs())) or "-1"
-    changed = (
+    return (
         f'SELECT DISTINCT "row" FROM journal_rows WHERE "table" = {literal(table)} AND operation = {Operation.UPDATE} '
         f"AND status <> {Status.REFUSED} AND run IN ({runs})"
     )
-    if table not in upsert_rules(project):
-        return changed
-    path = existing.get(table)
-    there = f"SELECT CAST(hex(_row) AS UUID) FROM {_read(path)}" if path else "SELECT NULL WHERE FALSE"
-    return f'{changed} AND "row" IN ({there})'
+
+
+def _held(journal: Journal, table: str, rows: Path | None) -> str:
+    """SELECT "row": those of them that are still there. `rows`: the environment's, as read for this plan."""
+    return f'{_written(journal, table)} AND "row" IN ({_there(rows)})'
+
+
+def _gone(journal: Journal, table: str, found: Path, rows: Path | None) -> str:
+    """SELECT object, file, record, line, table: records whose row somebody deleted after a load had written into it."""
+    return (
+        f'SELECT object, file, record, line, {literal(table)} AS "table" FROM {_read(found)} e '
+        f'SEMI JOIN ({_written(journal, table)} AND "row" NOT IN ({_there(rows)})) w ON w."row" = e."row"'
+    )
+
+
+def _there(rows: Path | None) -> str:
+    return f"SELECT CAST(hex(_row) AS UUID) FROM {_read(rows)}" if rows else "SELECT NULL::UUID WHERE FALSE"
+
+
+def _remember_gone(engine: Engine, gone: Sequence[str]) -> None:
+    nobody = "SELECT '' AS object, '' AS file, '' AS record, NULL::BIGINT AS line, '' AS \"table\" WHERE FALSE"
+    engine.run(f"CREATE OR REPLACE TEMP TABLE gone_matches AS {' UNION ALL '.join((nobody, *gone))}")
 
 
 def _rules(
@@ -163,6 +193,12 @@ def _list_unmatched(project: Project, engine: Engine) -> None:
         """SELECT 'ambiguous_match' AS code, object, file, record, line, '' AS field, 'listed' AS outcome, '' AS shape,
             what || ': a row of its own is made' AS what,
             'merge what is the same, there or in the source; then run: flitstack plan' AS "do" FROM unmatched_rows"""
+    )
+    findings.add_sql(
+        """SELECT 'match_deleted' AS code, object, file, record, line, '' AS field, 'listed' AS outcome, '' AS shape,
+            'its row of ' || "table" || ' was deleted in Dynamics after the sample had written into it: it gets a row of its own, '
+            || 'and rows of the sample that pointed to it have lost it' AS what,
+            'run: flitstack rollback --force (what lost it counts as edited), flitstack plan, flitstack load --sample' AS "do" FROM gone_matches"""
     )
     findings.save(project.env_state / "findings" / "match.parquet")
 
