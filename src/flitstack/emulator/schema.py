@@ -66,6 +66,11 @@ class EntityModel:
         return {c.name: c for c in self.table.columns.values() if is_stored(c)}
 
     @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """The number of each column, from 1."""
+        return {name: number for number, name in enumerate(self.table.columns, 1)}
+
+    @cached_property
     def value_properties(self) -> Mapping[str, str]:
         """`_x_value` of each lookup column -> its column."""
         return {f"_{c.name}_value": c.name for c in self.stored.values() if c.type in UNBOUND_LOOKUPS}

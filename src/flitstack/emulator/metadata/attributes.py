@@ -59,7 +59,7 @@ def attribute_json(live: Live, model: EntityModel, column: Column) -> Json:
         "AttributeOf": attribute_of(model, column),
         "AttributeType": kind,
         "AttributeTypeName": {"Value": f"{column.type}Type"},
-        "ColumnNumber": _position(model, column),
+        "ColumnNumber": model.positions[column.name],
         "DisplayName": label_json(live.labels(extra, column.label), live.language),
         "Description": label_json(live.descriptions(extra), live.language),
         "RequiredLevel": managed(column.required, "canmodifyrequirementlevelsettings"),
@@ -95,10 +95,6 @@ def attribute_json(live: Live, model: EntityModel, column: Column) -> Json:
         document["OptionSet"] = option_set
         document["GlobalOptionSet"] = option_set if column.is_global_choice else None
     return document
-
-
-def _position(model: EntityModel, column: Column) -> int:
-    return list(model.columns).index(column.name) + 1
 
 
 def _nothing(column: Column) -> Json:

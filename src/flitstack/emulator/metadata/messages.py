@@ -3,6 +3,8 @@
 Source: Microsoft Learn, "Use bulk operation messages" (the query clients send), "SdkMessageFilter table".
 """
 
+from functools import lru_cache
+
 from flitstack.emulator.answers import json_answer
 from flitstack.emulator.messages import Answer, Request
 from flitstack.emulator.metadata.attributes import Json
@@ -25,7 +27,9 @@ def message_filters(live: Live, request: Request, without_bulk: frozenset[str]) 
     return json_answer({"@odata.context": f"{request.base_url}$metadata#sdkmessagefilters", "value": value})
 
 
+@lru_cache(maxsize=1 << 14)
 def _filter(table: str, message: str) -> Json:
+    """Shared by all answers: nobody may change it."""
     message_id = metadata_id("message", message)
     return {
         "sdkmessagefilterid": metadata_id("message filter", f"{table}.{message}"),

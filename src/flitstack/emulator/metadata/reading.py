@@ -3,7 +3,7 @@
 Source: Microsoft Learn, "Query table definitions using the Web API".
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from flitstack.emulator.answers import json_answer
@@ -56,12 +56,17 @@ def read(live: Live, request: Request, segments: Sequence[Segment]) -> Answer:
 def table_members(live: Live, model: EntityModel) -> Mapping[str, Callable[[], Iterable[Json]]]:
     """Collections below a table."""
     name, environment = model.name, live.environment
-    ones = [r for r in environment.one_to_many.values() if {r.referenced, r.referencing} <= environment.tables.keys()]
+
+    def ones(column: str) -> Iterator[Json]:
+        for one in environment.one_to_many.values():
+            if getattr(one, column) == name and {one.referenced, one.referencing} <= environment.tables.keys():
+                yield one_to_many_json(live, one)
+
     return {
         "Attributes": lambda: (attribute_json(live, model, column) for column in model.columns.values()),
         "Keys": lambda: table_keys(live, model),
-        "OneToManyRelationships": lambda: (one_to_many_json(live, r) for r in ones if r.referenced == name),
-        "ManyToOneRelationships": lambda: (one_to_many_json(live, r) for r in ones if r.referencing == name),
+        "OneToManyRelationships": partial(ones, "referenced"),
+        "ManyToOneRelationships": partial(ones, "referencing"),
         "ManyToManyRelationships": lambda: (
             many_to_many_json(live, r) for r in environment.many_to_many.values() if name in (r.table1, r.table2)
         ),
