@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flitstack.app.looking import with_all_columns
 from flitstack.app.project import Project
-from flitstack.app.rounds import State
+from flitstack.app.rounds import State, tried_states
 from flitstack.app.snapshots import versions_folder
 from flitstack.app.store import plan_folder
 from flitstack.catalogue.types import Table
@@ -81,7 +81,9 @@ class Restore:
         return sorted(made, key=lambda entry: 3 if entry[1].name.startswith("close_") else order.index(entry[0]))
 
     async def _table(self, live: Table, images: Path) -> list[tuple[str, SendTable]]:
-        sides = [Side(self.state.whole, self.state.folder), Side(self.state.left, self.state.folder)]
+        # What a delta wrote before it was stopped is ours, too.
+        states = [self.state, *tried_states(self.project)]
+        sides = [side for s in states for side in (Side(s.whole, s.folder), Side(s.left, s.folder))]
         meant = [Meant(with_all_columns(side, sides, live.name), side.folder) for side in sides]
         wanted = f'SELECT DISTINCT "row" AS _row FROM {_read(images)}'
         back = self.folder / f"{live.name}.back.parquet"
@@ -96,8 +98,14 @@ class Restore:
             records = with_dropped(records, found)
             parts.append(await self._dropped(live, images, found, parts))
         same = self.folder / f"{live.name}.same.parquet"
-        listed = " UNION ALL ".join(f"SELECT * FROM {_read(part)}" for part in parts)
-        self.engine.write_parquet(f'SELECT * FROM ({listed}) QUALIFY row_number() OVER (PARTITION BY "row") = 1', same)
+        listed = " UNION ALL ".join(
+            f"SELECT *, {place} AS place FROM {_read(part)}" for place, part in enumerate(parts)
+        )
+        self.engine.write_parquet(
+            f"""SELECT "row", arg_min(compared, place) AS compared, list_distinct(flatten(list(same))) AS same
+            FROM ({listed}) GROUP BY "row" """,
+            same,
+        )
         actions = {state: action for (action, table), state in CLOSED_STATES.items() if table == live.name}
         work = Restoring(live, images, same, records, actions, self.label)
         edited = self.folder / f"{live.name}.edited.parquet"

@@ -97,6 +97,12 @@ def load_state(project: Project) -> State | None:
     return open_state(state_folder(project, loaded.state)) if loaded else None
 
 
+def tried_states(project: Project) -> list[State]:
+    """What deltas meant to leave that were begun and did not come to their end, the latest first."""
+    loaded = load_loaded(project)
+    return [open_state(state_folder(project, name)) for name in reversed(loaded.attempts)] if loaded else []
+
+
 def planned_state(project: Project) -> State | None:
     """What the plan of a first load means to leave; None without one."""
     folder = project.env_state / "plan"

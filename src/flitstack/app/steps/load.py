@@ -18,6 +18,7 @@ from flitstack.app.steps.reconcile import reconcile_plan
 from flitstack.app.steps.report import write_migration_report
 from flitstack.app.store import LoadOutcome, load_plan, plan_folder
 from flitstack.app.subjects import current_gates, plan_missing
+from flitstack.app.unsettled import server_limit_s
 from flitstack.app.wiring import open_destination
 from flitstack.documents import load_json, save_json
 from flitstack.errors import Problem, UsageError
@@ -32,8 +33,6 @@ from flitstack.loading.sending import SendOptions
 from flitstack.planning.document import Plan
 from flitstack.staging.engine.engine import Engine
 
-# An emulator on this machine ends with its client's connection; the service may work on for two minutes.
-EMULATOR_LIMIT_S, SERVICE_LIMIT_S = 1.0, 120.0
 # Bodies under way, all together, and how many at most.
 MOST_IN_FLIGHT, BODIES_BYTES = 48, 64 << 20
 
@@ -98,12 +97,11 @@ async def _execute(
     destination = open_destination(project)
     try:
         facts = await destination.facts()
-        limit_s = EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
         await take_fingerprint(project, plan, destination, journal, engine)
         begin_state(project, plan)
         await see_versions(project, plan, destination, journal, engine)
         users = 1 + len(project.target.more_users)
-        options = send_options(facts.parallelism_hint, users, limit_s)
+        options = send_options(facts.parallelism_hint, users, server_limit_s(facts))
         work = Load(plan, plan_folder(project), destination, journal, engine, progress, options)
         work.allowance = _allowance(project, engine, journal, is_emulator=facts.is_emulator)
         document = await execute(work, "load --sample" if only_sample else "load")

@@ -17,10 +17,10 @@ from flitstack.app.rounds import everything, forget_loaded, load_state, planned_
 from flitstack.app.rounds_back import back_to_round_before, last_runs, prove_round, require_last, state_before
 from flitstack.app.running import run_async
 from flitstack.app.snapshots import FEW_ROWS, keep_tables, see_tables, versions_folder
-from flitstack.app.steps.load import EMULATOR_LIMIT_S, SERVICE_LIMIT_S
 from flitstack.app.store import load_applied_schema, load_plan, plan_folder
 from flitstack.app.subjects import plan_missing
 from flitstack.app.undoing import Asked, Begun, forget_begun, load_begun, remember_begun
+from flitstack.app.unsettled import server_limit_s, settle_first
 from flitstack.app.wiring import open_destination
 from flitstack.destinations.port import Destination
 from flitstack.documents import save_json
@@ -116,6 +116,8 @@ async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str,
             await _execute(this, await _resume(this, begun))
             begun = None
         is_resumed = begun is not None
+        if not is_resumed:
+            await settle_first(destination, journal, engine, undo_of.progress)
         begun = await _begin(this, asked) if begun is None else await _resume(this, begun)
         buckets, kept = _buckets(begun), [*begun.kept, *begun.edited]
         undo_of.progress.phase(_told(buckets))
@@ -230,10 +232,8 @@ async def _execute(this: Rollback, begun: Begun) -> tuple[int, int]:
 
 async def _run(this: Rollback, plan: Plan) -> LoadDocument:
     facts = await this.destination.facts()
-    limit_s = EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
-    options = SendOptions(in_flight=max(2, min(facts.parallelism_hint, 16)), server_limit_s=limit_s)
-    folder = plan_folder(this.project)
-    work = Load(plan, folder, this.destination, this.journal, this.engine, this.progress, options)
+    options = SendOptions(in_flight=max(2, min(facts.parallelism_hint, 16)), server_limit_s=server_limit_s(facts))
+    work = Load(plan, plan_folder(this.project), this.destination, this.journal, this.engine, this.progress, options)
     return await execute(work, "rollback")
 
 
