@@ -2,8 +2,8 @@
 
     python benchmarks/kills.py --runs 500 [--seed 1] [--copies 10] [--write docs/benchmarks.md]
 
-`runs` counts kills. A command is killed up to four times, then it may end: what the destination holds must be what it holds after
-an undisturbed command, and after each kill the journal must be in doubt about one request a worker at most.
+`runs` counts kills. A command is killed up to four times, then it may end, or everything is rolled back at once: what the destination
+holds must be what it holds after an undisturbed command, and after each kill the journal must be in doubt about one request a worker at most.
 """
 
 import argparse
@@ -44,8 +44,8 @@ class Killer:
     told: Told
     seconds: dict[str, float]
 
-    def play(self, play: Play, kills: int) -> None:
-        """One command from its beginning, killed so often, then undisturbed, then measured."""
+    def play(self, play: Play, kills: int, then: Play) -> None:
+        """One command from its beginning, killed so often, then the command `then` undisturbed, then measured."""
         self.migration.back_to(play.begins)
         call(self.migration.url, "faults", SLOW)
         document = None
@@ -57,11 +57,12 @@ class Killer:
                 break
             self.told.add(kills=1)
             self._count_in_doubt()
-        document = document or self._start(play, None, is_whole=False)
+        if document is None or then is not play:
+            document = self._start(then, None, is_whole=False)
         assert document is not None
         call(self.migration.url, "faults", {"rules": []})
         self.told.add(ends=1, not_closed=document["not_closed"] + document["refused"])
-        compare(self.told, self.migration.ends[play.name], call(self.migration.url, "fingerprint"))
+        compare(self.told, self.migration.ends[then.name], call(self.migration.url, "fingerprint"))
 
     def measure(self, play: Play) -> None:
         """How long the command takes when nobody disturbs it."""
@@ -106,7 +107,10 @@ def play_kills(work: Path, url: str, runs: int, seed: int, copies: int, most_s: 
         killer.measure(play)
     number = 0
     while told.counts["kills"] < runs and time.monotonic() < ends:
-        killer.play(PLAYS[number % len(PLAYS)], min(MOST_KILLS, runs - told.counts["kills"]))
+        play = PLAYS[number % len(PLAYS)]
+        # By turns it may end, or everything is taken back at once.
+        then = PLAYS[-1] if number // len(PLAYS) % 2 else play
+        killer.play(play, min(MOST_KILLS, runs - told.counts["kills"]), then)
         number += 1
     return told
 
