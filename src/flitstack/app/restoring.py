@@ -82,7 +82,7 @@ class Restore:
 
     async def _table(self, live: Table, images: Path) -> list[tuple[str, SendTable]]:
         # What a delta wrote before it was stopped is ours, too.
-        states = [self.state, *tried_states(self.project)]
+        states = [self.state, *reversed(tried_states(self.project))]
         sides = [side for s in states for side in (Side(s.whole, s.folder), Side(s.left, s.folder))]
         meant = [Meant(with_all_columns(side, sides, live.name), side.folder) for side in sides]
         wanted = f'SELECT DISTINCT "row" AS _row FROM {_read(images)}'

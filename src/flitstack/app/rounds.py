@@ -98,9 +98,9 @@ def load_state(project: Project) -> State | None:
 
 
 def tried_states(project: Project) -> list[State]:
-    """What deltas meant to leave that were begun and did not come to their end, the latest first."""
+    """What deltas meant to leave that were begun and did not come to their end, in their order."""
     loaded = load_loaded(project)
-    return [open_state(state_folder(project, name)) for name in reversed(loaded.attempts)] if loaded else []
+    return [open_state(state_folder(project, name)) for name in loaded.attempts] if loaded else []
 
 
 def planned_state(project: Project) -> State | None:

@@ -1,5 +1,6 @@
 """Files whose bytes are others than those that were sent, though path and size are as they were."""
 
+import hashlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,6 @@ from flitstack.planning.changes import Side, rows_of, standing_rows
 from flitstack.staging.document import file_root
 from flitstack.staging.engine.engine import Engine, literal
 
-_BLOCK_BYTES = 1 << 20
 _FILES_AT_ONCE = 10_000
 _NAMES = ("_content", "_content_size")
 
@@ -57,8 +57,5 @@ def _hash(root: Path, inside: str) -> bytes | None:
     path = (root / inside).resolve()
     if not path.is_relative_to(root.resolve()) or not path.is_file():
         return None
-    digest = xxhash.xxh3_64()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.digest()
+        return hashlib.file_digest(file, xxhash.xxh3_64).digest()

@@ -24,9 +24,8 @@ from flitstack.app.rounds import (
     State,
     load_loaded,
     load_state,
-    open_state,
     snapshot_folders,
-    state_folder,
+    tried_states,
 )
 from flitstack.app.running import run_async
 from flitstack.app.sharepoint import write_copy_plan
@@ -112,7 +111,7 @@ def plan_delta(project: Project, progress: Progress) -> Result:
     folder = plan_folder(project)
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
         progress.phase("mapping", sum(table.records for table in deduped.tables.values()))
-        standing = _standing(project, loaded, state)
+        standing = _standing(project, state)
         inputs = plan_inputs(project, prepared, staged, deduped, engine, journal, standing)
         progress.phase("planning")
         shutil.rmtree(folder, ignore_errors=True)
@@ -143,13 +142,12 @@ def plan_delta(project: Project, progress: Progress) -> Result:
     )
 
 
-def _standing(project: Project, loaded: Loaded, state: State) -> list[Side]:
+def _standing(project: Project, state: State) -> list[Side]:
     """The state that stands, rows that no record makes, and what loads that were not finished meant to leave."""
-    tried = [open_state(state_folder(project, name)) for name in loaded.attempts]
     return [
         Side(state.whole, state.folder),
         Side(state.left, state.folder),
-        *(Side(each.whole, each.folder) for each in tried),
+        *(Side(each.whole, each.folder) for each in tried_states(project)),
     ]
 
 
