@@ -1,0 +1,155 @@
+"""Planning a rollback: what others edited or point to stays with all it needs, what stays is given back, the rest is deleted."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+from flitstack.app.project import Project
+from flitstack.app.references import read_references
+from flitstack.app.restoring import Restore
+from flitstack.app.result import Progress
+from flitstack.app.resuming import find_edited
+from flitstack.app.rounds import load_state, planned_state
+from flitstack.app.rounds_back import state_before
+from flitstack.app.snapshots import FEW_ROWS, versions_folder
+from flitstack.app.store import load_applied_schema, plan_folder
+from flitstack.app.undoing import Asked, Begun
+from flitstack.destinations.port import Destination
+from flitstack.journal.journal import Journal
+from flitstack.loading.rows import landed_sql, make_done_view
+from flitstack.planning.document import Plan, SendTable
+from flitstack.planning.rollback import find_kept, replanned, rollback_plan, spare
+from flitstack.reconciling.fingerprint import write_versions
+from flitstack.staging.engine.engine import Engine, literal
+
+
+@dataclass
+class Rollback:
+    """One rollback and what it needs."""
+
+    project: Project
+    plan: Plan
+    destination: Destination
+    journal: Journal
+    engine: Engine
+    progress: Progress
+    runs: list[int] | None = None  # of the last round, when only that is taken back
+
+    @property
+    def work(self) -> Path:
+        """Where versions and fingerprints of now are kept."""
+        return self.project.env_state / "rollback"
+
+
+async def begin_anew(this: Rollback, asked: Asked) -> Begun:
+    """Look who edited and referenced what, and make the plan."""
+    this.progress.phase("looking for rows edited or referenced since")
+    await _find_kept(this)
+    kept = _kept_rows(this)
+    if asked.force:
+        this.engine.run("DELETE FROM kept")
+        kept = []
+    restored, edited = await _restored(this)
+    undo = rollback_plan(
+        this.engine,
+        _with_files_of(this),
+        plan_folder(this.project),
+        with_schema=asked.with_schema and not kept,
+        operations=load_applied_schema(this.project),
+        restored=restored,
+    )
+    return Begun(undo, kept, edited, asked)
+
+
+async def resume(this: Rollback, begun: Begun) -> Begun:
+    """What was begun, less what others edited since: those rows are kept, or given back but for the edited cells."""
+    this.progress.phase("looking for rows edited since the rollback was interrupted")
+    this.journal.refresh()
+    make_done_view(this.engine, this.journal)
+    edited = await find_edited(this.project, this.engine, this.destination, begun.plan)
+    if not edited or begun.asked.force:
+        return begun
+    folder, label = plan_folder(this.project), f"resumed{len(this.journal.notes('run'))}"
+    rows = " UNION ALL ".join(
+        f'SELECT {literal(t)} AS "table", "row", \'edited\' AS why FROM ({q})' for t, q in edited.items()
+    )
+    plan, _ = spare(this.engine, this.plan, folder, begun.plan, rows, label)
+    kept = _kept_rows(this)
+    deleted = {t: f'SELECT "row" FROM ours WHERE "table" = {literal(t)}' for t in {s.table for s in this.plan.tables}}
+    again, cells = await _given_again(this, deleted, edited, f"_{label}")
+    plan = replanned(this.engine, plan, folder, edited, again, label)
+    return Begun(plan, [*begun.kept, *kept], [*begun.edited, *cells], begun.asked)
+
+
+async def _given_again(
+    this: Rollback, deleted: dict[str, str], edited: dict[str, str], label: str
+) -> tuple[list[tuple[str, SendTable]], list[dict[str, str]]]:
+    state = load_state(this.project) or planned_state(this.project)
+    if state is None:
+        return [], []
+    runs = this.journal.standing_runs() if this.runs is None else this.runs
+    work = Restore(this.project, this.engine, this.journal, this.destination, state, runs, deleted, edited, label)
+    return await work.tables(), work.edited
+
+
+async def _find_kept(this: Rollback) -> None:
+    written, current = {}, {}
+    for name in sorted({send.table for send in this.plan.tables}):
+        table = await this.destination.table(name)
+        before = versions_folder(this.project) / f"{name}.parquet"
+        if table is None or not before.exists():
+            continue
+        now = this.work / f"{name}.versions.parquet"
+        await write_versions(this.destination, this.engine, table, _ids(this, name), now)
+        written[name], current[name] = before, now
+    targets = {send.table for send in this.plan.tables}
+    references = await read_references(this.destination, this.engine, (), targets, this.work)
+    find_kept(this.engine, this.plan, plan_folder(this.project), written, current, references, this.runs)
+
+
+async def _restored(this: Rollback) -> tuple[list[tuple[str, SendTable]], list[dict[str, str]]]:
+    """Step kinds and send tables that give rows that stay what they held before, and cells that keep a later edit."""
+    # Before a load came to its end, its plan says what it meant to leave.
+    state = load_state(this.project) or planned_state(this.project)
+    if state is None:
+        return [], []
+    runs = this.journal.standing_runs() if this.runs is None else this.runs
+    deleted = {t: f'SELECT "row" FROM ours WHERE "table" = {literal(t)}' for t in {s.table for s in this.plan.tables}}
+    work = Restore(this.project, this.engine, this.journal, this.destination, state, runs, deleted)
+    tables = await work.tables()
+    before = state_before(this.project) if this.runs is not None else None
+    closing = [entry for entry in tables if entry[1].name.startswith("close_")]
+    others = [entry for entry in tables if entry not in closing]
+    again = work.deleted(before) if before is not None else []
+    joined = await work.links_and_files(before) if before is not None else []
+    return [*again, *others, *work.made_links(), *joined, *closing], work.edited
+
+
+def _with_files_of(this: Rollback) -> Plan:
+    """The plan with the export whose files are sent again: that of the round before, when only the last one is taken back."""
+    before = state_before(this.project) if this.runs is not None else None
+    if before is None:
+        return this.plan
+    return replace(this.plan, export=before.whole.export, kept=before.whole.kept)
+
+
+def _ids(this: Rollback, table: str) -> list[UUID] | None:
+    found = [UUID(str(row[0])) for row in this.engine.rows(f"{landed_sql(table)} LIMIT {FEW_ROWS + 1}")]
+    return found if len(found) <= FEW_ROWS else None
+
+
+def _kept_rows(this: Rollback) -> list[dict[str, str]]:
+    """What stays, with the record it came from."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for send in this.plan.tables:
+        rows = this.engine.rows(
+            f"""SELECT k."table", CAST(k."row" AS VARCHAR), k.why, e._object, e._file, e._record
+                FROM read_parquet('{plan_folder(this.project) / send.parquet}') e
+                JOIN kept k ON k."row" = e._row AND k."table" = '{send.table}' ORDER BY e._ord"""
+        )
+        for row in rows:
+            # A row may stand in the tables of several rounds.
+            found.setdefault(
+                (row[0], row[1]), dict(zip(("table", "row", "why", "object", "file", "record"), row, strict=True))
+            )
+    return list(found.values())
