@@ -4,10 +4,11 @@ import atexit
 import gc
 import sys
 import time
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+_CHECKOUT = Path(__file__).parents[2]
+# tests/absent: as in a user's environment there is no pandas, which is here for a peer.
+sys.path[:0] = [str(_CHECKOUT / "tests" / "absent"), str(Path(__file__).parent), str(_CHECKOUT / "benchmarks")]
 
 import uvloop  # noqa: E402
 from contacts_case import Silent  # noqa: E402
@@ -21,15 +22,6 @@ from flitstack.journal.journal import Journal  # noqa: E402
 from flitstack.loading.load import Load, execute  # noqa: E402
 from flitstack.loading.sending import SendOptions  # noqa: E402
 from flitstack.staging.engine.engine import Engine  # noqa: E402
-
-
-class NoPandas(MetaPathFinder):
-    """A user's environment has none; ours has it for a peer, and pyarrow would import it, for a third of a second."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Refuse it."""
-        if fullname == "pandas":
-            raise ImportError(fullname)
 
 
 async def load(url: str, csv: Path, folder: Path, rows: int) -> None:
@@ -58,7 +50,6 @@ def tell_peak() -> None:
 
 if __name__ == "__main__":
     atexit.register(tell_peak)
-    sys.meta_path.insert(0, NoPandas())
     gc.freeze()  # as app.running does
     atexit.register(gc.unfreeze)
     uvloop.run(load(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))

@@ -190,12 +190,13 @@ def test_a_file_that_is_gone_or_was_changed_rejects_its_note_alone(tmp_path: Pat
     assert all("filesize" in note for note in notes)
 
 
-def test_a_file_outside_the_export_stops_the_load(tmp_path: Path) -> None:
+def test_a_file_that_became_a_link_out_of_the_export_is_never_read(tmp_path: Path) -> None:
     case = make_case(tmp_path)
-    (tmp_path / "export" / "file1.txt").unlink()
-    (tmp_path / "export" / "file1.txt").symlink_to(tmp_path / "contact.parquet")
-    with pytest.raises(StepFailed, match="leads out of the export"):
-        case.load()
+    (tmp_path / "export" / "file1.txt").rename(tmp_path / "outside.txt")  # of the size and the bytes that were planned
+    (tmp_path / "export" / "file1.txt").symlink_to(tmp_path / "outside.txt")
+    case.load()
+    assert {name: code for name, (code, _) in case.refusals().items()} == {"annotation 1": "file_missing"}
+    assert sum("filesize" in note for note in case.memory.stored["annotation"].values()) == 5
 
 
 class Forgetful(MemoryDestination):

@@ -20,7 +20,7 @@ from flitstack.catalogue.types import Table
 from flitstack.documents import file_sha256
 from flitstack.errors import Problem, StepFailed
 from flitstack.mapping.document import MappedRoute, MappingDocument
-from flitstack.staging.document import StagingDocument, file_root
+from flitstack.staging.document import StagingDocument, exported_file
 from flitstack.staging.engine.engine import Engine, literal
 
 SITE, LOCATION = "sharepointsite", "sharepointdocumentlocation"
@@ -121,12 +121,16 @@ def _lay(staged: StagingDocument, source: str, target: Path, folder: Path) -> Pa
     """A second name of the file where the file system has such, else a copy. Mapping has cleaned the target."""
     if not target.resolve().is_relative_to(folder.resolve()):
         raise StepFailed(Problem("file-outside", f"{target} leads out of {folder}", do="correct copy_to in the map"))
-    root, inside = file_root(Path(staged.export), staged.kept, source)
+    path = exported_file(Path(staged.export), staged.kept, source)
+    if path is None:
+        what = "a file that is to go to SharePoint is no longer in the export"
+        do = "put the export folder back as it was staged, then run `flitstack plan` again"
+        raise StepFailed(Problem("export-file-missing", what, where=source, do=do))
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(root / inside, target)
+        os.link(path, target)
     except OSError:
-        shutil.copyfile(root / inside, target)
+        shutil.copyfile(path, target)
     return target
 
 

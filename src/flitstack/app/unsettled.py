@@ -16,7 +16,8 @@ EMULATOR_LIMIT_S, SERVICE_LIMIT_S = 1.0, 120.0
 
 
 def server_limit_s(facts: Facts) -> float:
-    """Seconds. Source: Microsoft Learn, "Service protection API limits" (a request ends after two minutes)."""
+    """Seconds. Source: Microsoft Learn, "Analyze plug-in performance" (a message's operation has two minutes, then it is
+    cancelled and rolled back; a batch's messages have them each, one after another)."""
     return EMULATOR_LIMIT_S if facts.is_emulator else SERVICE_LIMIT_S
 
 

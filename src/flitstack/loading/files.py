@@ -10,14 +10,13 @@ import xxhash
 
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Refusal, Refused
-from flitstack.errors import Problem, StepFailed
 from flitstack.journal.frames import Operation, Outcome, Status
 from flitstack.loading.changes import done_in_plan
 from flitstack.loading.execution import Load
 from flitstack.loading.rows import done_sql, landed_sql
 from flitstack.loading.sending import Sender, message_shape
 from flitstack.planning.document import SendTable, Step
-from flitstack.staging.document import file_root
+from flitstack.staging.document import exported_file
 from flitstack.staging.engine.engine import literal
 
 ROWS_PER_READ = 1_000
@@ -94,15 +93,8 @@ async def _attach(load: Load, table: Table, sender: Sender, attachment: Attachme
 def _read(export: Path, kept: str, attachment: Attachment) -> bytes | Refusal:
     """The file's bytes, or why it cannot be what was approved. Mapping has checked that the path stays inside the export;
     it is checked again where it is used."""
-    root, path = file_root(export, kept, attachment.path)
-    inside = (root / path).resolve()
-    if root.resolve() not in inside.parents:
-        raise StepFailed(
-            Problem(
-                "file-outside-export", f"{attachment.path} leads out of the export", do="correct the path in the export"
-            )
-        )
-    if not inside.is_file():
+    inside = exported_file(export, kept, attachment.path)
+    if inside is None:
         return Refusal("file_missing", 0, f"{attachment.path} is no longer in the export")
     # Asked first: a file that has grown since may not fit memory.
     if attachment.size_bytes is not None and inside.stat().st_size != attachment.size_bytes:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import xxhash
 
 from flitstack.planning.changes import Side, rows_of, standing_rows
-from flitstack.staging.document import file_root
+from flitstack.staging.document import exported_file
 from flitstack.staging.engine.engine import Engine, literal
 
 _FILES_AT_ONCE = 10_000
@@ -42,7 +42,7 @@ def _paths_after(engine: Engine, last: str) -> list[str]:
 
 
 def _compare(engine: Engine, wanted: Side, paths: list[str]) -> None:
-    hashes = [_hash(*file_root(Path(wanted.plan.export), wanted.plan.kept, path)) for path in paths]
+    hashes = [_hash(exported_file(Path(wanted.plan.export), wanted.plan.kept, path)) for path in paths]
     now = pa.table({"path": pa.array(paths, pa.string()), "hash": pa.array(hashes, pa.binary())})
     engine.connection.register("contents_now", now)
     engine.run(
@@ -52,10 +52,9 @@ def _compare(engine: Engine, wanted: Side, paths: list[str]) -> None:
     engine.connection.unregister("contents_now")
 
 
-def _hash(root: Path, inside: str) -> bytes | None:
-    """None for what is not there, or leads out of the export: the load refuses it by name."""
-    path = (root / inside).resolve()
-    if not path.is_relative_to(root.resolve()) or not path.is_file():
+def _hash(path: Path | None) -> bytes | None:
+    """None for what is not there: the load refuses it by name."""
+    if path is None:
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, xxhash.xxh3_64).digest()

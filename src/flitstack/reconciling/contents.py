@@ -1,15 +1,13 @@
 """Digests of the files an export brought, to be held against what the destination gives back."""
 
-import hashlib
 from pathlib import Path
 
 import pyarrow as pa
 
+from flitstack.documents import file_sha256
 from flitstack.errors import Problem, StepFailed
-from flitstack.staging.document import file_root
+from flitstack.staging.document import exported_file
 from flitstack.staging.engine.engine import Engine
-
-_BLOCK_BYTES = 1 << 20
 
 
 def register_digests(engine: Engine, export: Path, kept: str, send: str) -> None:
@@ -18,16 +16,16 @@ def register_digests(engine: Engine, export: Path, kept: str, send: str) -> None
     Raises StepFailed when a file that was attached is no longer in the export.
     """
     paths = [row[0] for row in engine.rows(f"SELECT DISTINCT _content FROM {send} WHERE _content IS NOT NULL")]
-    digests = [_sha256(*file_root(export, kept, path)) for path in paths]
+    digests = [_sha256(export, kept, path) for path in paths]
     found = pa.table({"path": pa.array(paths, pa.string()), "sha256": pa.array(digests, pa.string())})
     engine.connection.register("content_found", found)
     engine.run("CREATE OR REPLACE TEMP TABLE content_digests AS SELECT * FROM content_found")
     engine.connection.unregister("content_found")
 
 
-def _sha256(export: Path, name: str) -> str:
-    path = (export / name).resolve()
-    if not path.is_relative_to(export.resolve()) or not path.is_file():
+def _sha256(export: Path, kept: str, name: str) -> str:
+    path = exported_file(export, kept, name)
+    if path is None:
         raise StepFailed(
             Problem(
                 "export-file-missing",
@@ -36,8 +34,4 @@ def _sha256(export: Path, name: str) -> str:
                 do="put the export folder back as it was staged, then run `flitstack reconcile` again",
             )
         )
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+    return file_sha256(path)

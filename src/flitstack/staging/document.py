@@ -91,3 +91,10 @@ def file_root(export: Path, kept: str, inside: str) -> tuple[Path, str]:
     if kept and inside.startswith(f"{INLINE}/"):
         return Path(kept), inside.removeprefix(f"{INLINE}/")
     return export, inside
+
+
+def exported_file(export: Path, kept: str, inside: str) -> Path | None:
+    """Where the file is now; None when none is there, or its path leads out of the folder, be it over a link."""
+    root, rest = file_root(export, kept, inside)
+    path = (root / rest).resolve()
+    return path if path.is_relative_to(root.resolve()) and path.is_file() else None
