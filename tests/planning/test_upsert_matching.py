@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flitstack.mapping.document import MappedColumn, MappedRoute
-from flitstack.planning.upsert import Matching, Rule, match_rows, matched_keys
+from flitstack.planning.matching import Matching, Rule, match_rows, matched_keys
 from flitstack.staging.engine.engine import Engine
 
 COLUMNS = ("emailaddress1", "fullname")
@@ -118,3 +119,55 @@ def test_a_record_that_matches_no_more_loses_the_row_and_others_keep_their_ids(
     known = keys("known", ("made", 1), ("was", 50), ("will", 3))
     assert matched_keys(module_engine, known, keys("earlier", ("was", 50)), keys("now", ("will", 51)), target)
     assert found_by(module_engine, target) == {"made": uuid.UUID(int=1), "will": uuid.UUID(int=51)}
+
+
+def test_a_row_is_known_by_the_rows_it_points_to_and_what_points_to_a_new_one_is_nobody(
+    module_engine: Engine, tmp_path: Path
+) -> None:
+    """Prices of three price lists: one that is there, one found in this very round, one yet to be made."""
+    there, met, unit = (uuid.UUID(int=n) for n in (50, 51, 60))
+    module_engine.write_parquet(
+        f"""SELECT 'd' || n AS _digest, 'Price' AS _object, 'k' || n AS _key, 'p.csv' AS _file, 'r' || n AS _record,
+            n::BIGINT AS _line, list AS pricelevelid, 'pricelevel' AS pricelevelid__table, list = '{there}' AS pricelevelid__live,
+            '{unit}' AS uomid, 'uom' AS uomid__table, TRUE AS uomid__live
+        FROM (VALUES (0, '{there}'), (1, 'met'), (2, 'new'), (3, 'apart'), (4, NULL)) t(n, list)""",
+        tmp_path / "price.parquet",
+    )
+    items = tmp_path / "items.parquet"
+    values = ", ".join(f"('{there if n == 1 else met} {unit}', CAST('{uuid.UUID(int=n)}' AS UUID))" for n in (1, 2))
+    module_engine.write_parquet(f'SELECT * FROM (VALUES {values}) t("key", "row")', items)
+    lists = tmp_path / "lists.parquet"  # the key map, in which a record that is kept apart now still has that row
+    module_engine.write_parquet(
+        f"""SELECT 'apart' AS digest, 'p' AS plain, 'List' AS object, CAST('{there}' AS UUID) AS "row" """, lists
+    )
+    earlier = tmp_path / "earlier.parquet"
+    none = "NULL::BIGINT AS line, '' AS rule"
+    pair = "SELECT CAST('{}' AS UUID) AS \"row\", '{}' AS digest, 'p' AS plain, 'List' AS object, '' AS file, '' AS record, "
+    module_engine.write_parquet(pair.format(there, "apart") + none, earlier)
+    found_lists = tmp_path / "found.parquet"
+    module_engine.write_parquet(f"SELECT 'a' AS \"key\", CAST('{met}' AS UUID) AS \"row\"", found_lists)
+    module_engine.write_parquet(
+        """SELECT 'met' AS _digest, 'List' AS _object, 'k' AS _key, 'l.csv' AS _file, 'l' AS _record, 1::BIGINT AS _line,
+        'a' AS name""",
+        tmp_path / "list.parquet",
+    )
+    columns = tuple(
+        MappedColumn(name, "lookup", "Lookup", name, name, targets=(table,))
+        for name, table in (("pricelevelid", "pricelevel"), ("uomid", "uom"))
+    )
+    bare = route("price")
+    routes = [
+        replace(bare, name="price", table="productpricelevel", parquet="price.parquet", columns=columns),
+        replace(bare, name="list", table="pricelevel", parquet="list.parquet", columns=(MappedColumn("name", "value", "String", "n", "n"),)),
+    ]  # fmt: skip
+    rules = {
+        "pricelevel": [Rule("name", "name", ("name",), found_lists)],
+        "productpricelevel": [Rule("both", "pricelevelid || ' ' || uomid", ("pricelevelid", "uomid"), items)],
+    }
+    nobody = dict.fromkeys(rules, "SELECT ''")
+    work = Matching(
+        "x", tmp_path, rules, {"pricelevel": earlier}, {"pricelevel": 'SELECT NULL::UUID AS "row" WHERE FALSE'}, nobody,
+        keys={"pricelevel": lists},
+    )  # fmt: skip
+    found = match_rows(module_engine, routes, work, tmp_path / "matched")
+    assert found_by(module_engine, found["productpricelevel"]) == {"d0": uuid.UUID(int=1), "d1": uuid.UUID(int=2)}

@@ -16,7 +16,7 @@ from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
 from flitstack.journal.journal import Journal
 from flitstack.mapping.expressions import Scope, compile_expression, fields_of
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, quoted
 
 Rules = Mapping[str, Mapping[str, str]]
 
@@ -71,7 +71,15 @@ def existing_rows(
     }
     for name, path in files.items():
         source = f"read_parquet({literal(str(path))})"
-        columns = tuple(str(row[0]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}") if row[0] != "_row")
+        types = {str(row[0]): str(row[1]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")}
+        ids = [
+            f"CAST(CAST(hex({quoted(column)}) AS UUID) AS VARCHAR) AS {quoted(column)}"
+            for column, kind in types.items()
+            if kind == "BLOB" and column != "_row"
+        ]
+        if ids:  # a rule reads a lookup as its row's id in text
+            source = f"(SELECT * REPLACE ({', '.join(ids)}) FROM {source})"
+        columns = tuple(types.keys() - {"_row"})
         known = journal.keymap_path(name)
         before = matched.get(name)
         unless = f'WHERE "row" NOT IN (SELECT "row" FROM read_parquet({literal(str(before))}))' if before else ""

@@ -1,6 +1,6 @@
 """Records that are rows of the chosen environment already: found before ids are given, looked at before the plan is shown.
 
-`.flitstack/<env>/matched/<table>.parquet` keeps who was found (planning/upsert.py); reports/matches.xlsx shows it for
+`.flitstack/<env>/matched/<table>.parquet` keeps who was found (planning/matching.py); reports/matches.xlsx shows it for
 sign-off, and `keep apart` in its column `decision` goes to matches.yaml.
 """
 
@@ -26,15 +26,12 @@ from flitstack.planning.build import forecast_requests, plan_steps, sealed
 from flitstack.planning.changes import Side
 from flitstack.planning.delta import sealed_table
 from flitstack.planning.document import Plan, SendTable
+from flitstack.planning.matching import Matching, Rule, match_rows, matched_keys
 from flitstack.planning.restore import write_images
 from flitstack.planning.upsert import (
     Found,
-    Matching,
-    Rule,
     carry_ours,
     index_name,
-    match_rows,
-    matched_keys,
     read_upsert,
     write_wanted,
 )
@@ -99,6 +96,7 @@ def match_existing(
         held,
         {table: _made(journal, table) for table in rules},
         _apart(project, engine),
+        {name: path for name in live if (path := journal.keymap_path(name))},
     )  # fmt: skip
     _remember_gone(engine, gone)
     # What was found before is read while what is found now is written: it gets a place of its own first.
@@ -251,7 +249,7 @@ class Upserts:
         await read_back(self.destination, self.engine, live, columns, wanted, "", back, whole=few is None)
         write_sameness(self.engine, meant, live, back, wanted, same, is_update=True)
         found = Found(same, back, versions, self._ours(send, versions, images, same))
-        return write_wanted(self.engine, send, live, found, policy, folder, as_uuid("a._row"))
+        return write_wanted(self.engine, send, live, found, policy, folder, as_uuid)
 
     def _images(self) -> dict[str, Path]:
         runs = self.journal.standing_runs()

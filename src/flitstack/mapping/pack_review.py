@@ -180,7 +180,7 @@ def _other_expressions(pack: Pack, tables: Mapping[str, Table]) -> Iterator[Foun
         for index, text in indexes.items():
             scope = Scope(tuple(tables[table].columns), decisions)
             yield from ((("existing", table, index), what) for what in problems_of(str(text), scope))
-    for table, keys in (pack.playbook.get("upsert") or {}).items():
+    for place, (table, keys) in enumerate((pack.playbook.get("upsert") or {}).items()):
         if table not in tables:
             yield ("upsert", table), f"there is no table {table} in the catalogue"
             continue
@@ -190,6 +190,12 @@ def _other_expressions(pack: Pack, tables: Mapping[str, Table]) -> Iterator[Foun
             yield from ((("upsert", table, str(number)), what) for what in wrong)
             if not wrong and not fields_of(str(text), scope.fields):
                 yield ("upsert", table, str(number)), "names no column of the table, so that every row would fit"
+            for name in () if wrong else fields_of(str(text), scope.fields):
+                late = set(tables[table].columns[name].targets) & {*list(pack.playbook["upsert"])[place:]}
+                yield from (
+                    (("upsert", table, str(number)), f"{name} points to {other}, which has to stand before")
+                    for other in sorted(late)
+                )
     staff = pack.playbook.get("staff_roles") or {}
     if staff.get("when") and staff.get("object") in scopes:
         yield from (

@@ -44,7 +44,7 @@ class PlanInputs:
     accounts: Mapping[str, Mapping[str, int]]
     notes: tuple[str, ...]
     at: str
-    matched: Mapping[str, Path] = field(default_factory=dict)  # of upsert.match_rows
+    matched: Mapping[str, Path] = field(default_factory=dict)  # of matching.match_rows
     roles: tuple[Grant, ...] = ()
     instances: tuple[Instances, ...] = ()
     standing: tuple[Side, ...] = ()  # of a delta: what we hold to be there, the newest first

@@ -47,12 +47,16 @@ def allocate_ids(engine: Engine, journal: Journal, groups: Sequence[Group], cont
 
 
 def load_keys(engine: Engine, journal: Journal, tables: Iterable[str]) -> None:
-    """Make the key map of each of these tables readable as a temporary view ("table", digest, row); see `keys_of`.
+    """Make the journal's key maps of these tables readable; see `view_keys`."""
+    view_keys(engine, {table: journal.keymap_path(table) for table in sorted(set(tables))})
+
+
+def view_keys(engine: Engine, maps: Mapping[str, Path | None]) -> None:
+    """Make the key map of each table readable as a temporary view ("table", digest, row); see `keys_of`.
 
     A view a table, so that a lookup reads the maps of its own targets: every map that is read costs memory.
     """
-    for table in sorted(set(tables)):
-        path = journal.keymap_path(table)
+    for table, path in maps.items():
         source = (
             f"read_parquet({literal(str(path))})"
             if path
@@ -166,7 +170,7 @@ def _send_sql(engine: Engine, group: Group, columns: Sequence[MappedColumn], con
             joins.append(f"LEFT JOIN owner_rows o ON o.email = coalesce(m.{quoted(column.name + '__email')}, '')")
             selected += [f"o.owner AS {quoted(column.name)}", f"o.owner_table AS {quoted(column.name + '__table')}"]
         elif column.kind in {"lookup", "id_text"}:
-            joins.append(_key_join(column, place, context.keyed))
+            joins.append(key_join(column, place, context.keyed))
             selected += _resolved(column, place, present)
         else:
             selected.append(f"m.{quoted(column.name)}")
@@ -190,7 +194,8 @@ def _send_sql(engine: Engine, group: Group, columns: Sequence[MappedColumn], con
     """
 
 
-def _key_join(column: MappedColumn, place: int, keyed: Collection[str]) -> str:
+def key_join(column: MappedColumn, place: int, keyed: Collection[str]) -> str:
+    """The join of the mapped rows `m` to the row that a lookup of theirs points to; see `resolved_row`."""
     return (
         f'LEFT JOIN {keys_of(column.targets, keyed)} k{place} ON k{place}."table" = m.{quoted(column.name + "__table")} '
         f"AND k{place}.digest = m.{quoted(column.name)}"
@@ -206,11 +211,17 @@ def _tables_in(engine: Engine, files: str, name: str) -> set[str]:
     return {str(row[0]) for row in rows if row[0] is not None}
 
 
-def _resolved(column: MappedColumn, place: int, present: set[str]) -> list[str]:
+def resolved_row(column: MappedColumn, place: int, present: Collection[str]) -> str:
+    """SQL of that row's id over the join. `present`: columns of the mapped rows."""
     target = f'k{place}."row"'
-    if f"{column.name}__live" in present:
-        live = f"m.{quoted(column.name + '__live')}"
-        target = f"CASE WHEN {live} THEN TRY_CAST(m.{quoted(column.name)} AS UUID) ELSE {target} END"
+    if f"{column.name}__live" not in present:
+        return target
+    live = f"m.{quoted(column.name + '__live')}"
+    return f"CASE WHEN {live} THEN TRY_CAST(m.{quoted(column.name)} AS UUID) ELSE {target} END"
+
+
+def _resolved(column: MappedColumn, place: int, present: set[str]) -> list[str]:
+    target = resolved_row(column, place, present)
     if column.kind == "id_text":
         return [f"CAST({target} AS VARCHAR) AS {quoted(column.name)}"]
     # A digest that found no row leaves the table name standing: `_refuse_dangling` sees it.

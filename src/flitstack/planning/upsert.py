@@ -5,14 +5,13 @@ table's own columns, read the same way in the mapped record and in the row that 
 what happens to a row that is found; what it held before is journalled, so that a rollback gives it back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from flitstack.catalogue.types import Table
 from flitstack.errors import Problem, UsageError
-from flitstack.mapping.document import MappedRoute
 from flitstack.planning.changes import Side
 from flitstack.planning.document import SendColumn, SendTable
 from flitstack.planning.schema import source_key_column
@@ -25,23 +24,8 @@ PHASE = "changes"
 # Whose a row is stays as it is: it was settled in Dynamics, and assigning a row hands its children over along with it, among
 # them rows that no before-image is kept of. Which process a row follows is asked when it is made, never after.
 _NEVER_SENT = ("ownerid", "processid")
+CURRENCY = "transactioncurrencyid"  # of a row: all its money is in it
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """By what a row is known: the expression as written, its SQL, and the columns of the table that it reads."""
-
-    text: str
-    sql: str
-    columns: tuple[str, ...]
-    rows: Path | tuple[()]  # Parquet ("key", row UUID) of the environment's rows, () where it has none
-
-
-_TOLD = 20
-_NO_PAIRS = (
-    "SELECT '' AS digest, '' AS plain, '' AS object, '' AS file, '' AS record, NULL::BIGINT AS line, 0 AS rank, '' AS rule, "
-    'NULL::UUID AS "row" WHERE FALSE'
-)
 
 Texts = Mapping[str, Sequence[str]]  # table -> expressions over its columns, the surest first
 
@@ -63,142 +47,6 @@ def read_upsert(playbook: Mapping[str, Any], decisions: Mapping[str, Any]) -> tu
 def index_name(number: int) -> str:
     """What the index of a table's n-th rule is called."""
     return f"upsert_{number}"
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """What finding records that are there already needs.
-
-    `rules`: by table, the surest first; `earlier`: table -> Parquet of an earlier matching; `held`: table -> query ("row") of
-    its rows that stay who they are; `made`: table -> query (digest) of records whose row we made; `apart`: (object, source id)
-    of records that a person said are nobody in the environment.
-    """
-
-    system: str
-    mapped: Path
-    rules: Mapping[str, Sequence[Rule]]
-    earlier: Mapping[str, Path]
-    held: Mapping[str, str]
-    made: Mapping[str, str]
-    apart: Sequence[tuple[str, str]] = ()
-
-
-def match_rows(engine: Engine, routes: Sequence[MappedRoute], work: Matching, folder: Path) -> dict[str, Path]:
-    """Write `<folder>/<table>.parquet` ("row" UUID, digest, plain, object, file, record, line, rule): records that are rows.
-
-    The surest rule that finds a row decides. A record that fits several rows, and records that fit the same row, match
-    nobody: temporary table `unmatched_rows` (object, file, record, line, what) lists them.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    engine.run(
-        "CREATE OR REPLACE TEMP TABLE unmatched_rows (object VARCHAR, file VARCHAR, record VARCHAR, line BIGINT, what VARCHAR)"
-    )
-    engine.run("CREATE OR REPLACE TEMP TABLE apart_records (object VARCHAR, record VARCHAR)")
-    for object_name, record in work.apart:
-        engine.run("INSERT INTO apart_records VALUES (?, ?)", [object_name, record])
-    found = {}
-    for table in dict.fromkeys((*work.rules, *work.earlier)):
-        mine = [route for route in routes if route.table == table and route.rows]
-        parts = _records(engine, mine, work.rules.get(table, ()), work)
-        if parts or table in work.earlier:
-            found[table] = folder / f"{table}.parquet"
-            if not _match(engine, table, parts, work, found[table]):
-                found.pop(table).unlink()
-    for path in folder.glob("*.parquet"):
-        if path not in found.values():
-            path.unlink()
-    return found
-
-
-def _records(engine: Engine, routes: Sequence[MappedRoute], rules: Sequence[Rule], work: Matching) -> list[str]:
-    """SELECTs of records with what a rule knows them by, and of which row that is known."""
-    parts = []
-    for route in routes:
-        source = f"read_parquet({literal(str(work.mapped / route.parquet))})"
-        values = {column.name for column in route.columns if column.kind == "value"}
-        for rank, rule in enumerate(rules):
-            # What a route does not fill, its rows cannot be known by.
-            if not rule.rows or not values.issuperset(rule.columns):
-                continue
-            parts.append(
-                f"""SELECT m._digest AS digest, {literal(work.system + "/")} || m._object || '/' || m._key AS plain,
-                    m._object AS object, m._file AS file, m._record AS record, m._line AS line,
-                    {rank} AS rank, {literal(rule.text)} AS rule, k."row"
-                FROM (SELECT *, CAST(({rule.sql}) AS VARCHAR) AS _known FROM {source}) m
-                JOIN read_parquet({literal(str(rule.rows))}) k ON k."key" = m._known
-                WHERE (m._object, m._record) NOT IN (SELECT (object, record) FROM apart_records)"""
-            )
-    return parts
-
-
-def _match(engine: Engine, table: str, parts: Sequence[str], work: Matching, target: Path) -> int:
-    earlier = work.earlier.get(table)
-    settled = _NO_PAIRS
-    if earlier is not None:
-        settled = f'SELECT e.* FROM read_parquet({literal(str(earlier))}) e SEMI JOIN ({work.held[table]}) h ON h."row" = e."row"'
-    engine.run(f"CREATE OR REPLACE TEMP TABLE settled_rows AS {settled}")
-    _refuse_late(engine, table)
-    made = work.made.get(table, "SELECT ''")
-    engine.run(
-        f"""CREATE OR REPLACE TEMP TABLE found_rows AS
-        WITH pairs AS (SELECT * FROM ({" UNION ALL ".join(parts) or _NO_PAIRS}) p
-            WHERE digest NOT IN (SELECT digest FROM settled_rows) AND digest NOT IN ({made})
-            AND "row" NOT IN (SELECT "row" FROM settled_rows)
-            QUALIFY rank = min(rank) OVER (PARTITION BY digest)),
-        counted AS (SELECT digest, any_value(plain) AS plain, any_value(object) AS object, any_value(file) AS file,
-            any_value(record) AS record, any_value(line) AS line, any_value(rule) AS rule, min("row") AS "row",
-            count(DISTINCT "row") AS fits FROM pairs GROUP BY digest),
-        claimed AS (SELECT "row", count(DISTINCT digest) AS claims FROM pairs GROUP BY "row")
-        SELECT * FROM counted JOIN claimed USING ("row")"""
-    )
-    engine.run(
-        f"""INSERT INTO unmatched_rows SELECT object, file, record, line,
-            CASE WHEN fits > 1 THEN 'fits ' || fits || ' rows of {table} (' || rule || ')'
-                 ELSE 'is one of ' || claims || ' records that fit the same row of {table} (' || rule || ')' END
-        FROM found_rows WHERE fits > 1 OR claims > 1"""
-    )
-    return engine.write_parquet(
-        """SELECT "row", digest, plain, object, file, record, line, rule FROM settled_rows UNION ALL
-        SELECT "row", digest, plain, object, file, record, line, rule FROM found_rows WHERE fits = 1 AND claims = 1""",
-        target,
-    )
-
-
-def _refuse_late(engine: Engine, table: str) -> None:
-    """Raise UsageError for records that are to be kept apart from a row that a load has written into already."""
-    late = engine.rows(
-        "SELECT s.object, s.record FROM settled_rows s SEMI JOIN apart_records a ON a.object = s.object AND a.record = s.record"
-        f" ORDER BY ALL LIMIT {_TOLD}"
-    )
-    if late:
-        do = "run: flitstack rollback, then flitstack plan; or take the entry out of matches.yaml"
-        raise UsageError(
-            *(
-                Problem("match-settled", f"keep apart: {o} {r} was loaded into a row of {table} already", where="matches.yaml", do=do)
-                for o, r in late
-            )
-        )  # fmt: skip
-
-
-def matched_keys(engine: Engine, known: Path | None, earlier: Path | None, now: Path | None, target: Path) -> bool:
-    """Write `target`, a table's key map (digest, plain, object, row) with those that match now; False: it stays as it is.
-
-    A record that an earlier matching took for a row and this one does not has no row any more: it gets an id of its own.
-    """
-    if now is None and earlier is None:
-        return False
-    old = f'SELECT digest, plain, object, "row" FROM read_parquet({literal(str(known))})' if known else ""
-    if old and earlier is not None:
-        was = f"read_parquet({literal(str(earlier))})"
-        old = f'SELECT o.* FROM ({old}) o ANTI JOIN {was} w ON w.digest = o.digest AND w."row" = o."row"'
-    new = f'SELECT digest, plain, object, "row" FROM read_parquet({literal(str(now))})' if now else ""
-    if old and new:
-        old = f"SELECT o.* FROM ({old}) o ANTI JOIN ({new}) n ON n.digest = o.digest"
-    parts = [part for part in (old, new) if part]
-    if not parts:
-        return False
-    engine.write_parquet(" UNION ALL ".join(parts), target)
-    return True
 
 
 def split_matched(engine: Engine, send: SendTable, matched: Path | None, folder: Path, prefix: str) -> list[SendTable]:
@@ -241,18 +89,19 @@ class Found:
 
 
 def write_wanted(
-    engine: Engine, send: SendTable, live: Table, found: Found, policy: str, folder: Path, as_id: str
+    engine: Engine, send: SendTable, live: Table, found: Found, policy: str, folder: Path, as_id: Callable[[str], str]
 ) -> SendTable:
     """Write into the send table which columns of each row are to be sent (`_changed`) and the version it was seen in.
 
-    `as_id`: SQL of the id of a row read back. Filled is what the record has and the row has not, or had not before an
-    earlier load of ours.
+    `as_id`: SQL of an id that was read back. Filled is what the record has and the row has not, or had not before an earlier
+    load of ours; money only into a row of the record's currency, or of none.
     """
     path = folder / send.parquet
     columns = [column for column in send.columns if column.name not in _NEVER_SENT and _may_change(live, column)]
     names = [column.name for column in columns]
     has = _listed(names, [f"e.{quoted(name)} IS NOT NULL" for name in names])
-    blank = _listed(names, [_is_blank(live, column) for column in columns])
+    fits = f"coalesce({as_id(f'a.{CURRENCY}')} = e.{CURRENCY}, TRUE)" if CURRENCY in names else "TRUE"
+    blank = _listed(names, [_is_blank(live, column, fits) for column in columns])
     ours = "list_contains(coalesce(k.columns, []), x)"
     if policy == FILL_EMPTY:
         wanted = f"list_contains({blank}, x) OR {ours}"
@@ -268,7 +117,7 @@ def write_wanted(
     engine.write_parquet(
         f"""SELECT e.* REPLACE (list_filter({has}, lambda x: {wanted}) AS _changed, v.version AS _version)
         FROM read_parquet({literal(str(path))}) e
-        LEFT JOIN read_parquet({literal(str(found.back))}) a ON {as_id} = e._row
+        LEFT JOIN read_parquet({literal(str(found.back))}) a ON {as_id("a._row")} = e._row
         LEFT JOIN read_parquet({literal(str(found.same))}) s ON s."row" = e._row
         LEFT JOIN read_parquet({literal(str(found.versions))}) v ON v."row" = e._row
         LEFT JOIN {kept} k ON k."row" = e._row ORDER BY e._ord""",
@@ -355,12 +204,13 @@ def _may_change(live: Table, column: SendColumn) -> bool:
     return there is None or (there.updatable and live.column(column.read_back) is not None)
 
 
-def _is_blank(live: Table, column: SendColumn) -> str:
+def _is_blank(live: Table, column: SendColumn, currency_fits: str) -> str:
     # A column that the load will make first holds nothing yet; one that cannot be read is taken for filled.
     there = live.column(column.read_back)
+    fits = currency_fits if column.type == "Money" else "TRUE"
     if there is None:
-        return "TRUE"
-    return f"a.{quoted(column.read_back)} IS NULL" if there.readable else "FALSE"
+        return fits
+    return f"a.{quoted(column.read_back)} IS NULL AND {fits}" if there.readable else "FALSE"
 
 
 def _listed(names: Sequence[str], conditions: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ def write_matches(
 ) -> Path:
     """One line for every record found in the environment, to `path` (.xlsx) and the .csv beside it.
 
-    `folder`: the plan's; `matched`: by table, Parquet of planning.upsert.match_rows; `looked`: where `<send>.same.parquet`
+    `folder`: the plan's; `matched`: by table, Parquet of planning.matching.match_rows; `looked`: where `<send>.same.parquet`
     lies. Columns are named, values are not shown: the list may leave the house.
     """
     columns = [Column(name, _WIDTHS[name], (KEEP_APART,) if name == "decision" else ()) for name in MATCH_COLUMNS]
