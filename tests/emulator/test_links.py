@@ -211,3 +211,22 @@ def test_a_lookup_can_be_part_of_an_alternate_key(driver: Driver) -> None:
     driver.patch(address, name="changed")
     (row,) = driver.rows("accounts", select="name,accountnumber,_primarycontactid_value")
     assert (row["name"], row["accountnumber"], row["_primarycontactid_value"]) == ("changed", "7", contact)
+
+
+def test_a_user_takes_roles_of_the_own_business_unit_alone(driver: Driver) -> None:
+    (root,) = [row["businessunitid"] for row in driver.get("businessunits", select="businessunitid")["value"]]
+    unit = driver.create("businessunits", name="Lviv", parentbusinessunitid__bind=f"/businessunits({root})")
+    there = driver.create("roles", name="Salesperson", businessunitid__bind=f"/businessunits({unit})")
+    here = driver.create("roles", name="Teacher", businessunitid__bind=f"/businessunits({root})")
+    user = driver.get("systemusers", select="systemuserid")["value"][0]["systemuserid"]
+    for row, nav, other in (
+        (f"systemusers({user})", "systemuserroles_association", f"roles({there})"),
+        (f"roles({there})", "systemuserroles_association", f"systemusers({user})"),
+    ):
+        link = {"@odata.id": f"http://localhost/api/data/v9.2/{other}"}
+        with pytest.raises(Refusal, match="belongs to another business unit than the systemuser"):
+            driver.send("POST", f"{row}/{nav}/$ref", link)
+    link = {"@odata.id": f"http://localhost/api/data/v9.2/roles({here})"}
+    driver.send("POST", f"systemusers({user})/systemuserroles_association/$ref", link)
+    held = driver.get(f"systemusers({user})/systemuserroles_association", select="name")["value"]
+    assert "Teacher" in {role["name"] for role in held}

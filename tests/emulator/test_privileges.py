@@ -16,10 +16,12 @@ DEPTHS = ("Basic", "Local", "Deep", "Global")
 
 
 class People:
-    """Three business units in a line, a user in each, and one role whose privileges a test sets."""
+    """Three business units in a line, a user in each, and one role whose privileges a test sets, a copy of it in each unit."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
+        self.unit_of: dict[str, str] = {}
+        self.copies: dict[str, dict[str, str]] = {}  # role -> unit -> role
         root = driver.rows("businessunits", select="name")[0]["businessunitid"]
         self.units = [root]
         for name in ("middle", "bottom"):
@@ -32,19 +34,31 @@ class People:
 
     def user(self, name: str, unit: str) -> str:
         columns: dict[str, Any] = {"businessunitid__bind": f"/businessunits({unit})"}
-        return self.driver.create("systemusers", lastname=name, domainname=f"{name}@x.invalid", **columns)
+        made = self.driver.create("systemusers", lastname=name, domainname=f"{name}@x.invalid", **columns)
+        self.unit_of[made] = unit
+        return made
 
     def new_role(self, name: str) -> str:
-        return self.driver.create("roles", name=name, businessunitid__bind=f"/businessunits({self.units[0]})")
+        made = {
+            unit: self.driver.create("roles", name=name, businessunitid__bind=f"/businessunits({unit})")
+            for unit in self.units
+        }
+        self.copies[made[self.units[0]]] = made
+        return made[self.units[0]]
+
+    def role_of(self, user: str, role: str) -> str:
+        """The copy of a role that a user may hold."""
+        return self.copies[role][self.unit_of[user]]
 
     def give(self, user: str, role: str) -> None:
         path = f"systemusers({user})/systemuserroles_association/$ref"
-        self.driver.send("POST", path, {"@odata.id": f"roles({role})"})
+        self.driver.send("POST", path, {"@odata.id": f"roles({self.role_of(user, role)})"})
 
     def hold(self, role: str, **privileges: str) -> None:
         known = {row["name"]: row["privilegeid"] for row in self.driver.get("privileges")["value"]}
         body = {"Privileges": [{"PrivilegeId": known[name], "Depth": depth} for name, depth in privileges.items()]}
-        self.driver.send("POST", f"roles({role})/Microsoft.Dynamics.CRM.ReplacePrivilegesRole", body)
+        for copy in self.copies[role].values():
+            self.driver.send("POST", f"roles({copy})/Microsoft.Dynamics.CRM.ReplacePrivilegesRole", body)
 
     def as_user(self, number: int) -> Driver:
         return replace(self.driver, user=UUID(self.users[number]))
@@ -142,7 +156,8 @@ def test_a_team_lends_its_role_and_its_rows(people: People) -> None:
     driver.send(
         "POST", f"teams({team})/teammembership_association/$ref", {"@odata.id": f"systemusers({people.users[0]})"}
     )
-    driver.send("POST", f"teams({team})/teamroles_association/$ref", {"@odata.id": f"roles({people.role})"})
+    role = people.copies[people.role][people.units[2]]
+    driver.send("POST", f"teams({team})/teamroles_association/$ref", {"@odata.id": f"roles({role})"})
     people.hold(people.role, prvReadAccount="Basic")
     assert [row["name"] for row in people.as_user(0).rows("accounts")] == ["of the team"]
 
@@ -198,7 +213,7 @@ def test_acting_for_somebody_needs_the_privilege_and_gives_what_both_have(people
     people.hold(people.role, prvReadAccount="Global", prvActOnBehalfOfAnotherUser="Global")
     limited = people.new_role("limited")
     people.hold(limited, prvReadAccount="Basic", prvReadContact="Global")
-    path = f"systemusers({other})/systemuserroles_association({people.role})/$ref"
+    path = f"systemusers({other})/systemuserroles_association({people.role_of(other, people.role)})/$ref"
     people.driver.send("DELETE", path)
     people.give(other, limited)
     account(people.driver, people.users[0], "top"), account(people.driver, other, "own")
@@ -211,10 +226,11 @@ def test_privileges_are_asked_for_given_and_taken(people: People) -> None:
     driver = people.driver
     (found,) = driver.get("privileges", filter="name eq 'prvReadAccount'")["value"]
     body = {"Privileges": [{"PrivilegeId": found["privilegeid"], "Depth": "Deep", "BusinessUnitId": people.units[0]}]}
-    driver.send("POST", f"roles({people.role})/Microsoft.Dynamics.CRM.AddPrivilegesRole", body)
+    role = people.role_of(people.users[1], people.role)
+    driver.send("POST", f"roles({role})/Microsoft.Dynamics.CRM.AddPrivilegesRole", body)
     people.give(people.users[1], people.role)
     for path in (
-        f"roles({people.role})/Microsoft.Dynamics.CRM.RetrieveRolePrivilegesRole()",
+        f"roles({role})/Microsoft.Dynamics.CRM.RetrieveRolePrivilegesRole()",
         f"systemusers({people.users[1]})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()",
     ):
         (held,) = driver.get(path)["RolePrivileges"]
@@ -225,7 +241,7 @@ def test_privileges_are_asked_for_given_and_taken(people: People) -> None:
     answer = driver.send("GET", access, query=query)
     assert b'"AccessRights":"ReadAccess"' in (answer.body or b"")
     remove = {"PrivilegeId": found["privilegeid"]}
-    driver.send("POST", f"roles({people.role})/Microsoft.Dynamics.CRM.RemovePrivilegeRole", remove)
+    driver.send("POST", f"roles({role})/Microsoft.Dynamics.CRM.RemovePrivilegeRole", remove)
     assert b'"AccessRights":"None"' in (driver.send("GET", access, query=query).body or b"")
 
 

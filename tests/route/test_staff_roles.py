@@ -105,6 +105,23 @@ def test_who_gets_what_stands_in_the_file_that_is_signed_and_the_plan_says_what_
     assert all(account["closes"] for account in migration.do("status")["accounts"].values())
 
 
+def test_reconciliation_names_who_lacks_a_role_that_was_given(moved: tuple[Migration, dict[str, object]]) -> None:
+    migration, _ = moved
+    assert migration.do("reconcile", code={0, 3})["differences"] == 0
+    (given,) = migration.rows(f"systemusers({USER}d3)/systemuserroles_association")
+    taken = f"systemusers({USER}d3)/systemuserroles_association({given['roleid']})/$ref"
+    migration.delete(taken)
+    found = migration.do("reconcile", code=5)
+    (roles,) = [table for table in found["tables"] if table["phase"] == "roles"]
+    assert (found["differences"], roles["cells"], roles["differences"]) == (1, 3, 1)
+    (told,) = migration.do("findings", "--code", "role_lacking")
+    assert (told["object"], told["record"]) == ("Staff", "S2")
+    assert f"user {USER}d3 does not hold the role Salesperson" in told["what"]
+    link = {"@odata.id": f"{migration.url}/api/data/v9.2/roles({given['roleid']})"}
+    migration.post(taken.replace(f"({given['roleid']})", ""), link)
+    assert migration.do("reconcile", code={0, 3})["differences"] == 0
+
+
 def test_loading_again_gives_nothing_twice_and_a_rollback_takes_away_what_was_given_and_no_more(
     moved: tuple[Migration, dict[str, object]],
 ) -> None:

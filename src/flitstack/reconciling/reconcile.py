@@ -9,6 +9,7 @@ from flitstack.planning.document import Plan, SendTable
 from flitstack.reconciling.accounts import Ledger
 from flitstack.reconciling.document import PhaseCount, ReconcileDocument, TableResult
 from flitstack.reconciling.links import compare_links
+from flitstack.reconciling.roles import compare_roles
 from flitstack.reconciling.tables import Landed, Place, reconcile_table
 from flitstack.staging.engine.engine import Engine
 from flitstack.staging.engine.findings import FindingsWriter
@@ -45,6 +46,8 @@ async def reconcile(
                 links = await compare_links(send, table, destination, engine, findings, place)
                 result = replace(result, columns=(*result.columns, links))
             results.append(result)
+    roles = await compare_roles(plan, destination, findings)
+    results += [roles] if roles else []
     document = ReconcileDocument(
         plan=plan.sha256,
         environment=plan.environment,

@@ -15,6 +15,7 @@ from flitstack.emulator.rows.guards import guard_create, guard_link, guard_updat
 from flitstack.emulator.rows.payload import Draft, parser
 from flitstack.emulator.rows.processes import starting
 from flitstack.emulator.rows.references import Target, require
+from flitstack.emulator.rows.role_units import refuse_roles_of_other_units
 from flitstack.emulator.rows.rules import followers_for, rules_for
 from flitstack.emulator.rows.stamps import stamp_created, stamp_modified, stamp_owner
 from flitstack.emulator.schema import CollectionNav, EntityModel
@@ -140,6 +141,7 @@ def link(work: Work, nav: CollectionNav, id_: bytes, others: Iterable[bytes]) ->
         guard_link(work.rights, tables[nav.pairs.table1], tables[nav.pairs.table2])
     name = work.store.ensure_pairs(nav.pairs)
     pairs = [(id_, other) if nav.is_first else (other, id_) for other in others]
+    refuse_roles_of_other_units(work, nav.pairs, pairs)
     try:
         work.store.connection.executemany(f"INSERT INTO {name} (first, second) VALUES (?, ?)", pairs)
     except sqlite3.IntegrityError as error:
