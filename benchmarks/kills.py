@@ -2,8 +2,9 @@
 
     python benchmarks/kills.py --runs 500 [--seed 1] [--copies 10] [--write docs/benchmarks.md]
 
-`runs` counts kills. A command is killed up to four times, then it may end, or everything is rolled back at once: what the destination
-holds must be what it holds after an undisturbed command, and after each kill the journal must be in doubt about one request a worker at most.
+`runs` counts kills. A command is killed up to four times, then it may end, or everything is rolled back at once; a delta may also be
+taken back by itself. What the destination holds must be what it holds after an undisturbed command, and after each kill the journal
+must be in doubt about one request a worker at most.
 """
 
 import argparse
@@ -62,7 +63,9 @@ class Killer:
         assert document is not None
         call(self.migration.url, "faults", {"rules": []})
         self.told.add(ends=1, not_closed=document["not_closed"] + document["refused"])
-        compare(self.told, self.migration.ends[then.name], call(self.migration.url, "fingerprint"))
+        # Deals that the delta did not get to close hold no date of closing: docs/rollback.md, Limits.
+        apart = frozenset({"opportunity"}) if (play.name, then.name) == ("delta", PLAYS[2].name) else frozenset[str]()
+        compare(self.told, self.migration.ends[then.name], call(self.migration.url, "fingerprint"), apart)
 
     def measure(self, play: Play) -> None:
         """How long the command takes when nobody disturbs it."""
@@ -108,11 +111,15 @@ def play_kills(work: Path, url: str, runs: int, seed: int, copies: int, most_s: 
     number = 0
     while told.counts["kills"] < runs and time.monotonic() < ends:
         play = PLAYS[number % len(PLAYS)]
-        # By turns it may end, or everything is taken back at once.
-        then = PLAYS[-1] if number // len(PLAYS) % 2 else play
-        killer.play(play, min(MOST_KILLS, runs - told.counts["kills"]), then)
+        killer.play(play, min(MOST_KILLS, runs - told.counts["kills"]), _ending(play, number // len(PLAYS)))
         number += 1
     return told
+
+
+def _ending(play: Play, turn: int) -> Play:
+    """By turns it may end, everything is taken back at once, or, of a delta, the delta alone."""
+    endings = [play, PLAYS[-1], *(PLAYS[2:3] if play.name == "delta" else [])]
+    return endings[turn % len(endings)]
 
 
 def main() -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
+from flitstack.app.edits import versions_folder
 from flitstack.app.project import Project
-from flitstack.app.snapshots import FEW_ROWS, versions_folder
+from flitstack.app.snapshots import FEW_ROWS
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
 from flitstack.planning.changes import Side, columns_of

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+from flitstack.app.edits import versions_folder
+from flitstack.app.held_again import columns_in, leave_what_differs
 from flitstack.app.looking import with_all_columns
 from flitstack.app.project import Project
-from flitstack.app.rounds import State, tried_states
-from flitstack.app.snapshots import versions_folder
+from flitstack.app.rounds import State
 from flitstack.app.store import plan_folder
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
@@ -30,6 +31,7 @@ from flitstack.planning.restore import (
 )
 from flitstack.planning.restore_links import (
     files_back,
+    linked_rows,
     links_back,
     replaced_files,
     unlinked,
@@ -45,14 +47,14 @@ from flitstack.staging.engine.engine import Engine, literal
 
 @dataclass
 class Restore:
-    """`runs`: the journal's runs that are taken back; `state`: what stands; `without`: table -> rows that are deleted anyway;
+    """`runs`: the journal's runs that are taken back; `states`: what stands first; `without`: table -> rows that are deleted anyway;
     `only`: table -> query ("row") of the rows it is about, of these tables alone; `label` ends the names of its send tables."""
 
     project: Project
     engine: Engine
     journal: Journal
     destination: Destination
-    state: State
+    states: Sequence[State]
     runs: Sequence[int]
     without: Mapping[str, str]
     only: Mapping[str, str] | None = None
@@ -81,13 +83,13 @@ class Restore:
         return sorted(made, key=lambda entry: 3 if entry[1].name.startswith("close_") else order.index(entry[0]))
 
     async def _table(self, live: Table, images: Path) -> list[tuple[str, SendTable]]:
-        # What a delta wrote before it was stopped is ours, too.
-        states = [self.state, *reversed(tried_states(self.project))]
-        sides = [side for s in states for side in (Side(s.whole, s.folder), Side(s.left, s.folder))]
+        sides = [side for s in self.states for side in (Side(s.whole, s.folder), Side(s.left, s.folder))]
         meant = [Meant(with_all_columns(side, sides, live.name), side.folder) for side in sides]
         wanted = f'SELECT DISTINCT "row" AS _row FROM {_read(images)}'
         back = self.folder / f"{live.name}.back.parquet"
-        await read_back(self.destination, self.engine, live, columns_of(meant, live), wanted, "", back)
+        columns = list(dict.fromkeys((*columns_of(meant, live), *columns_in(self.engine, live, images))))
+        await read_back(self.destination, self.engine, live, columns, wanted, "", back)
+        leave_what_differs(self.engine, live, images, back)
         parts = []
         for number, side in enumerate(meant):
             parts.append(self.folder / f"{live.name}.same{number}.parquet")
@@ -152,35 +154,50 @@ class Restore:
         made = write_made_links(self.engine, self.journal, self.runs, self.folder)
         return unlinked(self.engine, made, plan_folder(self.project))
 
-    async def links_and_files(self, before: State) -> list[tuple[str, SendTable]]:
-        """Links and files of rows that stay, as the round before left them; a file that somebody replaced since stays."""
-        was, now = Side(before.whole, before.folder), Side(self.state.whole, self.state.folder)
-        made: list[tuple[str, SendTable]] = []
-        for name in now.tables():
-            without = self.without.get(name, "")
-            made += links_back(self.engine, name, was, now, without, plan_folder(self.project))
-            rows = replaced_files(name, self.runs, without)
-            if name in CONTENT and self.engine.one(f"SELECT count(*) FROM ({rows})")[0]:
-                own = await self._own_files(name, rows)
+    async def links_and_files(self, before: State, left: Sequence[State]) -> list[tuple[str, SendTable]]:
+        """Links and files of rows that stay, as the round before left them; a file that somebody replaced since stays. `left`: what
+        the round left, or meant to leave each time it was begun."""
+        was, made = Side(before.whole, before.folder), list[tuple[str, SendTable]]()
+        for number, state in enumerate(left):
+            now = Side(state.whole, state.folder)
+            for name in now.tables():
+                tried = linked_rows(name, self.runs, self.without.get(name, ""))
+                made += links_back(self.engine, name, was, now, tried, plan_folder(self.project), f"{number or ''}")
+        for name in CONTENT:
+            rows = replaced_files(name, self.runs, self.without.get(name, ""))
+            if self.engine.one(f"SELECT count(*) FROM ({rows})")[0]:
+                own = await self._own_files(name, rows, [before, *left])
                 made += files_back(self.engine, name, was, own, plan_folder(self.project))
         return made
 
-    async def _own_files(self, name: str, rows: str) -> str:
-        """SELECT _row of those rows whose file still is the one we sent; the others are listed as edited."""
+    async def _own_files(self, name: str, rows: str, states: Sequence[State]) -> str:
+        """SELECT _row of those rows whose file is one we sent, by some of the states; the others are listed as edited."""
         live = await self.destination.table(name)
         if live is None:
             return f"SELECT _row FROM ({rows}) WHERE FALSE"
         back = self.folder / f"{name}.files.parquet"
         await read_back(self.destination, self.engine, live, [CONTENT[name]], rows, "", back)
-        sends = [send for send in self.state.whole.tables if send.table == name and send.has_files]
-        listed = ", ".join(literal(str(self.state.folder / send.parquet)) for send in sends)
-        sent = f"(SELECT e.* FROM read_parquet([{listed}], union_by_name = true) e SEMI JOIN ({rows}) r ON r._row = e._row)"
-        register_digests(self.engine, Path(self.state.whole.export), self.state.whole.kept, sent)
+        parts = []
+        for number, state in enumerate(states):
+            sends = [send for send in state.whole.tables if send.table == name and send.has_files]
+            if not sends:
+                continue
+            listed = ", ".join(literal(str(state.folder / send.parquet)) for send in sends)
+            sent = f"(SELECT e.* FROM read_parquet([{listed}], union_by_name = true) e SEMI JOIN ({rows}) r ON r._row = e._row)"
+            register_digests(self.engine, Path(state.whole.export), state.whole.kept, sent)
+            parts.append(f"SELECT * FROM {_read(self.folder / f'{name}.files{number}.parquet')}")
+            self.engine.write_parquet(
+                f"""SELECT e._row, e._object, e._file, e._record, a.{CONTENT[name]} IS NOT DISTINCT FROM d.sha256 AS is_own
+                FROM {sent} e JOIN {_read(back)} a ON {as_uuid("a._row")} = e._row
+                LEFT JOIN content_digests d ON d.path = e._content""",
+                self.folder / f"{name}.files{number}.parquet",
+            )
+        if not parts:
+            return f"SELECT _row FROM ({rows}) WHERE FALSE"
         self.engine.run(
             f"""CREATE OR REPLACE TEMP TABLE sent_files AS
-            SELECT e._row, e._object, e._file, e._record, a.{CONTENT[name]} IS NOT DISTINCT FROM d.sha256 AS is_own
-            FROM {sent} e JOIN {_read(back)} a ON {as_uuid("a._row")} = e._row
-            LEFT JOIN content_digests d ON d.path = e._content"""
+            SELECT _row, any_value(_object) AS _object, any_value(_file) AS _file, any_value(_record) AS _record,
+                bool_or(is_own) AS is_own FROM ({" UNION ALL ".join(parts)}) GROUP BY _row"""
         )
         for row in self.engine.rows(
             "SELECT CAST(_row AS VARCHAR), _object, _file, _record FROM sent_files WHERE NOT is_own"

@@ -7,10 +7,11 @@ becomes empty). An edit is a new version that was last written by somebody else 
 from pathlib import Path
 from uuid import UUID
 
+from flitstack.app.edits import our_users
 from flitstack.app.project import Project
 from flitstack.app.snapshots import FEW_ROWS
 from flitstack.app.store import plan_folder
-from flitstack.destinations.port import Destination, Facts
+from flitstack.destinations.port import Destination
 from flitstack.planning.document import Plan
 from flitstack.reconciling.fingerprint import EDITOR, write_editors, write_versions
 from flitstack.staging.engine.engine import Engine, literal
@@ -26,7 +27,7 @@ async def remember_versions(project: Project, engine: Engine, destination: Desti
 
 async def find_edited(project: Project, engine: Engine, destination: Destination, undo: Plan) -> dict[str, str]:
     """By table, query ("row") of rows of the rollback that somebody else wrote into since it was begun."""
-    ours = ", ".join(f"UUID '{one}'" for one in _our_users(project, await destination.facts()))
+    ours = ", ".join(f"UUID '{one}'" for one in our_users(project, await destination.facts()))
     found = {}
     for name, rows in _rows_by_table(project, undo).items():
         table, begun = await destination.table(name), _file(project, name)
@@ -42,12 +43,6 @@ async def find_edited(project: Project, engine: Engine, destination: Destination
         if engine.one(f"SELECT count(*) FROM edited_in_{name}")[0]:
             found[name] = f'SELECT "row" FROM edited_in_{name}'
     return found
-
-
-def _our_users(project: Project, facts: Facts) -> set[UUID]:
-    # Which of several application users is whose only their sign-in knows: none of them is taken for a person.
-    others = [user.id for user in facts.users if user.is_application] if project.target.more_users else []
-    return {facts.user_id, *others}
 
 
 def _rows_by_table(project: Project, undo: Plan) -> dict[str, str]:

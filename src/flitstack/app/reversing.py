@@ -1,17 +1,19 @@
 """Planning a rollback: what others edited or point to stays with all it needs, what stays is given back, the rest is deleted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
+from flitstack.app.edits import write_edits
 from flitstack.app.project import Project
 from flitstack.app.references import read_references
 from flitstack.app.restoring import Restore
 from flitstack.app.result import Progress
 from flitstack.app.resuming import find_edited
-from flitstack.app.rounds import load_state, planned_state
-from flitstack.app.rounds_back import state_before
-from flitstack.app.snapshots import FEW_ROWS, versions_folder
+from flitstack.app.rounds import State, load_state, planned_state, tried_states
+from flitstack.app.rounds_back import LastRound
+from flitstack.app.snapshots import FEW_ROWS
 from flitstack.app.store import load_applied_schema, plan_folder
 from flitstack.app.undoing import Asked, Begun
 from flitstack.destinations.port import Destination
@@ -19,7 +21,6 @@ from flitstack.journal.journal import Journal
 from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.planning.document import Plan, SendTable
 from flitstack.planning.rollback import find_kept, replanned, rollback_plan, spare
-from flitstack.reconciling.fingerprint import write_versions
 from flitstack.staging.engine.engine import Engine, literal
 
 
@@ -33,7 +34,12 @@ class Rollback:
     journal: Journal
     engine: Engine
     progress: Progress
-    runs: list[int] | None = None  # of the last round, when only that is taken back
+    last: LastRound | None = None  # when only that is taken back
+
+    @property
+    def runs(self) -> Sequence[int]:
+        """The journal's runs that are taken back."""
+        return self.last.runs if self.last else self.journal.standing_runs()
 
     @property
     def work(self) -> Path:
@@ -84,53 +90,58 @@ async def resume(this: Rollback, begun: Begun) -> Begun:
 async def _given_again(
     this: Rollback, deleted: dict[str, str], edited: dict[str, str], label: str
 ) -> tuple[list[tuple[str, SendTable]], list[dict[str, str]]]:
-    state = load_state(this.project) or planned_state(this.project)
-    if state is None:
+    states = _states(this)
+    if not states:
         return [], []
-    runs = this.journal.standing_runs() if this.runs is None else this.runs
-    work = Restore(this.project, this.engine, this.journal, this.destination, state, runs, deleted, edited, label)
+    work = Restore(this.project, this.engine, this.journal, this.destination, states, this.runs, deleted, edited, label)
     return await work.tables(), work.edited
 
 
+def _states(this: Rollback) -> list[State]:
+    """Every state whose values are ours: the one that stands, and what deltas meant to leave that were stopped."""
+    # Before a load came to its end, its plan says what it meant to leave.
+    state = load_state(this.project) or planned_state(this.project)
+    return [state, *reversed(tried_states(this.project))] if state else []
+
+
 async def _find_kept(this: Rollback) -> None:
-    written, current = {}, {}
+    edits = {}
     for name in sorted({send.table for send in this.plan.tables}):
         table = await this.destination.table(name)
-        before = versions_folder(this.project) / f"{name}.parquet"
-        if table is None or not before.exists():
+        ids = _ids(this, name)
+        if table is None or ids == []:
             continue
-        now = this.work / f"{name}.versions.parquet"
-        await write_versions(this.destination, this.engine, table, _ids(this, name), now)
-        written[name], current[name] = before, now
+        edits[name] = this.work / f"{name}.edits.parquet"
+        await write_edits(this.project, this.engine, this.destination, this.journal, table, ids, edits[name])
     targets = {send.table for send in this.plan.tables}
     references = await read_references(this.destination, this.engine, (), targets, this.work)
-    find_kept(this.engine, this.plan, plan_folder(this.project), written, current, references, this.runs)
+    find_kept(
+        this.engine, this.plan, plan_folder(this.project), edits, references, this.last.runs if this.last else None
+    )
 
 
 async def _restored(this: Rollback) -> tuple[list[tuple[str, SendTable]], list[dict[str, str]]]:
     """Step kinds and send tables that give rows that stay what they held before, and cells that keep a later edit."""
-    # Before a load came to its end, its plan says what it meant to leave.
-    state = load_state(this.project) or planned_state(this.project)
-    if state is None:
+    states = _states(this)
+    if not states:
         return [], []
-    runs = this.journal.standing_runs() if this.runs is None else this.runs
     deleted = {t: f'SELECT "row" FROM ours WHERE "table" = {literal(t)}' for t in {s.table for s in this.plan.tables}}
-    work = Restore(this.project, this.engine, this.journal, this.destination, state, runs, deleted)
+    work = Restore(this.project, this.engine, this.journal, this.destination, states, this.runs, deleted)
     tables = await work.tables()
-    before = state_before(this.project) if this.runs is not None else None
+    last = this.last
     closing = [entry for entry in tables if entry[1].name.startswith("close_")]
     others = [entry for entry in tables if entry not in closing]
-    again = work.deleted(before) if before is not None else []
-    joined = await work.links_and_files(before) if before is not None else []
+    again = work.deleted(last.before) if last else []
+    joined = await work.links_and_files(last.before, last.left) if last else []
     return [*again, *others, *work.made_links(), *joined, *closing], work.edited
 
 
 def _with_files_of(this: Rollback) -> Plan:
     """The plan with the export whose files are sent again: that of the round before, when only the last one is taken back."""
-    before = state_before(this.project) if this.runs is not None else None
-    if before is None:
+    if this.last is None:
         return this.plan
-    return replace(this.plan, export=before.whole.export, kept=before.whole.kept)
+    before = this.last.before.whole
+    return replace(this.plan, export=before.export, kept=before.kept)
 
 
 def _ids(this: Rollback, table: str) -> list[UUID] | None:

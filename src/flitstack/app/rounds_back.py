@@ -1,7 +1,7 @@
 """The way back from the last delta to the round before it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,50 +18,77 @@ from flitstack.reconciling.tables import Landed, Place
 from flitstack.staging.engine.engine import Engine, literal
 
 
-def require_last(project: Project) -> None:
-    """Raise UsageError unless the last thing that happened was a delta that came to its end."""
+@dataclass(frozen=True, slots=True)
+class LastRound:
+    """The delta that is taken back by itself: the last one that came to its end, or everything that was begun since and stopped.
+
+    `before`: what stands again afterwards; `left`: what it left or meant to leave, the newest first; `runs`: the journal's.
+    """
+
+    before: State
+    left: tuple[State, ...]
+    runs: tuple[int, ...]
+
+
+def last_round(project: Project, journal: Journal) -> LastRound:
+    """Raises UsageError when no delta stands, or the journal cannot tell what it did."""
     loaded = load_loaded(project)
-    if loaded is None or len(loaded.rounds) < 2 or loaded.rounds[-1].kind != "delta":
+    is_stopped = loaded is not None and bool(loaded.attempts)
+    if loaded is None or not (is_stopped or (len(loaded.rounds) > 1 and loaded.rounds[-1].kind == "delta")):
         what = "no delta stands that could be taken back by itself"
         raise UsageError(Problem("no-delta", what, do="run: flitstack rollback (takes back everything)"))
-    if loaded.attempts:
-        what = "a later delta was begun and did not come to its end"
-        raise UsageError(Problem("delta-unfinished", what, do="run: flitstack load, then roll back that round first"))
+    before = loaded.rounds[-1 if is_stopped else -2].plan
+    names = tuple(reversed(loaded.attempts)) if is_stopped else (loaded.state,)
+    runs = _runs_since(journal, before, "" if is_stopped else loaded.rounds[-1].plan)
+    left = tuple(open_state(state_folder(project, name)) for name in names)
+    return LastRound(open_state(state_folder(project, before[:16])), left, runs)
 
 
-def last_runs(project: Project, journal: Journal) -> list[int]:
-    """Numbers of the journal's runs that made the last round."""
-    loaded = load_loaded(project)
-    plan = loaded.rounds[-1].plan if loaded else ""
-    return journal.runs_of(plan)
-
-
-def state_before(project: Project) -> State | None:
-    """The state that the round before the last one left."""
-    loaded = load_loaded(project)
-    if loaded is None or len(loaded.rounds) < 2:
-        return None
-    return open_state(state_folder(project, loaded.rounds[-2].plan[:16]))
+def _runs_since(journal: Journal, before: str, last: str) -> tuple[int, ...]:
+    """Numbers of the runs since the plan `before` was loaded, up to those of the plan `last` (all, if it is empty); without what
+    was taken back in between. Rollbacks that were stopped count too: what they gave back is in nobody's way."""
+    notes = [note for note in journal.state.notes if note["note"] in {"run", "rolled_back", "round_rolled_back"}]
+    if last:
+        ends = max((at for at, note in enumerate(notes) if note.get("plan") == last), default=-1)
+        notes = notes[: ends + 1]
+    found, is_known = list[int](), False
+    for note in notes:
+        if note["note"] != "run" or note["plan"] == before:
+            found.clear()
+            is_known |= note.get("plan") == before
+        elif note["command"] == "journal recover":
+            is_known = False
+        else:
+            found.append(int(note["run"]))
+    if not is_known:
+        what = "the journal was made again after it was lost: it does not say which rows the last delta made or changed"
+        do = "run: flitstack rollback (takes back everything that was made), or reconcile and correct what is wrong by a later export"
+        raise UsageError(Problem("rounds-unknown", what, where=str(journal.folder), do=do))
+    return tuple(found)
 
 
 def back_to_round_before(project: Project) -> None:
     """The round before the last one stands again; the later export can be planned anew."""
     loaded = load_loaded(project)
-    if loaded is not None:
-        before = loaded.rounds[-2]
-        save_loaded(
-            project, replace(loaded, state=before.plan[:16], snapshot=before.snapshot, rounds=loaded.rounds[:-1])
-        )
+    if loaded is None:
+        return
+    if loaded.attempts:
+        save_loaded(project, replace(loaded, attempts=()))
+        return
+    before = loaded.rounds[-2]
+    save_loaded(project, replace(loaded, state=before.plan[:16], snapshot=before.snapshot, rounds=loaded.rounds[:-1]))
 
 
 async def prove_round(
-    project: Project, destination: Destination, engine: Engine, journal: Journal, edited: Sequence[Mapping[str, str]]
+    project: Project,
+    destination: Destination,
+    engine: Engine,
+    journal: Journal,
+    before: State,
+    edited: Sequence[Mapping[str, str]],
 ) -> dict[str, dict[str, int]]:
-    """Read everything back that the round before left, and compare every cell; what Dynamics keeps as its own does not count,
+    """Read everything back that the round `before` left, and compare every cell; what Dynamics keeps as its own does not count,
     nor do cells that keep a later edit (`edited`: table, row, column)."""
-    before = state_before(project)
-    if before is None:
-        return {}
     scratch = project.env_state / "rollback" / "readback"
     scratch.mkdir(parents=True, exist_ok=True)
     kept = scratch / "kept.parquet"

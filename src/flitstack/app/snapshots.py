@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from flitstack.app.edits import known, note_versions, seen_folder, versions_folder, write_edits
 from flitstack.app.project import Project
 from flitstack.app.store import plan_folder
+from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
 from flitstack.documents import load_json
 from flitstack.journal.journal import Journal
@@ -22,11 +24,6 @@ FEW_ROWS = 5_000
 def fingerprint_folder(project: Project) -> Path:
     """Fingerprints taken before the first load of an environment."""
     return project.env_state / "fingerprint"
-
-
-def versions_folder(project: Project) -> Path:
-    """Versions of our rows right after the last load."""
-    return project.env_state / "versions"
 
 
 async def take_fingerprint(
@@ -67,9 +64,19 @@ async def see_versions(
 async def see_tables(
     project: Project, names: Sequence[str], destination: Destination, journal: Journal, engine: Engine
 ) -> None:
-    """The same for tables by name."""
+    """The same for tables by name. What a command that was stopped wrote is no edit: such a row is seen as we left it."""
     for name in names:
-        await _versions(name, destination, engine, _seen_folder(project) / f"{name}.parquet", journal)
+        table, ids = await _ours(name, destination, engine, journal)
+        if table is None:
+            continue
+        now, seen = (seen_folder(project) / f"{name}{end}.parquet" for end in (".now", ""))
+        await write_edits(project, engine, destination, journal, table, ids, now)
+        engine.write_parquet(
+            f"""SELECT n."row", CASE WHEN n.is_edited OR l."row" IS NULL THEN n.version ELSE l.version END AS version
+            FROM {known(now)} n LEFT JOIN {known(versions_folder(project) / f"{name}.parquet")} l ON l."row" = n."row" """,
+            seen,
+        )
+        now.unlink()
 
 
 def _is_begun(journal: Journal, plan: Plan) -> bool:
@@ -93,10 +100,12 @@ async def keep_tables(
 ) -> None:
     """The same for tables by name. `careful`: `see_tables` was asked before, and what it saw edited stays so."""
     for name in names:
-        now, left = _seen_folder(project) / f"{name}.now.parquet", versions_folder(project) / f"{name}.parquet"
-        seen = _seen_folder(project) / f"{name}.parquet"
-        if not await _versions(name, destination, engine, now, journal):
+        now, left = seen_folder(project) / f"{name}.now.parquet", versions_folder(project) / f"{name}.parquet"
+        seen = seen_folder(project) / f"{name}.parquet"
+        table, ids = await _ours(name, destination, engine, journal)
+        if table is None:
             continue
+        await write_versions(destination, engine, table, ids, now)
         select = f"SELECT * FROM read_parquet({literal(str(now))})"
         if careful and left.exists() and seen.exists():
             select = f"""SELECT n."row", CASE WHEN l."row" IS NULL OR s.version IS NOT DISTINCT FROM l.version THEN n.version
@@ -105,10 +114,7 @@ async def keep_tables(
                 LEFT JOIN read_parquet({literal(str(seen))}) s ON s."row" = n."row" """
         engine.write_parquet(select, left)
         now.unlink()
-
-
-def _seen_folder(project: Project) -> Path:
-    return project.env_state / "versions-before"
+    note_versions(journal, names)
 
 
 def _tables(project: Project, plan: Plan) -> list[str]:
@@ -117,13 +123,14 @@ def _tables(project: Project, plan: Plan) -> list[str]:
     return sorted({send.table for side in (plan, whole, left) for send in side.tables})
 
 
-async def _versions(name: str, destination: Destination, engine: Engine, target: Path, journal: Journal) -> bool:
-    """Write the versions of our rows of a table now; False when there are none."""
+async def _ours(
+    name: str, destination: Destination, engine: Engine, journal: Journal
+) -> tuple[Table | None, list[UUID] | None]:
+    """The table and the ids of our rows in it, None when they are many; no table when there are none."""
     journal.refresh()
     make_done_view(engine, journal)
     table = await destination.table(name)
     ids = [UUID(str(row[0])) for row in engine.rows(f"{ours_sql(name)} LIMIT {FEW_ROWS + 1}")] if table else []
     if table is None or not ids:
-        return False
-    await write_versions(destination, engine, table, ids if len(ids) <= FEW_ROWS else None, target)
-    return True
+        return None, None
+    return table, ids if len(ids) <= FEW_ROWS else None

@@ -11,9 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from flitstack.app.apart import add_apart, check_apart, read_apart, read_sheet
+from flitstack.app.edits import versions_folder
 from flitstack.app.project import Project
 from flitstack.app.rounds import load_loaded
-from flitstack.app.snapshots import FEW_ROWS, versions_folder
+from flitstack.app.snapshots import FEW_ROWS
 from flitstack.app.store import deduped_folder, load_dedupe, load_staging, staged_folder
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination

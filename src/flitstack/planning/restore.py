@@ -1,7 +1,7 @@
 """Giving changed rows back what they held before: the journal's before-images become a plan of updates.
 
 A cell is restored while it is as we left it; one that somebody edited since stays and is listed. Of several images of a row
-the oldest counts, column by column.
+the oldest counts, column by column; cells that hold again what they held before are left out by whoever hands the images on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from flitstack.journal.journal import Journal
 from flitstack.planning.document import SendColumn, SendTable
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
-_LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
+LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
 _TYPES = {
     "Integer": "BIGINT", "BigInt": "BIGINT", "Picklist": "BIGINT", "State": "BIGINT", "Status": "BIGINT", "Boolean": "BOOLEAN",
     "Money": "DECIMAL(38, 10)", "Decimal": "DECIMAL(38, 10)", "Double": "DOUBLE", "DateTime": "TIMESTAMPTZ",
@@ -128,7 +128,7 @@ def _columns(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
             WHERE i.operation = {Operation.UPDATE} GROUP BY i."row") p ON p."row" = r._row
         WHERE len(p._changed) > 0"""
     columns = tuple(
-        SendColumn(n, work.live.columns[n].type, n, n, is_lookup=work.live.columns[n].type in _LOOKUPS) for n in names
+        SendColumn(n, work.live.columns[n].type, n, n, is_lookup=work.live.columns[n].type in LOOKUPS) for n in names
     )
     return _table(engine, work, select, "restore", folder, columns=columns)
 
@@ -136,13 +136,19 @@ def _columns(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
 def _value(live: Table, name: str) -> str:
     column = live.columns[name]
     text = f"max(json_extract_string(i.value, '$')) FILTER (WHERE i.\"column\" = {literal(name)})"
-    if column.type in _LOOKUPS:
+    if column.type in LOOKUPS:
         target = f"max(json_extract_string(i.value, '$')) FILTER (WHERE i.\"column\" = {literal(name + '__table')})"
-        return f"CAST({text} AS UUID) AS {quoted(name)}, {target} AS {quoted(name + '__table')}"
-    kind = _TYPES.get(column.type, "VARCHAR")
+        return f"{typed(live, name, text)} AS {quoted(name)}, {target} AS {quoted(name + '__table')}"
+    return f"{typed(live, name, text)} AS {quoted(name)}"
+
+
+def typed(live: Table, name: str, value: str) -> str:
+    """SQL: a value of a column in the type in which it is sent."""
+    column = live.columns[name]
+    kind = "UUID" if column.type in LOOKUPS else _TYPES.get(column.type, "VARCHAR")
     if column.type == "DateTime" and column.date_behaviour == "DateOnly":
         kind = "DATE"
-    return f"CAST({text} AS {kind}) AS {quoted(name)}"
+    return f"CAST({value} AS {kind})"
 
 
 def _parties(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:

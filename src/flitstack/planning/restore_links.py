@@ -69,41 +69,52 @@ def unlinked(engine: Engine, made: Mapping[str, Path], folder: Path) -> list[tup
 
 
 def links_back(
-    engine: Engine, table: str, before: Side, now: Side, without: str, folder: Path
+    engine: Engine, table: str, before: Side, now: Side, tried: str, folder: Path, label: str = ""
 ) -> list[tuple[str, SendTable]]:
     """Send tables below `folder` with their step kinds: links that came since `before` and those that went.
 
-    `without`: query ("row") of rows that will be deleted anyway.
+    `tried`: query ("row") of rows it is about; `label` ends the names of the send tables.
     """
     sends = [(side.folder, send) for side in (now, before) for send in side.sends(table)]
     if not any(send.has_links for _, send in sends):
         return []
     was, is_now = (standing_rows(engine, [side], table, ["_links"]) for side in (before, now))
     made = []
-    for kind, label in (("disassociate", "unlink"), ("associate", "link")):
+    for kind, what in (("disassociate", "unlink"), ("associate", "link")):
         first, second = ("n", "b") if kind == "disassociate" else ("b", "n")
         links = {side: f"coalesce(CAST({side}._links AS {_LINKS}), [])" for side in ("b", "n")}
-        name = f"rollback/{label}_{table}.parquet"
+        name = f"rollback/{what}_{table}{label}.parquet"
         rows = engine.write_parquet(
             f"""SELECT * FROM (
                 SELECT r.*, list_filter({links[first]}, lambda l: NOT list_contains({links[second]}, l)) AS _links
                 FROM ({records_of(sends)}) r JOIN ({was}) b ON b._row = r._row JOIN ({is_now}) n ON n._row = r._row
-                {f'ANTI JOIN ({without}) w ON w."row" = r._row' if without else ""}) WHERE len(_links) > 0""",
+                SEMI JOIN ({tried}) t ON t."row" = r._row) WHERE len(_links) > 0""",
             folder / name,
         )
         if rows:
-            empty = SendTable(f"{label}_{table}", table, "changes", name, rows, f"{rows}", (), (), is_change=True)
+            empty = SendTable(f"{what}_{table}{label}", table, "changes", name, rows, f"{rows}", (), (), is_change=True)
             made.append((kind, replace(empty, has_links=True)))
     return made
 
 
+def linked_rows(table: str, runs: Sequence[int], without: str) -> str:
+    """SELECT "row" of rows whose links were sent in these runs, and that stay (`without`: query "row" of those that do not)."""
+    return _tried(table, (Operation.LINK, Operation.UNLINK), runs, without)
+
+
 def replaced_files(table: str, runs: Sequence[int], without: str) -> str:
     """SELECT _row of rows whose file was sent in these runs, and that stay."""
+    return f'SELECT "row" AS _row FROM ({_tried(table, (Operation.FILE,), runs, without)})'
+
+
+def _tried(table: str, operations: Iterable[Operation], runs: Sequence[int], without: str) -> str:
+    """What was refused was not done; of what was under way when a command was killed nobody knows, so it counts."""
     listed = ", ".join(map(str, runs)) or "-1"
+    kinds = ", ".join(str(int(operation)) for operation in operations)
     unless = f'ANTI JOIN ({without}) w ON w."row" = j."row"' if without else ""
     return (
-        f'SELECT DISTINCT j."row" AS _row FROM journal_rows j {unless} WHERE j."table" = {literal(table)} '
-        f"AND j.operation = {Operation.FILE} AND j.status = {Status.LANDED} AND j.run IN ({listed})"
+        f'SELECT DISTINCT j."row" FROM journal_rows j {unless} WHERE j."table" = {literal(table)} '
+        f"AND j.operation IN ({kinds}) AND j.status <> {Status.REFUSED} AND j.run IN ({listed})"
     )
 
 

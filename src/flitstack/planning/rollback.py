@@ -20,27 +20,24 @@ def find_kept(
     engine: Engine,
     plan: Plan,
     folder: Path,
-    written: Mapping[str, Path],
-    current: Mapping[str, Path],
+    edits: Mapping[str, Path],
     references: Mapping[str, Path],
     runs: Sequence[int] | None = None,
 ) -> int:
     """Fill the temporary table `kept` ("table", row, why) and return how many rows it has.
 
-    `written`: versions right after the load, `current`: versions now (Parquet: row, version), both by table; `references`:
-    Parquet (row, column, target) by table that points to ours. `runs`: only rows made in these. Needs the view `journal_rows`.
-     why: edited | referenced | parent.
+    `edits`: Parquet (row, is_edited: by somebody since we left it) by table; `references`: Parquet (row, column, target) by table
+    that points to ours. `runs`: only rows made in these. Needs the view `journal_rows`. why: edited | referenced | parent.
     """
     engine.run('CREATE OR REPLACE TEMP TABLE kept ("table" VARCHAR, "row" UUID, why VARCHAR)')
     _ours(engine, plan, runs)
     _given_back(engine, plan, folder)
-    for table in sorted(set(written) & set(current)):
+    for table in sorted(edits):
         engine.run(
             f"""
             INSERT INTO kept SELECT {literal(table)}, o."row", 'edited' FROM ours o
-            JOIN read_parquet({literal(str(written[table]))}) w ON w."row" = o."row"
-            JOIN read_parquet({literal(str(current[table]))}) c ON c."row" = o."row"
-            WHERE o."table" = {literal(table)} AND c.version <> w.version
+            JOIN read_parquet({literal(str(edits[table]))}) e ON e."row" = o."row"
+            WHERE o."table" = {literal(table)} AND e.is_edited
             """
         )
     for table in sorted(references):

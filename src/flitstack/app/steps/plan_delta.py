@@ -8,6 +8,7 @@ from typing import Any
 from flitstack.app.access import remember_access
 from flitstack.app.delta_accounts import delta_accounts, read_records
 from flitstack.app.delta_findings import delta_findings, table_counts
+from flitstack.app.edits import versions_folder
 from flitstack.app.gates import require
 from flitstack.app.local import open_engine, open_journal
 from flitstack.app.looking import Look
@@ -29,7 +30,6 @@ from flitstack.app.rounds import (
 )
 from flitstack.app.running import run_async
 from flitstack.app.sharepoint import write_copy_plan
-from flitstack.app.snapshots import versions_folder
 from flitstack.app.steps.dedupe import dedupe
 from flitstack.app.store import deduped_folder, load_applied_schema, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates

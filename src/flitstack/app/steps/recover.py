@@ -12,13 +12,14 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flitstack.app.edits import versions_folder
 from flitstack.app.local import journal_folder, open_engine, open_journal
 from flitstack.app.operators import remember_operator
 from flitstack.app.processes import followed_tables
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.running import run_async
-from flitstack.app.snapshots import fingerprint_folder, keep_versions, versions_folder
+from flitstack.app.snapshots import fingerprint_folder, keep_versions
 from flitstack.app.store import load_applied_schema, load_plan, plan_folder
 from flitstack.app.wiring import open_destination
 from flitstack.catalogue.types import Table

@@ -12,7 +12,7 @@ from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, Progr
 from flitstack.app.resuming import remember_versions
 from flitstack.app.reversing import Rollback, begin_anew, resume
 from flitstack.app.rounds import everything, forget_loaded
-from flitstack.app.rounds_back import back_to_round_before, last_runs, prove_round, require_last, state_before
+from flitstack.app.rounds_back import LastRound, back_to_round_before, last_round, prove_round
 from flitstack.app.running import run_async
 from flitstack.app.snapshots import keep_tables, see_tables
 from flitstack.app.store import load_plan
@@ -22,7 +22,7 @@ from flitstack.app.undoing import Asked, forget_begun, load_begun, remember_begu
 from flitstack.app.unsettled import settle_first
 from flitstack.app.wiring import open_destination
 from flitstack.documents import save_json
-from flitstack.errors import UsageError
+from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.loading.rows import make_done_view
 from flitstack.planning.document import Plan
@@ -36,35 +36,50 @@ def rollback(
 
     Exit code 5 when the state before is not proven.
     """
-    made = load_plan(project)
-    if made is None:
-        raise UsageError(plan_missing())
-    plan = everything(project, made)
-    if last:
-        require_last(project)
+    asked = Asked(force, with_schema and not last, last)
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
-        make_done_view(engine, journal)
-        document = run_async(
-            _roll_back(
-                Undo(project, plan, engine, journal, progress),
-                Asked(force, with_schema and not last, last),
-                dry_run=dry_run,
-            ),
-            plan.url,
-        )
-    # What failed can be taken back by the same command again only while the project still knows what stands.
-    is_over = not dry_run and not document["failed"]
-    if last and is_over:
-        back_to_round_before(project)
-    elif is_over:
-        forget_loaded(project)
-    if not last and not dry_run:
-        save_json(project.env_state / "rollback.json", document | {"at": now()})
+        begun = load_begun(project, journal)
+        if begun is not None and last and not begun.asked.last:
+            raise UsageError(_everything_begun(project))
+        if begun is not None and begun.asked.last and not last and not dry_run:
+            # The delta is taken back to its end first, as it was begun.
+            _take(project, engine, journal, progress, begun.asked, dry_run=False)
+        document = _take(project, engine, journal, progress, asked, dry_run=dry_run)
     code = worst_exit(
         EXIT_FAILED if document["failed"] else EXIT_DONE,
         EXIT_DONE if document["equal"] or dry_run else EXIT_DIFFERENCES,
     )
     return Result(document, tuple(lines_of(document, dry_run=dry_run)), code)
+
+
+def _everything_begun(project: Project) -> Problem:
+    return Problem(
+        "rollback-unfinished",
+        "a rollback of everything was begun and did not come to its end: the last delta can no longer be taken back by itself",
+        where=str(project.env_state / "rollback"),
+        do="run: flitstack rollback (it goes on where it stopped)",
+    )
+
+
+def _take(
+    project: Project, engine: Engine, journal: Journal, progress: Progress, asked: Asked, *, dry_run: bool
+) -> dict[str, Any]:
+    """One rollback to its end, and what the project knows of what stands afterwards; its document."""
+    made = load_plan(project)
+    if made is None:
+        raise UsageError(plan_missing())
+    undo = Undo(project, everything(project, made), engine, journal, progress)
+    make_done_view(engine, journal)
+    document = run_async(_roll_back(undo, asked, dry_run=dry_run), made.url)
+    # What failed can be taken back by the same command again only while the project still knows what stands.
+    is_over = not dry_run and not document["failed"]
+    if asked.last and is_over:
+        back_to_round_before(project)
+    elif is_over:
+        forget_loaded(project)
+    if not asked.last and not dry_run:
+        save_json(project.env_state / "rollback.json", document | {"at": now()})
+    return document
 
 
 @dataclass
@@ -80,9 +95,9 @@ class Undo:
 
 async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str, Any]:
     project, engine, journal = undo_of.project, undo_of.engine, undo_of.journal
+    last = last_round(project, journal) if asked.last else None
     destination = open_destination(project)
-    runs = last_runs(project, journal) if asked.last else None
-    this = Rollback(project, undo_of.plan, destination, journal, engine, undo_of.progress, runs)
+    this = Rollback(project, undo_of.plan, destination, journal, engine, undo_of.progress, last)
     try:
         begun = None if dry_run else load_begun(project, journal)
         if begun is not None and begun.asked != asked:
@@ -97,7 +112,7 @@ async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str,
         undo_of.progress.phase(told_before(buckets))
         if dry_run:
             return shown(begun, buckets)
-        touched = sorted({table.table for table in begun.plan.tables})
+        touched = sorted({table.table for plan in (begun.plan, *_left(last)) for table in plan.tables})
         if asked.last and not is_resumed:
             await see_tables(project, touched, destination, journal, engine)
         if not is_resumed:
@@ -107,10 +122,10 @@ async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str,
         undo_of.progress.phase("proving the state before")
         proof = Proof(project, engine, journal, destination, begun.edited, this.work)
         make_done_view(engine, journal)
-        tables = await proof.tables(state_before(project) if asked.last else None)
-        if asked.last:
+        tables = await proof.tables(last.before if last else None)
+        if last:
             await keep_tables(project, touched, destination, journal, engine, careful=True)
-            tables |= await prove_round(project, destination, engine, journal, begun.edited)
+            tables |= await prove_round(project, destination, engine, journal, last.before, begun.edited)
         if not refused:
             forget_begun(project)
             if asked.last:
@@ -133,3 +148,7 @@ async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str,
         }
     finally:
         await destination.close()
+
+
+def _left(last: LastRound | None) -> list[Plan]:
+    return [state.whole for state in last.left] if last else []
