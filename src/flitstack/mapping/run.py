@@ -147,11 +147,12 @@ def order_programs(programs: Sequence[Program]) -> list[Program]:
     Raises UsageError when routes hold each other back in a circle.
     """
     by_name = {program.name: program for program in programs}
-    edges: dict[str, set[str]] = {}
+    edges: dict[str, list[str]] = {}
     for program in programs:
         ways = [*program.unless, *(way for plan in early(program) for way in plan.ways)]
         targets = {(table, way.via) for way in ways if not way.is_live for table in way.tables}
-        edges[program.name] = {
+        # A list in the maps' order: the order of the plan, which people approve, must be the same in every process.
+        edges[program.name] = [
             other.name
             for other in programs
             if (
@@ -159,7 +160,7 @@ def order_programs(programs: Sequence[Program]) -> list[Program]:
                 and not (other is program and program.unless)
             )
             or (_is_beside(program) and other.route.object == program.route.object and other.is_primary)
-        }
+        ]
     try:
         return [by_name[name] for name in TopologicalSorter(edges).static_order()]
     except CycleError as error:
