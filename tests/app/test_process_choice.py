@@ -70,7 +70,9 @@ def test_people_may_say_an_order_that_the_definition_does_not_tell() -> None:
     branched = process("Sales", FIRST, "b", "c", "a", ordered=False)
     assert codes([branched]) == ["process-order"]
     assert codes([branched], order={"Sales": "a; x"}) == ["process-order"], "it names a stage that is not there"
-    following, _ = follow(RULE, {"order": {"sales": "a; b ;c"}}, [branched], LIVE)
+    assert codes([branched], order={"Sales": "a; b; c; b"}) == ["process-order"], "a stage twice"
+    assert codes([branched], order={"Sails": "a; b; c"}) == ["process-missing"]
+    following, _ = follow(RULE, {"order": {"sales": "a; b ;c;"}}, [branched], LIVE)
     assert following is not None
     assert [one.name for one in following.processes[0].stages] == ["a", "b", "c"]
 

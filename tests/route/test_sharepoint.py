@@ -89,6 +89,22 @@ def test_the_files_are_laid_out_for_an_administrator_with_a_manifest(moved: Migr
     assert {("f03", "empty_file"), ("f05", "file_missing"), ("f10", "orphan_parent")} <= held
 
 
+def test_two_files_for_one_place_stop_the_plan_and_the_export_stays_as_it_is(tmp_path: Path) -> None:
+    export = example(tmp_path, has_site=True)
+    (export / "attachments" / "other.txt").write_text("another menu")
+    with (export / "attachments.csv").open("a", encoding="utf-8") as file:  # SharePoint knows no upper and lower case
+        file.write("F01,attachments/other.txt,Spring Menu.TXT,text/plain,,deal,d01,2024-05-03 10:00\n")
+    before = (export / "attachments" / "f01.txt").read_bytes()
+    with serving(tmp_path / "emulator") as url:
+        migration = begin(tmp_path / "acme", url, export)
+        keep_documents(url, "contact")
+        migration.go(TO_PLAN[:-1])
+        problem = migration.run("plan").errors["copy-place-taken"]
+    assert "2 files would lie at deal-d01/" in problem["what"]
+    assert ("'F01'" in problem["where"], "'f01'" in problem["where"]) == (True, True)
+    assert (export / "attachments" / "f01.txt").read_bytes() == before
+
+
 def test_what_was_not_uploaded_is_named_file_by_file(moved: Migration, tmp_path: Path) -> None:
     library = tmp_path / "library"
     laid = moved.folder / "sharepoint" / "files"

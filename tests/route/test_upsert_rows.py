@@ -46,6 +46,7 @@ class Filled:
     delta: dict[str, Any] = field(default_factory=dict)
     later: dict[str, dict[str, Any]] = field(default_factory=dict)
     edited: list[dict[str, Any]] = field(default_factory=list)
+    traced: list[dict[str, Any]] = field(default_factory=list)
     undone: dict[str, Any] = field(default_factory=dict)
     after: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -81,6 +82,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         made.later = by_id(migration, "contact", "contacts")
         made.edited = migration.do("findings", "--step", f"delta-{made.delta['snapshot']}")
         assert not migration.do("reconcile", code={0, 3})["differences"]
+        one = marta(made, made.later)["contactid"]
+        made.traced = [migration.do("trace", "contact", one, name) for name in ("telephone1", "jobtitle")]
         made.undone = migration.do("rollback")
         made.after = by_id(migration, "contact", "contacts") | by_id(migration, "account", "accounts")
         yield made
@@ -144,6 +147,12 @@ def test_a_later_export_changes_what_is_ours_and_tells_a_conflict_where_it_is_no
     assert filled.contacts[row["contactid"]][column] != row[column]
     told = {(f["record"], f["code"]) for f in filled.edited}
     assert ("p01", "edit_conflict") in told, filled.edited
+
+
+def test_a_cell_is_traced_after_a_delta_and_what_stays_dynamics_own_is_not_told_as_sent(filled: Filled) -> None:
+    sent, kept = (traced["planned"] for traced in filled.traced)
+    assert sent["sent"], "this round changed another column; what an earlier one sent stands"
+    assert (kept["sent"], "what it holds here stays" in kept["kept"]) == (False, True)
 
 
 def test_rollback_gives_the_rows_back_as_they_were_and_deletes_none_of_them(filled: Filled) -> None:

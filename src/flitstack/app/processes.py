@@ -197,6 +197,7 @@ def follow(
 ) -> tuple[Following | None, list[Problem]]:
     """What the environment's processes and the decisions make of the rule; or what is wrong with it."""
     said, problems = _said(rule, decisions)
+    problems += _wrong_orders(rule, said.get(rule.order, {}), found)
     if problems:
         return None, problems
     active = [one for one in found if one.is_active and live.get(one.table) is not None]
@@ -225,6 +226,29 @@ def _no_order(rule: ProcessRule, one: Definition) -> Problem:
     return Problem("process-order", what, known=_names(one.known), do=do)
 
 
+def _wrong_orders(rule: ProcessRule, said: Mapping[str, str], found: Sequence[Definition]) -> Iterator[Problem]:
+    """Orders that people said of processes that are not there, or with stages that they have not, or twice."""
+    for name, text in said.items():
+        named = [one for one in found if _folded(one.name) == _folded(name)]
+        if not named:
+            what = f"the business process flow {name!r} that {rule.order} names is not there"
+            do = f"correct {rule.order} in decisions.yaml"
+            yield Problem("process-missing", what, known=", ".join(one.name for one in found), do=do)
+        parts = [_folded(part) for part in _parts(text)]
+        for one in named:
+            known = {_folded(stage.name) for stage in one.known}
+            strange = [part for part in _parts(text) if _folded(part) not in known]
+            if strange or len(set(parts)) != len(parts) or not parts:
+                why = f"names {', '.join(map(repr, strange))}" if strange else "names a stage twice, or none"
+                what = f"the order of the stages of {one.name!r} that {rule.order} says {why}"
+                do = f"write its stages, each once, between semicolons under {rule.order} in decisions.yaml"
+                yield Problem("process-order", what, known=_names(one.known), do=do)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(";") if part.strip()]
+
+
 def _said(rule: ProcessRule, decisions: Mapping[str, Any]) -> tuple[dict[str, dict[str, str]], list[Problem]]:
     found: dict[str, dict[str, str]] = {}
     problems = []
@@ -244,15 +268,13 @@ def _ordered(
     rule: ProcessRule, said: Mapping[str, str], active: Sequence[Definition], live: Mapping[str, Table | None]
 ) -> tuple[tuple[Process, ...], list[Definition]]:
     """The processes with their stages in order, as people said or the definition tells; and those whose order is not known."""
-    orders = {_folded(name): [_folded(part) for part in text.split(";")] for name, text in said.items()}
+    orders = {_folded(name): [_folded(part) for part in _parts(text)] for name, text in said.items()}
     found, unordered = [], []
     for one in active:
         stages, order = one.stages, orders.get(_folded(one.name))
         if order is not None:
             by_name = {_folded(stage.name): stage for stage in one.known}
-            stages = tuple(by_name[name] for name in order if name in by_name)
-            if len(stages) != len(order):
-                stages = ()
+            stages = tuple(by_name[name] for name in order)
         record = _record_column(live[one.table], rule.table)
         if not stages or record is None:
             unordered.append(one)

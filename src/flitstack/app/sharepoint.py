@@ -18,14 +18,16 @@ from flitstack.app.project import Project
 from flitstack.app.store import mapped_folder
 from flitstack.catalogue.types import Table
 from flitstack.documents import file_sha256
-from flitstack.errors import Problem, StepFailed
+from flitstack.errors import Problem, StepFailed, UsageError
 from flitstack.mapping.document import MappedRoute, MappingDocument
+from flitstack.reporting.workbook import guarded
 from flitstack.staging.document import StagingDocument, exported_file
 from flitstack.staging.engine.engine import Engine, literal
 
 SITE, LOCATION = "sharepointsite", "sharepointdocumentlocation"
 MANIFEST = "manifest.csv"
 INSTEAD = "or choose attachments: annotation in decisions.yaml"
+_FILES_AT_ONCE, _TOLD = 1_000, 20
 HEADER = ("target", "source", "size", "sha256", "object", "record")
 
 
@@ -103,18 +105,37 @@ def write_copy_plan(
     shutil.rmtree(folder, ignore_errors=True)
     if not parts:
         return ()
-    files = engine.rows(f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY 1")
+    files = f"SELECT * FROM ({' UNION ALL '.join(parts)})"
+    _refuse_one_place_for_two(engine, files)
+    count = total = 0
     folder.mkdir(parents=True)
     with (folder / MANIFEST).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        for target, source, size, name, record in files:
-            path = _lay(staged, str(source), folder / "files" / str(target), folder)
-            writer.writerow((target, source, size, file_sha256(path), name, record))
-    total = sum(int(size or 0) for _, _, size, _, _ in files)
+        for batch in engine.batches(f"{files} ORDER BY 1", _FILES_AT_ONCE):  # there may be a million
+            for target, source, size, *record in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                path = _lay(staged, source, folder / "files" / target, folder)
+                writer.writerow((target, guarded(source), size, file_sha256(path), *map(guarded, record)))
+                count, total = count + 1, total + (size or 0)
     where = f"{folder / 'files'}, listed in {folder / MANIFEST}"
-    told = f"for SharePoint: {len(files):,} files ({total:,} bytes) lie in {where}: an administrator uploads them to the library"
+    told = f"for SharePoint: {count:,} files ({total:,} bytes) lie in {where}: an administrator uploads them to the library"
     return (f"{told}, nothing here does; then run: flitstack uploaded DIR",)
+
+
+def _refuse_one_place_for_two(engine: Engine, files: str) -> None:
+    """Raise UsageError where files would lie at one place: SharePoint knows no upper and lower case."""
+    taken = engine.rows(
+        f"""SELECT min(_copy_to), count(*), min(_object), min(_record), max(_record) FROM ({files})
+        GROUP BY lower(nfc_normalize(_copy_to)) HAVING count(*) > 1 ORDER BY 1 LIMIT {_TOLD}"""
+    )
+    if taken:
+        do = "make copy_to in the map tell them apart, for example by the record's id"
+        raise UsageError(
+            *(
+                Problem("copy-place-taken", f"{count:,} files would lie at {place}", where=f"{name}, records {one!r} and {other!r}", do=do)
+                for place, count, name, one, other in taken
+            )
+        )  # fmt: skip
 
 
 def _lay(staged: StagingDocument, source: str, target: Path, folder: Path) -> Path:
@@ -127,6 +148,10 @@ def _lay(staged: StagingDocument, source: str, target: Path, folder: Path) -> Pa
         do = "put the export folder back as it was staged, then run `flitstack plan` again"
         raise StepFailed(Problem("export-file-missing", what, where=source, do=do))
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():  # written to, it would write into the export's own file, of which it is a second name
+        raise StepFailed(
+            Problem("copy-place-taken", f"two files would lie at {target}", do="correct copy_to in the map")
+        )
     try:
         os.link(path, target)
     except OSError:

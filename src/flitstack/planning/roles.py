@@ -57,16 +57,20 @@ def match_roles(
     people: Iterable[Person], users: Sequence[User], units: Units, role_map: Mapping[str, Any], policy: str
 ) -> Roles:
     """Who gets what. A role that a user's business unit has not is a problem: nothing is given in its place."""
-    by_email = {u.email: u for u in users if u.table == "systemuser" and not u.is_application and not u.is_disabled}
+    by_email: dict[str, list[User]] = {}
+    for one in users:
+        if one.table == "systemuser" and not one.is_application and not one.is_disabled:
+            by_email.setdefault(one.email, []).append(one)
     grants: dict[tuple[UUID, UUID], Grant] = {}
     left: dict[str, int] = {}
     missing: dict[tuple[str, str], list[Person]] = {}
     for person in people:
-        name, user = wanted_role(role_map, person.role), by_email.get(person.email)
-        why = _left_to_people(name, user, person, policy)
-        if why or user is None:
+        name, found = wanted_role(role_map, person.role), by_email.get(person.email, [])
+        why = _left_to_people(name, len(found), person, policy)
+        if why:
             left[why] = left.get(why, 0) + 1
             continue
+        (user,) = found
         unit = units.of_users.get(user.id)
         role = units.roles.get((unit, name.casefold())) if unit else None
         if role is None:
@@ -81,12 +85,12 @@ def match_roles(
     )
 
 
-def _left_to_people(name: str, user: User | None, person: Person, policy: str) -> str:
+def _left_to_people(name: str, users: int, person: Person, policy: str) -> str:
     """Why somebody gets no role from us; "" for who gets one."""
     if not name:
         return f"{person.role or 'no role'}: role_map does not say what it means"
-    if user is None:
-        return f"{person.role}: no enabled user of that address"
+    if users != 1:
+        return f"{person.role}: {'more than one' if users else 'no'} enabled user of that address"
     if name.casefold() == ADMINISTRATOR.casefold() and policy != ASSIGN_ALL:
         return f"{ADMINISTRATOR} is given by an administrator, or by the decision {ASSIGN_ALL}"
     return ""

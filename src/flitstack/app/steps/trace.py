@@ -1,6 +1,6 @@
 """`flitstack trace TABLE ID COLUMN`: from a cell of the destination back to the cells of the export it was made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from flitstack.app.local import open_engine, open_journal
 from flitstack.app.project import Project
 from flitstack.app.result import Result
+from flitstack.app.rounds import everything
 from flitstack.app.running import run_async
 from flitstack.app.store import (
     deduped_folder,
@@ -20,6 +21,7 @@ from flitstack.app.store import (
     staged_folder,
 )
 from flitstack.app.subjects import plan_missing
+from flitstack.app.trace_lines import trace_lines
 from flitstack.app.wiring import open_destination
 from flitstack.deduping.document import DedupeDocument
 from flitstack.errors import Problem, UsageError, shape_of
@@ -38,7 +40,8 @@ from flitstack.staging.engine.engine import Engine, literal, quoted
 
 @dataclass(frozen=True)
 class Tracing:
-    """What tracing one cell reads. `shows`: values as they are; else as shapes, since they may be personal."""
+    """What tracing one cell reads. `plan`: with every send table that stands for rows of ours; `shows`: values as they are; else
+    as shapes, since they may be personal."""
 
     project: Project
     engine: Engine
@@ -61,7 +64,7 @@ def trace(project: Project, table: str, row: str, column: str, *, shows_values: 
         raise UsageError(plan_missing())
     row_id = _row_id(row)
     with open_engine(project) as engine, open_journal(project, write=False) as journal:
-        this = Tracing(project, engine, plan, staged, deduped, shows_values)
+        this = Tracing(project, engine, everything(project, plan), staged, deduped, shows_values)
         send, origin = _origin(this, table, row_id)
         route, mapped = _mapped(this, table, column, origin["digest"])
         document: dict[str, Any] = {
@@ -75,7 +78,7 @@ def trace(project: Project, table: str, row: str, column: str, *, shows_values: 
         make_done_view(engine, journal)
         document["operations"] = _operations(engine, journal, row_id)
     document["destination"] = run_async(_live(this, table, row_id, column), plan.url)
-    return Result(document, tuple(_lines(document)))
+    return Result(document, tuple(trace_lines(document)))
 
 
 def _row_id(text: str) -> UUID:
@@ -140,6 +143,13 @@ def _planned(this: Tracing, send: SendTable, row: UUID, column: str) -> dict[str
         "sent": True,
         "type": sent.type,
     }
+    if (
+        send.was_there
+        and not this.engine.one(
+            f"SELECT list_contains(_changed, {literal(sent.name)}) FROM {source} WHERE _row = ?", [str(row)]
+        )[0]
+    ):
+        planned |= {"sent": False, "kept": "the row was in the environment before: what it holds here stays"}
     if sent.second_pass:
         planned["later"] = "sent by a second pass, after the row it points to"
     if sent.is_lookup and value is not None:
@@ -311,48 +321,3 @@ async def _live(this: Tracing, table: str, row: UUID, column: str) -> dict[str, 
         return {"known": True, "exists": False, "value": None}
     finally:
         await destination.close()
-
-
-def _lines(document: Mapping[str, Any]) -> list[str]:
-    live, planned, rule = document["destination"], document["planned"], document["rule"]
-    now = live["value"] if live["exists"] else "the row is not there"
-    lines = [f"{document['table']} {document['row']}", f"  {document['column']:<12} now: {now}"]
-    for one in document["operations"]:
-        lines.append(
-            f"  journal      {one['operation']} {one['outcome']} at {one['at']} by {one['operator']} (run {one['run']})"
-        )
-    if planned["sent"]:
-        target = planned.get("target")
-        to = f" = {target['table']} of {_place(target)}" if target else ""
-        lines.append(f"  plan         {planned['value']}{to}{': ' + planned['later'] if 'later' in planned else ''}")
-    lines += _rule_lines(rule)
-    for cell in document["cells"]:
-        merged = ", merged into this record" if cell["merged_in"] else ""
-        lines.append(f'  export       {_place(cell)}, "{cell["header"]}": {cell["value"]}{merged}')
-    for one in document["merged"]:
-        lines.append(f"  merged       {_place(one)} ({one['rule']})")
-    lines.append(f"  record       {document['object']}: {_place(document)}")
-    return lines
-
-
-def _rule_lines(rule: Mapping[str, Any] | None) -> list[str]:
-    if rule is None:
-        return ["  map          no longer holds the route that made this row"]
-    if rule["made_by"] in {"planning", "nobody"}:
-        return [f"  made by      {rule['what']}"]
-    if rule["made_by"] == "states":
-        return [f"  map          {rule['where']}: {rule['states']}"]
-    lines = [f"  map          {rule['where']}: {rule.get('from') or rule['kind']} ({rule.get('status', '')})"]
-    lines += [f"  run as       {rule['run']}", f"  mapped       {rule['value']}"]
-    if "choices" in rule:
-        lines.append(f"  choices      {', '.join(f'{key} = {value}' for key, value in rule['choices'].items())}")
-    for way in rule.get("lookups", ()):
-        lines.append(
-            f"  lookup       {', '.join(way['tables'])} via {way['via']} by {way['by']}{' when ' + way['when'] if way['when'] else ''}"
-        )
-    return lines
-
-
-def _place(found: Mapping[str, Any]) -> str:
-    line = f" (line {found['line']})" if found.get("line") else ""
-    return f"{found['file']}, record {found['record']}{line}"

@@ -13,6 +13,7 @@ from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_REJECTS, Prog
 from flitstack.app.sharepoint import MANIFEST
 from flitstack.documents import file_sha256
 from flitstack.errors import Problem, UsageError
+from flitstack.reporting.workbook import guarded
 
 # SharePoint writes a library's properties into such documents when they are uploaded, so their bytes are no proof.
 # Source: Microsoft Learn, "Document property promotion and demotion".
@@ -52,7 +53,7 @@ def uploaded(project: Project, library: Path, progress: Progress) -> Result:
             counts[state] += 1
             progress.advance(1)
             if state != SAME:
-                writer.writerow((row["target"], state, row["object"], row["record"]))
+                writer.writerow((guarded(row["target"]), state, row["object"], row["record"]))
                 examples.setdefault(state, [])
                 if len(examples[state]) < _EXAMPLES:
                     examples[state].append(row["target"])
