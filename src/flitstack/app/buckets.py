@@ -29,6 +29,7 @@ def shown(begun: Begun, buckets: dict[str, int]) -> dict[str, Any]:
         "equal": None,
         "tables": {},
         "edited_rows": [],
+        "lost_rows": [],
     }
 
 
@@ -89,6 +90,10 @@ def lines_of(document: dict[str, Any], *, dry_run: bool) -> list[str]:
             for table, entry in document["tables"].items()
         ]
         lines += [f"edited by others, and left so: {row['table']} {row['row']}" for row in document["edited_rows"][:20]]
+        lines += [
+            f"keeps what the load wrote, for what it held before is lost: {row['table']} {row['row']}"
+            for row in document["lost_rows"][:20]
+        ]
         lines.append(_verdict(document))
     return lines
 

@@ -1,7 +1,8 @@
 """The proof at the end of a rollback: what was there before the load is as it was, or it is not our doing that it is not.
 
 A row whose hash differs is ours to answer for where the journal says that we wrote into it: then each column that we wrote is
-compared with its before-image. A row that we never wrote into, and cells that keep a later edit, are other people's work.
+compared with its before-image; a row whose images are lost cannot be given back. A row that we never wrote into, and cells that
+keep a later edit, are other people's work.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal
 from flitstack.loading.attempts import Attempts, Counters
 from flitstack.loading.before import read_before
-from flitstack.planning.restore import write_images
+from flitstack.planning.restore import write_images, write_lost
 from flitstack.reconciling.fingerprint import compare_fingerprints, write_fingerprint
 from flitstack.staging.engine.engine import Engine, literal
 
@@ -33,7 +34,7 @@ _TOLD = 1_000
 @dataclass
 class Proof:
     """One proof. `edited`: cells (table, row, column) that keep a later edit; `others`: rows that differ by other people's work,
-    at most a thousand; `folder`: scratch."""
+    at most a thousand; `lost`: rows that keep what we wrote, since their before-images are lost; `folder`: scratch."""
 
     project: Project
     engine: Engine
@@ -42,12 +43,14 @@ class Proof:
     edited: Sequence[Mapping[str, str]]
     folder: Path
     others: list[dict[str, str]] = field(default_factory=list)
+    lost: list[dict[str, str]] = field(default_factory=list)
     _images: dict[str, Path] | None = None
 
     async def tables(self, before: State | None) -> dict[str, dict[str, int]]:
         """By table: rows then, of these gone, changed (and not given back), edited by others. `before`: the state that stands
         once only the last round was taken back; what it holds in older rows is meant to be there."""
         found = {}
+        images_lost = write_lost(self.engine, self.journal, self.journal.standing_runs(), self.folder / "proof")
         notes = {str(note["table"]): note for note in self.journal.notes("fingerprint")}
         for name, note in notes.items():
             rows = int(note["rows"])
@@ -62,11 +65,27 @@ class Proof:
             rows, gone, changed = compare_fingerprints(
                 self.engine, earlier, after, differing, made=_made(name), ours=_filled(before, name)
             )
-            mine = await self._not_given_back(table, differing) if changed else 0
-            found[name] = {"rows": rows, "gone": gone, "changed": mine, "edited": changed - mine}
+            lost = self._lost_in(name, differing, images_lost)
+            mine = await self._not_given_back(table, differing, lost) if changed else 0
+            # A fingerprint that was taken after we had written cannot show what was there before.
+            is_blind = note.get("is_late", False) and before is None
+            unseen = self._lost_in(name, after, images_lost) - lost if is_blind else set[UUID]()
+            found[name] = {"rows": rows, "gone": gone, "changed": mine + len(unseen), "edited": changed - mine}
+            told = [{"table": name, "row": str(row)} for row in sorted(lost | unseen)]
+            self.lost += told[: _TOLD - len(self.lost)]
         return found
 
-    async def _not_given_back(self, table: Table, differing: Path) -> int:
+    def _lost_in(self, table: str, rows: Path, lost: Path | None) -> set[UUID]:
+        """Those of `rows` that hold what we wrote, with nobody to tell what they held before."""
+        if lost is None:
+            return set()
+        found = self.engine.rows(
+            f"""SELECT CAST(l."row" AS VARCHAR) FROM {_read(lost)} l SEMI JOIN {_read(rows)} r ON r."row" = l."row"
+            WHERE l."table" = {literal(table)}"""
+        )
+        return {UUID(str(row)) for (row,) in found}
+
+    async def _not_given_back(self, table: Table, differing: Path, lost: set[UUID]) -> int:
         """How many of these rows hold something that we wrote and did not give back; the others are listed."""
         written = self._written(table.name)
         touched = self.engine.rows(
@@ -77,6 +96,7 @@ class Proof:
         ids = [UUID(str(row)) for (row,) in touched]
         for start in range(0, len(ids), _AT_ONCE):
             wrong = await self._as_before(table, ids[start : start + _AT_ONCE])
+            wrong |= lost.intersection(ids[start : start + _AT_ONCE])
             mine += len(wrong)
             for row in ids[start : start + _AT_ONCE]:
                 if row not in wrong and len(self.others) < _TOLD:

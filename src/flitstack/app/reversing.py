@@ -20,6 +20,7 @@ from flitstack.destinations.port import Destination
 from flitstack.journal.journal import Journal
 from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.planning.document import Plan, SendTable
+from flitstack.planning.restore import write_lost
 from flitstack.planning.rollback import find_kept, replanned, rollback_plan, spare
 from flitstack.staging.engine.engine import Engine, literal
 
@@ -113,10 +114,18 @@ async def _find_kept(this: Rollback) -> None:
             continue
         edits[name] = this.work / f"{name}.edits.parquet"
         await write_edits(this.project, this.engine, this.destination, this.journal, table, ids, edits[name])
+    images = write_lost(this.engine, this.journal, this.runs, this.work)
+    lost = f"SELECT * FROM read_parquet({literal(str(images))})" if images else ""
     targets = {send.table for send in this.plan.tables}
     references = await read_references(this.destination, this.engine, (), targets, this.work)
     find_kept(
-        this.engine, this.plan, plan_folder(this.project), edits, references, this.last.runs if this.last else None
+        this.engine,
+        this.plan,
+        plan_folder(this.project),
+        edits,
+        references,
+        this.last.runs if this.last else None,
+        lost,
     )
 
 

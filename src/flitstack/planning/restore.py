@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from flitstack.catalogue.types import Table
-from flitstack.journal.frames import Operation
+from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal
 from flitstack.planning.document import SendColumn, SendTable
 from flitstack.staging.engine.engine import Engine, literal, quoted
@@ -60,6 +60,26 @@ def write_images(
         with path.open("ab") as file:
             file.writelines(head + line + b"}\n" for line in lines.splitlines())
     return {table: _oldest(engine, path, without.get(table, "")) for table, path in files.items()}
+
+
+def write_lost(engine: Engine, journal: Journal, runs: Iterable[int], folder: Path) -> Path | None:
+    """Parquet ("table", row) of older rows that these runs changed and of which no before-image is left (the journal was made again
+    after it was lost, or its images were erased); None where every image is there."""
+    if not journal.notes("images-erased") and all(n["command"] != "journal recover" for n in journal.notes("run")):
+        return None
+    runs, target = list(runs), folder / "lost.parquet"
+    images = write_images(engine, journal, runs, {}, folder / "lost")
+    held = " UNION ALL ".join(f'SELECT "row" FROM {_read(path)}' for path in images.values())
+    kinds = (Operation.UPDATE, Operation.STATE, Operation.PARTIES)
+    made = f"operation = {Operation.CREATE} AND status = {Status.LANDED}"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = engine.write_parquet(
+        f"""SELECT DISTINCT "table", "row" FROM journal_rows WHERE run IN ({_numbers(runs)})
+        AND operation IN ({", ".join(str(int(kind)) for kind in kinds)}) AND status <> {Status.REFUSED}
+        AND "row" NOT IN (SELECT "row" FROM journal_rows WHERE {made}) AND "row" NOT IN ({held or "SELECT NULL::UUID WHERE FALSE"})""",
+        target,
+    )
+    return target if rows else None
 
 
 def _oldest(engine: Engine, path: Path, without: str) -> Path:

@@ -23,15 +23,19 @@ def find_kept(
     edits: Mapping[str, Path],
     references: Mapping[str, Path],
     runs: Sequence[int] | None = None,
+    lost: str = "",
 ) -> int:
     """Fill the temporary table `kept` ("table", row, why) and return how many rows it has.
 
     `edits`: Parquet (row, is_edited: by somebody since we left it) by table; `references`: Parquet (row, column, target) by table
-    that points to ours. `runs`: only rows made in these. Needs the view `journal_rows`. why: edited | referenced | parent.
+    that points to ours. `runs`: only rows made in these. `lost`: query ("table", row) of older rows that cannot be given back what they
+    held. Needs the view `journal_rows`. why: edited | referenced | parent.
     """
     engine.run('CREATE OR REPLACE TEMP TABLE kept ("table" VARCHAR, "row" UUID, why VARCHAR)')
     _ours(engine, plan, runs)
     _given_back(engine, plan, folder)
+    if lost:
+        engine.run(f'DELETE FROM given_back WHERE "row" IN (SELECT "row" FROM ({lost}))')
     for table in sorted(edits):
         engine.run(
             f"""

@@ -139,17 +139,20 @@ async def _recover_table(this: Recovery, table: Table) -> Recovered:
     found.keys = this.engine.write_parquet('SELECT digest, plain, object, "row" FROM found_keys', target)
     if found.keys:
         this.journal.store_keys(table.name, target)
-    found.created = _note_creates(this, table.name)
-    found.updated = found.keys - found.created
+    found.created = _note(this, table.name, Operation.CREATE, f'SELECT "row" FROM found_keys WHERE {_OURS}')
+    # Without before-images, so that a rollback knows what it cannot give back.
+    updated = f'SELECT "row" FROM found_keys WHERE NOT {_OURS} UNION SELECT "row" FROM written_rows'
+    found.updated = _note(this, table.name, Operation.UPDATE, updated)
     return found
 
 
 async def _read_keys(this: Recovery, table: Table, key: str, plain: str) -> None:
-    """Temporary table `found_keys` of every row that carries a source key; page by page, whatever their number."""
+    """Temporary tables `found_keys` of every row that carries a source key, and `written_rows` of those that carry only the plain
+    one: they were there before us. Page by page, whatever their number."""
     path = this.work / f"{table.name}.parquet"
     writer: pq.ParquetWriter | None = None
     try:
-        async for page in this.destination.rows(table, [key, plain], source_keyed=key):
+        async for page in this.destination.rows(table, [key, plain], source_keyed=plain):
             if writer is None:
                 writer = pq.ParquetWriter(path, page.schema)
             writer.write_table(pa.Table.from_batches([page]))
@@ -160,7 +163,11 @@ async def _read_keys(this: Recovery, table: Table, key: str, plain: str) -> None
     this.engine.run(
         f"""CREATE OR REPLACE TEMP TABLE found_keys AS SELECT "{key}" AS digest, "{plain}" AS plain,
         split_part("{plain}", '/', 2) AS object, CAST(lower(hex(_row)) AS UUID) AS "row"
-        FROM read_parquet({literal(str(path))})"""
+        FROM read_parquet({literal(str(path))}) WHERE "{key}" IS NOT NULL"""
+    )
+    this.engine.run(
+        f"""CREATE OR REPLACE TEMP TABLE written_rows AS SELECT CAST(lower(hex(_row)) AS UUID) AS "row"
+        FROM read_parquet({literal(str(path))}) WHERE "{key}" IS NULL"""
     )
 
 
@@ -169,6 +176,7 @@ async def _ask_for_planned(this: Recovery, table: Table) -> None:
     this.engine.run(
         'CREATE OR REPLACE TEMP TABLE found_keys (digest VARCHAR, plain VARCHAR, object VARCHAR, "row" UUID)'
     )
+    this.engine.run('CREATE OR REPLACE TEMP TABLE written_rows ("row" UUID)')
     assert this.plan is not None
     for send in this.plan.tables:
         if send.table != table.name:
@@ -193,14 +201,14 @@ def _planned_ids(engine: Engine, source: str) -> Iterator[list[UUID]]:
         yield [UUID(row) for row in batch.column(0).to_pylist()]
 
 
-def _note_creates(this: Recovery, table: str) -> int:
-    """Journal rows of ours as created: only these may a rollback delete. Hashes are unknown, so later steps send again."""
-    sql = f"SELECT unhex(replace(CAST(\"row\" AS VARCHAR), '-', '')) FROM found_keys WHERE {_OURS} ORDER BY \"row\""
+def _note(this: Recovery, table: str, operation: Operation, chosen: str) -> int:
+    """Journal rows as created (only these may a rollback delete) or changed. Hashes are unknown, so later steps send again."""
+    sql = f"SELECT unhex(replace(CAST(\"row\" AS VARCHAR), '-', '')) FROM ({chosen}) ORDER BY \"row\""
     count = 0
     for batch in this.engine.batches(sql, ROWS_PER_INTENT):
         ids = b"".join(batch.column(0).to_pylist())
         rows = len(ids) // ID_BYTES
-        number = this.journal.intend(0, Operation.CREATE, table, ids, bytes(rows * HASH_BYTES))
+        number = this.journal.intend(0, operation, table, ids, bytes(rows * HASH_BYTES))
         this.journal.settle(Outcome(number, rows))
         count += rows
     this.journal.commit_now()
@@ -219,11 +227,12 @@ async def _find_proofs(this: Recovery, tables: list[str]) -> None:
             this.journal.note("fingerprint", table=name, rows=0, columns=[])
             continue
         columns = [column for column in fingerprint_columns(table) if not column.startswith(prefix)]
-        if not path.exists():
+        is_late = not path.exists()
+        if is_late:
             await _fingerprint_now(this, table, columns, path)
             this.lost.append(f"the fingerprint of {name} before the load: what a rollback proves is the state of now")
         rows = int(this.engine.one(f"SELECT count(*) FROM read_parquet({literal(str(path))})")[0])
-        this.journal.note("fingerprint", table=name, rows=rows, columns=columns)
+        this.journal.note("fingerprint", table=name, rows=rows, columns=columns, is_late=is_late)
 
 
 async def _fingerprint_now(this: Recovery, table: Table, columns: list[str], path: Path) -> None:

@@ -145,6 +145,7 @@ async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str,
             "schema": "removed" if asked.with_schema and not kept else "kept",
             "tables": tables,
             "edited_rows": proof.others,
+            "lost_rows": proof.lost,
         }
     finally:
         await destination.close()
