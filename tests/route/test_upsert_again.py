@@ -1,12 +1,15 @@
 """Rows that were there before, planned, loaded and taken back more than once, with people who work in Dynamics in between."""
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from route.rounds_case import Source, decide, take_round
-from route.route_case import EXAMPLE, TO_LOAD, TO_PLAN, Migration, begin, example_export, serving
+from route.route_case import EXAMPLE, TO_LOAD, TO_PLAN, Migration, begin, environment, example_export, serving
 from route.test_upsert_rows import MARTA, seed
 
 APART = "keep_apart:\n  - {object: Contact, record: p01}\n"
@@ -196,3 +199,33 @@ def test_a_row_that_the_sample_filled_is_given_back_though_its_record_left_the_p
         migration.go(TO_PLAN)
         assert migration.do("rollback")["equal"]
         assert marta(migration)["telephone1"] == before["telephone1"]
+
+
+KILLED = """import os, sys
+from flitstack.app.cli.main import run
+from flitstack.journal.journal import Journal
+store, left = Journal.store_keys, int(sys.argv.pop(1))
+def store_or_die(self, table, complete):
+    global left
+    store(self, table, complete)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), 9)
+Journal.store_keys = store_or_die
+run()
+"""
+
+
+@pytest.mark.parametrize("stores", [1, 2])
+def test_a_plan_killed_while_it_notes_who_was_found_takes_no_row_of_others_for_its_own(
+    planned: Migration, stores: int
+) -> None:
+    planned.back_to("planned")
+    (state,) = {path.parent for path in (planned.folder / ".flitstack").glob("*/journal")}
+    shutil.rmtree(state)  # as before the first plan
+    words = [sys.executable, "-c", KILLED, str(stores), "plan", "--project", str(planned.folder)]
+    assert subprocess.run(words, env=environment(), capture_output=True, timeout=120, check=False).returncode == -9
+    planned.do("plan", code={0, 3})
+    sheet = (planned.folder / "reports" / "matches.csv").read_text(encoding="utf-8-sig")
+    assert "Contact,p01,contact," in sheet
+    assert "Company,c04,account," in sheet

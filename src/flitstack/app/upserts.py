@@ -103,19 +103,31 @@ def match_existing(
     # What was found before is read while what is found now is written: it gets a place of its own first.
     draft = project.env_state / "matched.draft"
     found = match_rows(engine, mapping.routes, work, draft)
+    _keep(project, engine, journal, earlier, found)
+    _list_unmatched(project, engine)
+    return matched_files(project)
+
+
+def _keep(
+    project: Project, engine: Engine, journal: Journal, earlier: Mapping[str, Path], found: Mapping[str, Path]
+) -> None:
+    """Give the records their rows. While the key maps change, `matched` names every pair of before and of now: a row of a key map
+    that it does not name is taken for one that we made, and a rollback would delete it."""
+    folder = project.env_state / "matched"
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = {}
     for table in sorted(earlier.keys() | found.keys()):
         target = engine.scratch / f"matched-keys-{table}.parquet"
         if matched_keys(engine, journal.keymap_path(table), earlier.get(table), found.get(table), target):
-            journal.store_keys(table, target)
-    folder = project.env_state / "matched"
-    folder.mkdir(parents=True, exist_ok=True)
-    for table, path in earlier.items():
-        if table not in found:
-            path.unlink()
+            changed[table] = target
+        pairs = [f"SELECT * FROM {_read(files[table])}" for files in (earlier, found) if table in files]
+        engine.write_parquet(" UNION ".join(pairs), folder / f"{table}.parquet")
+    for table, target in changed.items():
+        journal.store_keys(table, target)
+    for table in earlier.keys() - found.keys():
+        earlier[table].unlink()
     for table, path in found.items():
         path.replace(folder / f"{table}.parquet")
-    _list_unmatched(project, engine)
-    return matched_files(project)
 
 
 def _written(journal: Journal, table: str) -> str:
