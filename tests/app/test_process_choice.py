@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from flitstack.app.processes import Definition, follow, stage_order
+from flitstack.app.process_definitions import Definition, stage_order
+from flitstack.app.processes import follow
 from flitstack.catalogue.read import load_catalogue
 from flitstack.mapping.processes import Stage
 from flitstack.packs.processes import ProcessRule

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flitstack.app.processes import Definition, follow
+from flitstack.app.process_definitions import Definition
+from flitstack.app.processes import follow
 from flitstack.catalogue.read import load_catalogue
 from flitstack.catalogue.types import Table
 from flitstack.deduping.dedupe import dedupe

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_OID, uuid5
 import pyarrow.parquet as pq
 from mapping.pack_example import Prepared, prepare
 
-from flitstack.app.processes import Definition
+from flitstack.app.process_definitions import Definition
 from flitstack.catalogue.read import load_catalogue
 from flitstack.mapping.document import MappedRoute, MappingDocument
 from flitstack.mapping.processes import Stage

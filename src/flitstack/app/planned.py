@@ -8,7 +8,8 @@ from flitstack.app.accounts import accounts_before
 from flitstack.app.existing import Rules, existing_rows, existing_rules, fetch_existing
 from flitstack.app.gates import now
 from flitstack.app.owners import decided_owners, owner_counts, remember_owners, save_owner_findings
-from flitstack.app.processes import Definition, instances_of, read_definitions, settle_following, wanted_rule
+from flitstack.app.process_definitions import Definition, read_definitions
+from flitstack.app.processes import instances_of, settle_following, wanted_rule
 from flitstack.app.project import Project
 from flitstack.app.result import Progress
 from flitstack.app.running import run_async
