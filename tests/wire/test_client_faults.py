@@ -186,3 +186,58 @@ def test_a_batch_answer_with_a_part_too_few_is_no_answer() -> None:
 def test_a_refusal_that_is_not_the_last_outcome_of_a_stopped_batch_counts_as_unanswered() -> None:
     with pytest.raises(Unanswered):
         batch_answered(PART + "--b1--\n", "400 Bad Request", go_on=False)
+
+
+def read_from(statuses: list[str]) -> tuple[dict[str, object], list[float]]:
+    """What a read gets of a server that answers with these, one after another; seconds it would have waited between."""
+    waited: list[float] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await saying(answer(statuses.pop(0), '{"value": []}'))(reader, writer)
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+
+    async def whole() -> dict[str, object]:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = Client(url, timeouts=SHORT, sleep=wait)
+        try:
+            return (await client.get("accounts")).json()
+        finally:
+            await client.close()
+            server.close()
+
+    return asyncio.run(whole()), waited
+
+
+def test_a_read_outlasts_a_minute_without_service() -> None:
+    found, waited = read_from(["503 Service Unavailable"] * 7 + ["200 OK"])
+    assert found == {"value": []}
+    assert sum(waited) > 60
+
+
+def test_an_environment_that_never_answers_is_told_within_seconds() -> None:
+    waited: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+
+    async def whole(port: int) -> None:
+        client = Client(f"http://127.0.0.1:{port}", timeouts=SHORT, sleep=wait)
+        try:
+            await client.get("accounts")
+        finally:
+            await client.close()
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(Unavailable, match="no connection"):
+            asyncio.run(whole(taken.getsockname()[1]))
+    assert 5 < sum(waited) < 15
+
+
+def test_many_pauses_do_not_use_up_the_tries_of_a_read() -> None:
+    busy = "429 Too Many Requests\nRetry-After: 0"
+    found, _ = read_from([busy] * 9 + ["200 OK"])
+    assert found == {"value": []}

@@ -41,8 +41,12 @@ _REQUESTS_LEFT = "x-ms-ratelimit-burst-remaining-xrm-requests"
 _MILLISECONDS_LEFT = "x-ms-ratelimit-time-remaining-xrm-requests"
 # Used when a 429 carries no Retry-After, which the documentation does not foresee.
 _PAUSE_WITHOUT_HINT_S = 10.0
-# A read has no effect, so it is simply asked again; the waits between the tries.
-_READ_RETRY_WAITS_S = (0.5, 2.0, 8.0)
+# A read has no effect, so it is simply asked again; the waits between the tries. Somebody who has had no answer at all has
+# probably named a wrong address and is told soon; later a plan's hundreds of reads outlast a minute without service.
+_FIRST_WAITS_S = (0.5, 2.0, 8.0)
+_READ_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+# Of one read; each time the answer says how long to wait.
+_MOST_THROTTLES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +119,20 @@ class Client:
 
         `path` is relative to the API (encoded by `query_url`) or an absolute next link.
         """
-        for wait_s in (*_READ_RETRY_WAITS_S, None):
+        tries = throttles = 0
+        while True:
             try:
                 return await self.send("GET", path, headers=headers)
             except (Unavailable, Unanswered):
-                if wait_s is None:
+                waits_s = _READ_WAITS_S if self._has_connected else _FIRST_WAITS_S
+                if tries == len(waits_s):
                     raise
-                await self._sleep(wait_s)
+                await self._sleep(waits_s[tries])
+                tries += 1
             except Throttled:
-                if wait_s is None:
-                    raise  # the next try would have waited until the pause is over
-        raise AssertionError("unreachable: the last try returns or raises")
+                if throttles == _MOST_THROTTLES:
+                    raise
+                throttles += 1  # the next try waits until the pause is over
 
     async def find(self, path: str, headers: Mapping[str, str] = _NONE) -> dict[str, Any] | None:
         """The JSON object at `path`, or None when the destination says it does not exist."""
