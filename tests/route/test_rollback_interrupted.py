@@ -77,3 +77,29 @@ def test_without_edits_an_interrupted_rollback_ends_as_an_undisturbed_one(tmp_pa
         undone = migration.do("rollback")
         assert (undone["equal"], undone["kept_rows"]) == (True, [])
         assert len(migration.rows("contacts")) == 3
+
+
+def test_whoever_thinks_better_of_it_loads_again_and_has_everything_back(tmp_path: Path) -> None:
+    with serving(tmp_path / "emulator") as url:
+        migration = begin(tmp_path / "acme", url, EXAMPLE)
+        seed(migration)
+        migration.go(TO_PLAN + TO_LOAD)
+        migration.do("load", code={0, 3})
+        loaded = migration.admin("fingerprint")
+        interrupted(migration, request="batch", skip=10)
+        assert not migration.rows("opportunities"), "most of it was taken back"
+
+        migration.do("load", code={0, 3})
+        again = migration.admin("fingerprint")
+        assert {name: table["rows"] for name, table in again["tables"].items()} == {
+            name: table["rows"] for name, table in loaded["tables"].items()
+        }
+        # The service gives these two ids of its own.
+        assert {
+            name
+            for name, table in again["tables"].items()
+            if table != loaded["tables"][name] and name not in {"activityparty", "opportunityclose"}
+        } == set()
+        assert again["pairs"] == loaded["pairs"]
+        assert migration.do("reconcile", code={0, 3})["differences"] == 0
+        assert migration.do("rollback")["equal"]
