@@ -114,3 +114,20 @@ def test_once_everything_is_being_taken_back_the_delta_alone_no_longer_can_be(st
         assert answer.errors["rollback-unfinished"]["do"].startswith("run: flitstack rollback ")
     assert migration.do("rollback")["equal"]
     assert migration.admin("fingerprint") == empty
+
+
+def test_nothing_is_loaded_into_a_delta_that_is_half_taken_back(stopped: Any) -> None:
+    migration, before, _ = stopped
+    migration.back_to("stopped")
+    migration.admin("faults", {"rules": [{"kind": "expired_token", "request": "batch"}]})
+    assert migration.run("rollback", "--last").code == 1
+    migration.admin("faults", {"rules": []})
+    answer = migration.run("load")
+    assert (answer.code, list(answer.errors)) == (2, ["rollback-unfinished"])
+    assert answer.errors["rollback-unfinished"]["do"].startswith("run: flitstack rollback --last ")
+    assert migration.do("rollback", "--last")["equal"]
+    assert contacts(migration) == before
+    migration.do("plan", "--delta", code={0, 3})
+    migration.do("approve", "load")
+    migration.do("load", code={0, 3})
+    assert contacts(migration)["p07"]["jobtitle"] == TITLE

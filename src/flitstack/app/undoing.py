@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flitstack.app.project import Project
+from flitstack.app.rounds import load_loaded
 from flitstack.app.store import plan_folder
 from flitstack.documents import load_json, save_json
+from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.planning.document import Plan
 
@@ -52,6 +54,23 @@ def load_begun(project: Project, journal: Journal) -> Begun | None:
     is_latest = bool(runs) and runs[-1]["plan"] == begun.plan.sha256
     folder = plan_folder(project)
     return begun if is_latest and all((folder / table.parquet).exists() for table in begun.plan.tables) else None
+
+
+def require_none_begun(project: Project, journal: Journal) -> None:
+    """Raise UsageError when a rollback was stopped half way through several rounds: a plan knows only what its own round changed,
+    so that a load would bring back some of it and tell nothing of the rest. A single round brings back all that was taken."""
+    begun, loaded = load_begun(project, journal), load_loaded(project)
+    if begun is None or loaded is None or not (loaded.attempts or len(loaded.rounds) > 1):
+        return
+    command = "flitstack rollback --last" if begun.asked.last else "flitstack rollback"
+    raise UsageError(
+        Problem(
+            "rollback-unfinished",
+            "a rollback was begun and did not come to its end: part of what deltas changed is taken back",
+            where=str(_file(project)),
+            do=f"run: {command} (it goes on where it stopped), then plan and load again",
+        )
+    )
 
 
 def _file(project: Project) -> Path:

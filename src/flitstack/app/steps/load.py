@@ -18,6 +18,7 @@ from flitstack.app.steps.reconcile import reconcile_plan
 from flitstack.app.steps.report import write_migration_report
 from flitstack.app.store import LoadOutcome, load_plan, plan_folder
 from flitstack.app.subjects import current_gates, plan_missing
+from flitstack.app.undoing import require_none_begun
 from flitstack.app.unsettled import server_limit_s
 from flitstack.app.wiring import open_destination
 from flitstack.documents import load_json, save_json
@@ -44,6 +45,7 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
         raise UsageError(plan_missing())
     require(current_gates(project), before="owners" if only_sample else "load")
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
+        require_none_begun(project, journal)
         _refuse_stale(plan, journal)
         remember_schema(project, plan)
         document = run_async(_execute(project, plan, engine, journal, progress, only_sample=only_sample), plan.url)
