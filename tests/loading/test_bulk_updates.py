@@ -11,7 +11,7 @@ import pytest
 from loading.loading_case import Case, make_case, row, shared_engine
 
 from flitstack.catalogue.types import Table
-from flitstack.destinations.faults import Unanswered
+from flitstack.destinations.faults import Refusal, Unanswered
 from flitstack.destinations.memory.destination import MemoryDestination
 from flitstack.destinations.port import Call, Done
 from flitstack.journal.journal import Journal
@@ -100,3 +100,28 @@ def test_only_a_table_whose_messages_name_it_takes_bulk_updates(tmp_path: Path, 
     case.load()
     assert counting.sent == ({"bulk": 2} if with_bulk else {"batch": 2})
     assert names_now(case)["changed"] == 40
+
+
+class Relapsing(Counting):
+    """Refuses every call that comes after the lost bulk update, though that one was done. Versions move with each update."""
+
+    async def update_rows(self, table: Table, rows: Sequence[tuple[UUID, bytes]]) -> None:
+        try:
+            await super().update_rows(table, rows)
+        finally:
+            for place, _ in rows:
+                self.stored[table.name][place]["versionnumber"] = self.sent["bulk"]
+
+    async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
+        self.sent["batch"] += 1
+        return [Done(Refusal("0x80060882", 412, "A precondition failed.")) for _ in calls]
+
+
+@pytest.mark.parametrize("lost", [1, 0])
+def test_a_refusal_after_a_lost_answer_counts_only_where_nothing_was_changed(tmp_path: Path, lost: int) -> None:
+    case, counting = changed_case(tmp_path, bad=-1 if lost else 3)
+    case.memory = relapsing = Relapsing(case.memory_catalogue).start()
+    relapsing.stored, relapsing.lost = counting.stored, lost
+    assert case.load().refused == (0 if lost else 20)
+    assert names_now(case)["changed"] == (40 if lost else 20)
+    assert len(case.refusals()) == (0 if lost else 20)

@@ -11,6 +11,7 @@ import orjson
 from flitstack.catalogue.types import Table
 from flitstack.loading.attempts import Attempts
 
+VERSION = "versionnumber"  # moves with every change of a row, whoever makes it
 _LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
 
 
@@ -29,6 +30,10 @@ class Before:
         of a row in one plan the oldest counts.
         """
         return b"".join(orjson.dumps(self._line(row, only.get(row))) + b"\n" for row in self.ids)
+
+    def versions(self) -> dict[UUID, int | None]:
+        """Each row's version, where it was read."""
+        return {row: held.get(VERSION) for row, held in self.found.items()}
 
     def _line(self, row: UUID, only: Sequence[str] | None) -> Mapping[str, Any]:
         held = self.found.get(row)

@@ -15,7 +15,7 @@ from flitstack.destinations.faults import Refusal
 from flitstack.destinations.port import Call, Destination
 from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal
-from flitstack.loading.before import Before, read_before
+from flitstack.loading.before import VERSION, Before, read_before
 from flitstack.loading.execution import Load
 from flitstack.loading.rows import RowBatch, Wanted, read_rows
 from flitstack.loading.sending import Bulk, Sender, Work
@@ -23,7 +23,6 @@ from flitstack.planning.document import Plan, SendTable, Step
 from flitstack.staging.engine.engine import literal
 
 EDITED_SINCE_PLAN = "edited_since_plan"
-VERSION = "versionnumber"
 # What stands before each row's body: read here, never sent.
 _HEAD_TEXT = "to_json({'changed': _changed, 'version': _version})::VARCHAR || chr(10) || "
 
@@ -71,7 +70,8 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
         before = await read_before(sender.attempts, table, [*columns, VERSION], batch.row_ids())
         versions = {call.row: head["version"] for call, head in zip(calls, heads, strict=True)}
         barred = edited_since(before, {row: v for row, v in versions.items() if row not in touched})
-        work = Work(Operation.UPDATE, calls, bulk=in_bulk(load.destination, table))
+        changed = sender.no_longer(table, before.versions())
+        work = Work(Operation.UPDATE, calls, bulk=in_bulk(load.destination, table), changed=changed)
         await sender.change(step.index, work, table, batch, before.lines(lists), barred=barred)
 
     wanted = Wanted("len(_changed) > 0", without=done_in_plan(load, step, send.table))
@@ -88,9 +88,11 @@ async def parties(load: Load, step: Step, send: SendTable, sender: Sender) -> in
     encoder = load.destination.encoder(table, [], with_id=False, nulls=False, parties=True)
 
     async def send_batch(batch: RowBatch) -> None:
-        before = await read_before(sender.attempts, table, ["_parties"], batch.row_ids())
-        calls = [Call("parties", table.name, batch.row_id(place), batch.text(place)) for place in range(len(batch))]
-        await sender.change(step.index, Work(Operation.PARTIES, calls), table, batch, before.lines({}))
+        rows = batch.row_ids()
+        before = await read_before(sender.attempts, table, ["_parties", VERSION], rows)
+        calls = [Call("parties", table.name, row, batch.text(place)) for place, row in enumerate(rows)]
+        work = Work(Operation.PARTIES, calls, changed=sender.no_longer(table, before.versions()))
+        await sender.change(step.index, work, table, batch, before.lines({row: ["_parties"] for row in rows}))
 
     wanted = Wanted(without=done_in_plan(load, step, send.table))
     await load.send_all(sender, read_rows(load.engine, load.folder, send, encoder.sql, wanted), send_batch)

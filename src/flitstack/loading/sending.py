@@ -4,6 +4,7 @@ Rules (docs/loading.md):
 - Throttled and Unavailable: nothing was done; wait, send the same again.
 - Unanswered: ask which rows are as wanted; those that are did land. The others are sent again with the same ids once the
   server's own time limit is over, and a duplicate-key refusal then means that the first request did arrive.
+- Refused after an answer to the same row was lost: the first request may have done it. Of an update the row's version tells.
 - Refused bulk request: nothing landed; it is sent once more as a batch that goes on past errors, which isolates bad rows.
 - Refused batch (too large, not understood): nothing of it was executed; it is sent in halves until single calls bear the reason.
 """
@@ -11,7 +12,7 @@ Rules (docs/loading.md):
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import orjson
@@ -26,6 +27,7 @@ from flitstack.keys import BatchId
 from flitstack.limits import CALLS_PER_BATCH
 from flitstack.loading.attempts import MOST_TRIES, Attempts, Patience, gave_up, pause_s
 from flitstack.loading.batch_size import BatchSize
+from flitstack.loading.before import VERSION
 from flitstack.loading.rows import RowBatch
 
 DUPLICATE_KEY = "0x80040237"
@@ -51,19 +53,21 @@ class SendOptions:
 @dataclass(frozen=True, slots=True)
 class Work:
     """Calls about rows of one table that settle together. `reached`: asks which rows already are as the calls want them;
-    None for what may simply be done again."""
+    None for what may simply be done again. `changed`: asks which rows are no longer as they were before the first request."""
 
     operation: Operation
     calls: Sequence[Call]
     reached: Reached | None = None
     bulk: Bulk | None = None  # sends them all in one bulk request, all or nothing
+    changed: Reached | None = None
 
 
 @dataclass
 class _Verdicts:
-    """What is known of the calls of one intent: the first refusal of each row; the calls refused and whether a request was
-    lost since the last round."""
+    """What is known of the calls of one intent: rows of which an answer was lost, the first refusal of each row; the calls
+    refused and whether a request was lost since the last round."""
 
+    doubtful: set[UUID] = field(default_factory=set)
     refusals: dict[UUID, Refusal] = field(default_factory=dict)
     refused: list[Call] = field(default_factory=list)
     was_lost: bool = False
@@ -104,9 +108,10 @@ class Sender:
         asked = [call for call in work.calls if call.row in doubtful]
         there = await work.reached(asked) if asked and work.reached else set()
         calls = [call for call in work.calls if call.row not in there and call.row not in (barred or {})]
-        is_done = bool(calls) and work.bulk is not None and await self._change_bulk(work.bulk, calls)
-        refusals = {} if is_done else await self._until_done(Work(work.operation, calls, work.reached))
-        await self._settle(batch_id, batch, {**refusals, **(barred or {})})
+        verdicts = _Verdicts()
+        if not (calls and work.bulk is not None and await self._change_bulk(work.bulk, calls, verdicts)):
+            await self._until_done(replace(work, calls=calls, bulk=None), verdicts)
+        await self._settle(batch_id, batch, {**verdicts.refusals, **(barred or {})})
 
     def existing(self, table: Table) -> Reached:
         """Whether rows are there at all: what a create wants."""
@@ -120,6 +125,21 @@ class Sender:
             last = {call.row: call for call in calls}
             found = await self.attempts.statuses(table, list(last))
             return {row for row, call in last.items() if row in found and _is_state(call, *found[row])}
+
+        return ask
+
+    def no_longer(self, table: Table, versions: Mapping[UUID, int | None]) -> Reached:
+        """Whether rows have another version than these, or are gone."""
+
+        async def ask(calls: Sequence[Call]) -> set[UUID]:
+            rows = list({call.row for call in calls})
+            now: dict[UUID, int] = {}
+            for batch in await self.attempts.rows(table, [VERSION], rows):
+                now |= {
+                    UUID(bytes=row): version
+                    for row, version in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+                }
+            return {row for row in rows if now.get(row) != versions.get(row)}
 
         return ask
 
@@ -140,12 +160,14 @@ class Sender:
         self.size.answered(len(batch), time.monotonic() - started)
         return True
 
-    async def _change_bulk(self, bulk: Bulk, calls: Sequence[Call]) -> bool:
+    async def _change_bulk(self, bulk: Bulk, calls: Sequence[Call], verdicts: _Verdicts) -> bool:
         """One bulk request for changes that may be made twice; whether it was answered, and so changed every row."""
         started = time.monotonic()
         try:
             await self.attempts.write(lambda: bulk(calls))
         except (Refused, Unanswered) as fault:
+            if isinstance(fault, Unanswered):
+                verdicts.doubtful |= {call.row for call in calls}
             if isinstance(fault, Unanswered) or fault.refusal.status == TOO_LARGE:
                 self.size.lost(len(calls))
             return False
@@ -155,7 +177,9 @@ class Sender:
     async def _create_singly(self, table: Table, batch: RowBatch) -> dict[UUID, Refusal]:
         """Rows that are there already answer with a duplicate key, which counts as landed."""
         calls = [Call("create", table.name, batch.row_id(place), batch.text(place)) for place in range(len(batch))]
-        return await self._until_done(Work(Operation.CREATE, calls, self.existing(table)))
+        verdicts = _Verdicts()
+        await self._until_done(Work(Operation.CREATE, calls, self.existing(table)), verdicts)
+        return verdicts.refusals
 
     async def _wait_for(self, reached: Reached, calls: Sequence[Call]) -> set[UUID]:
         """Ask until all is as wanted or the server's time limit is over; what is not then was not done."""
@@ -164,16 +188,15 @@ class Sender:
         patience = Patience(self.options.server_limit_s)
         return await self.attempts.until(lambda: reached(calls), lambda there: len(there) == rows, patience)
 
-    async def _until_done(self, work: Work) -> dict[UUID, Refusal]:
-        """Send calls as batches until each has a verdict; the first refusal of each row."""
-        verdicts = _Verdicts()
+    async def _until_done(self, work: Work, verdicts: _Verdicts) -> None:
+        """Send calls as batches until each has a verdict."""
         todo, most = list(work.calls), CALLS_PER_BATCH
         for attempt in range(MOST_TRIES):
             left: list[Call] = []
             for start in range(0, len(todo), most):
                 left += await self._send(work, todo[start : start + most], verdicts)
             if not left:
-                return verdicts.refusals
+                return
             await self.attempts.sleep(pause_s(attempt))
             if verdicts.was_lost:
                 most, verdicts.was_lost = max(1, min(most, len(left)) // 2), False
@@ -188,6 +211,7 @@ class Sender:
         except Unanswered:
             self.size.lost(len(calls))
             verdicts.was_lost = True
+            verdicts.doubtful |= {call.row for call in calls}
             if work.reached is None:
                 return list(calls)
             there = await self._wait_for(work.reached, calls)
@@ -203,6 +227,8 @@ class Sender:
         final = [(call, refusal) for call, refusal in refused if refusal.status not in NOT_EXECUTED]
         asked = [call for call, refusal in final if _may_be_reached(work.operation, refusal)]
         there = await work.reached(asked) if asked and work.reached else set()
+        lost = [call for call, _ in final if call.row in verdicts.doubtful]
+        there |= await self._wait_for(work.changed, lost) if lost and work.changed else set()
         for call, refusal in final:
             if call.row not in there and not _says_done(work.operation, refusal):
                 verdicts.refusals.setdefault(call.row, refusal)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Call
 from flitstack.journal.frames import Operation
-from flitstack.loading.before import read_before
+from flitstack.loading.before import VERSION, read_before
 from flitstack.loading.calls import LINKS_TEXT, STATE_TEXT, link_calls, state_calls
 from flitstack.loading.changes import done_in_plan, in_bulk, parties, update_changed
 from flitstack.loading.execution import Load
@@ -71,9 +71,11 @@ async def update(load: Load, step: Step, send: SendTable, sender: Sender) -> int
     encoder = load.destination.encoder(table, columns, with_id=False, nulls=True, parties=False)
 
     async def send_batch(batch: RowBatch) -> None:
-        before = await read_before(sender.attempts, table, columns, batch.row_ids())
-        work = Work(Operation.UPDATE, _updates(table, batch), bulk=in_bulk(load.destination, table))
-        await sender.change(step.index, work, table, batch, before.lines({}))
+        rows = batch.row_ids()
+        before = await read_before(sender.attempts, table, [*columns, VERSION], rows)
+        changed = sender.no_longer(table, before.versions())
+        work = Work(Operation.UPDATE, _updates(table, batch), bulk=in_bulk(load.destination, table), changed=changed)
+        await sender.change(step.index, work, table, batch, before.lines(dict.fromkeys(rows, columns)))
 
     wanted = Wanted(same=done_sql(send.table, Operation.UPDATE))
     await load.send_all(sender, read_rows(load.engine, load.folder, send, encoder.sql, wanted), send_batch)
