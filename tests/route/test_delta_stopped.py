@@ -35,6 +35,12 @@ def kill_the_delta(migration: Migration) -> None:
     assert contacts(migration)["p07"]["jobtitle"] == TITLE
 
 
+def load_anew(migration: Migration) -> None:
+    migration.do("plan", "--delta", code={0, 3})
+    migration.do("approve", "load")
+    migration.do("load", code={0, 3})
+
+
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Migration, dict[str, Any], dict[str, Any]]]:
     """The migration at "stopped"; the contacts before the delta and the destination before everything."""
@@ -82,9 +88,7 @@ def test_the_last_one_is_taken_back_alone_and_can_be_loaded_again(stopped: Any) 
     assert contacts(migration) == before
     answer = migration.run("rollback", "--last")
     assert (answer.code, list(answer.errors)) == (2, ["no-delta"])
-    migration.do("plan", "--delta", code={0, 3})
-    migration.do("approve", "load")
-    migration.do("load", code={0, 3})
+    load_anew(migration)
     assert migration.do("reconcile", code={0, 3})["differences"] == 0
     assert contacts(migration)["p07"]["jobtitle"] == TITLE
     assert "p90" in contacts(migration)
@@ -96,9 +100,7 @@ def test_the_last_one_is_taken_back_alone_and_can_be_loaded_again(stopped: Any) 
 def test_a_rollback_of_it_that_was_stopped_is_ended_before_everything_is_taken_back(stopped: Any) -> None:
     migration, _, empty = stopped
     migration.back_to("stopped")
-    migration.admin("faults", {"rules": [{"kind": "expired_token", "request": "batch"}]})
-    assert migration.run("rollback", "--last").code == 1
-    migration.admin("faults", {"rules": []})
+    interrupted(migration, "--last", request="batch")
     undone = migration.do("rollback")
     assert (undone["equal"], undone["kept_rows"]) == (True, [])
     assert migration.admin("fingerprint") == empty
@@ -119,15 +121,11 @@ def test_once_everything_is_being_taken_back_the_delta_alone_no_longer_can_be(st
 def test_nothing_is_loaded_into_a_delta_that_is_half_taken_back(stopped: Any) -> None:
     migration, before, _ = stopped
     migration.back_to("stopped")
-    migration.admin("faults", {"rules": [{"kind": "expired_token", "request": "batch"}]})
-    assert migration.run("rollback", "--last").code == 1
-    migration.admin("faults", {"rules": []})
+    interrupted(migration, "--last", request="batch")
     answer = migration.run("load")
     assert (answer.code, list(answer.errors)) == (2, ["rollback-unfinished"])
     assert answer.errors["rollback-unfinished"]["do"].startswith("run: flitstack rollback --last ")
     assert migration.do("rollback", "--last")["equal"]
     assert contacts(migration) == before
-    migration.do("plan", "--delta", code={0, 3})
-    migration.do("approve", "load")
-    migration.do("load", code={0, 3})
+    load_anew(migration)
     assert contacts(migration)["p07"]["jobtitle"] == TITLE

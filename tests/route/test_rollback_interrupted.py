@@ -26,11 +26,20 @@ def contact(migration: Migration, email: str) -> dict[str, Any]:
     return row
 
 
-def interrupted(migration: Migration, **rule: object) -> None:
+def interrupted(migration: Migration, *words: str, **rule: object) -> None:
     """A rollback whose sign-in ends at a request, and with it the command."""
     migration.admin("faults", {"rules": [{"kind": "expired_token"} | rule]})
-    assert migration.run("rollback").code == 1
+    assert migration.run("rollback", *words).code == 1
     migration.admin("faults", {"rules": []})
+
+
+def loaded_into(folder: Path, url: str) -> Migration:
+    """The example, loaded where some of its contacts stand already."""
+    migration = begin(folder, url, EXAMPLE)
+    seed(migration)
+    migration.go(TO_PLAN + TO_LOAD)
+    migration.do("load", code={0, 3})
+    return migration
 
 
 def test_what_others_edit_before_it_goes_on_is_kept_and_everything_else_taken_back(tmp_path: Path) -> None:
@@ -69,10 +78,7 @@ def test_what_others_edit_before_it_goes_on_is_kept_and_everything_else_taken_ba
 
 def test_without_edits_an_interrupted_rollback_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     with serving(tmp_path / "emulator") as url:
-        migration = begin(tmp_path / "acme", url, EXAMPLE)
-        seed(migration)
-        migration.go(TO_PLAN + TO_LOAD)
-        migration.do("load", code={0, 3})
+        migration = loaded_into(tmp_path / "acme", url)
         interrupted(migration, request="batch", skip=4)
         undone = migration.do("rollback")
         assert (undone["equal"], undone["kept_rows"]) == (True, [])
@@ -81,10 +87,7 @@ def test_without_edits_an_interrupted_rollback_ends_as_an_undisturbed_one(tmp_pa
 
 def test_whoever_thinks_better_of_it_loads_again_and_has_everything_back(tmp_path: Path) -> None:
     with serving(tmp_path / "emulator") as url:
-        migration = begin(tmp_path / "acme", url, EXAMPLE)
-        seed(migration)
-        migration.go(TO_PLAN + TO_LOAD)
-        migration.do("load", code={0, 3})
+        migration = loaded_into(tmp_path / "acme", url)
         loaded = migration.admin("fingerprint")
         interrupted(migration, request="batch", skip=10)
         assert not migration.rows("opportunities"), "most of it was taken back"
