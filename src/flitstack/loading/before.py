@@ -48,6 +48,7 @@ class Before:
 async def read_before(attempts: Attempts, table: Table, columns: Sequence[str], ids: Sequence[UUID]) -> Before:
     """Read the columns of these rows now."""
     found: dict[UUID, dict[str, Any]] = {}
+    columns = [name for name in columns if name != VERSION or VERSION in table.columns]
     names = [name for name in columns if name == "_parties" or table.columns[name].readable]
     ids_too = {"_row", *(name for name in names if name != "_parties" and _is_id(table, name))}
     for batch in await attempts.rows(table, names, ids):

@@ -128,8 +128,10 @@ class Sender:
 
         return ask
 
-    def no_longer(self, table: Table, versions: Mapping[UUID, int | None]) -> Reached:
-        """Whether rows have another version than these, or are gone."""
+    def no_longer(self, table: Table, versions: Mapping[UUID, int | None]) -> Reached | None:
+        """Whether rows have another version than these, or are gone; None for a table without versions."""
+        if VERSION not in table.columns:
+            return None
 
         async def ask(calls: Sequence[Call]) -> set[UUID]:
             rows = list({call.row for call in calls})
