@@ -125,3 +125,18 @@ def test_a_refusal_after_a_lost_answer_counts_only_where_nothing_was_changed(tmp
     assert case.load().refused == (0 if lost else 20)
     assert names_now(case)["changed"] == (40 if lost else 20)
     assert len(case.refusals()) == (0 if lost else 20)
+
+
+def test_a_row_that_was_deleted_meanwhile_is_no_row_that_was_changed(tmp_path: Path) -> None:
+    case, counting = changed_case(tmp_path)
+    gone = row("contact", 3)
+
+    class Losing(Relapsing):
+        async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
+            self.stored["contact"].pop(gone, None)
+            return await super().batch(calls, continue_on_error=continue_on_error)
+
+    case.memory = losing = Losing(case.memory_catalogue).start()
+    losing.stored, losing.lost = counting.stored, 1
+    assert case.load().refused == 1
+    assert list(case.refusals()) == ["contact 3"]

@@ -70,7 +70,7 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
         before = await read_before(sender.attempts, table, [*columns, VERSION], batch.row_ids())
         versions = {call.row: head["version"] for call, head in zip(calls, heads, strict=True)}
         barred = edited_since(before, {row: v for row, v in versions.items() if row not in touched})
-        changed = sender.no_longer(table, before.versions())
+        changed = sender.no_longer(table, before)
         work = Work(Operation.UPDATE, calls, bulk=in_bulk(load.destination, table), changed=changed)
         await sender.change(step.index, work, table, batch, before.lines(lists), barred=barred)
 
@@ -91,7 +91,7 @@ async def parties(load: Load, step: Step, send: SendTable, sender: Sender) -> in
         rows = batch.row_ids()
         before = await read_before(sender.attempts, table, ["_parties", VERSION], rows)
         calls = [Call("parties", table.name, row, batch.text(place)) for place, row in enumerate(rows)]
-        work = Work(Operation.PARTIES, calls, changed=sender.no_longer(table, before.versions()))
+        work = Work(Operation.PARTIES, calls, changed=sender.no_longer(table, before))
         await sender.change(step.index, work, table, batch, before.lines({row: ["_parties"] for row in rows}))
 
     wanted = Wanted(without=done_in_plan(load, step, send.table))

@@ -27,7 +27,7 @@ from flitstack.keys import BatchId
 from flitstack.limits import CALLS_PER_BATCH
 from flitstack.loading.attempts import MOST_TRIES, Attempts, Patience, gave_up, pause_s
 from flitstack.loading.batch_size import BatchSize
-from flitstack.loading.before import VERSION
+from flitstack.loading.before import VERSION, Before, read_before
 from flitstack.loading.rows import RowBatch
 
 DUPLICATE_KEY = "0x80040237"
@@ -128,20 +128,15 @@ class Sender:
 
         return ask
 
-    def no_longer(self, table: Table, versions: Mapping[UUID, int | None]) -> Reached | None:
-        """Whether rows have another version than these, or are gone; None for a table without versions."""
+    def no_longer(self, table: Table, before: Before) -> Reached | None:
+        """Whether rows have another version than before; None for a table without versions. A row that is gone was not changed."""
         if VERSION not in table.columns:
             return None
 
         async def ask(calls: Sequence[Call]) -> set[UUID]:
-            rows = list({call.row for call in calls})
-            now: dict[UUID, int] = {}
-            for batch in await self.attempts.rows(table, [VERSION], rows):
-                now |= {
-                    UUID(bytes=row): version
-                    for row, version in zip(*(c.to_pylist() for c in batch.columns), strict=True)
-                }
-            return {row for row in rows if now.get(row) != versions.get(row)}
+            now = await read_before(self.attempts, table, [VERSION], list({call.row for call in calls}))
+            versions = before.versions()
+            return {row for row, version in now.versions().items() if version != versions.get(row)}
 
         return ask
 

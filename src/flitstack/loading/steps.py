@@ -73,7 +73,7 @@ async def update(load: Load, step: Step, send: SendTable, sender: Sender) -> int
     async def send_batch(batch: RowBatch) -> None:
         rows = batch.row_ids()
         before = await read_before(sender.attempts, table, [*columns, VERSION], rows)
-        changed = sender.no_longer(table, before.versions())
+        changed = sender.no_longer(table, before)
         work = Work(Operation.UPDATE, _updates(table, batch), bulk=in_bulk(load.destination, table), changed=changed)
         await sender.change(step.index, work, table, batch, before.lines(dict.fromkeys(rows, columns)))
 
