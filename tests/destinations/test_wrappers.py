@@ -1,6 +1,7 @@
 """The wrappers over a destination in memory: waiting out pauses, dry runs, planted mishaps."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from destinations.faulty import FaultyDestination
 from destinations.send_rows import some_id
 
 from flitstack.catalogue.read import load_catalogue
+from flitstack.catalogue.types import Table
 from flitstack.destinations.dry_run import DryRunDestination
 from flitstack.destinations.faults import Refused, Throttled, Unanswered, Unavailable
 from flitstack.destinations.memory.destination import MemoryDestination
@@ -93,6 +95,45 @@ def test_pages_take_their_turn() -> None:
         return sum([batch.num_rows async for batch in paced.rows(ACCOUNT, ["name"])])
 
     assert asyncio.run(whole()) == 1
+
+
+class Described(MemoryDestination):
+    """Counts how often it is asked for a table, and takes schema operations without doing them."""
+
+    def __init__(self) -> None:
+        super().__init__(CATALOGUE)
+        self.asked: list[str] = []
+        self.applied = 0
+
+    async def table(self, name: str) -> Table | None:
+        self.asked.append(name)
+        return await super().table(name)
+
+    async def apply(self, operation: Mapping[str, Any]) -> None:
+        self.applied += 1
+
+
+def test_a_command_reads_a_tables_metadata_once_until_it_changes_the_schema_and_one_user_does_both() -> None:
+    first, second = Described(), Described()
+    paced, _ = throttled(first, second)
+
+    async def whole() -> None:
+        for _ in range(3):
+            assert await paced.table("account") == ACCOUNT
+        await paced.apply({"kind": "create_column"})
+        assert await paced.table("account") == ACCOUNT
+
+    asyncio.run(whole())
+    assert (first.asked, first.applied) == (["account", "account"], 1)
+    assert (second.asked, second.applied) == ([], 0)
+
+
+def test_a_table_that_is_not_there_is_asked_for_again() -> None:
+    memory = Described()
+    paced, _ = throttled(memory)
+    assert asyncio.run(paced.table("new_absent")) is None
+    assert asyncio.run(paced.table("new_absent")) is None
+    assert memory.asked == ["new_absent", "new_absent"]
 
 
 def test_a_dry_run_writes_nothing_and_counts_everything() -> None:

@@ -60,6 +60,7 @@ class ThrottledDestination:
     ) -> None:
         self.lanes = [Lane(destination, Pace(now=clock(), factor=trial), clock) for destination in destinations]
         self._clock, self._sleep = clock, sleep
+        self._tables: dict[str, Table] = {}
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
 
@@ -83,16 +84,29 @@ class ThrottledDestination:
         return facts
 
     async def table(self, name: str) -> Table | None:
-        """See the port."""
-        return await self._call("table", 10, lambda d: d.table(name))
+        """See the port. What was read once stands until this command changes the schema: metadata answers slowly, and a
+        rollback asks for each table in each of its phases. The first user reads and changes it, whose encoder binds lookups.
+        """
+        if name not in self._tables:
+            found = await self._call("table", 10, lambda d: d.table(name), self.lanes[0])
+            if found is None:
+                return None
+            self._tables[name] = found
+        return self._tables[name]
 
     async def apply(self, operation: Mapping[str, Any]) -> None:
         """See the port."""
-        await self._call("schema", 1, lambda d: d.apply(operation))
+        try:
+            await self._call("schema", 1, lambda d: d.apply(operation), self.lanes[0])
+        finally:
+            self._tables.clear()
 
     async def revert(self, operation: Mapping[str, Any]) -> None:
         """See the port."""
-        await self._call("schema", 1, lambda d: d.revert(operation))
+        try:
+            await self._call("schema", 1, lambda d: d.revert(operation), self.lanes[0])
+        finally:
+            self._tables.clear()
 
     def encoder(self, table: Table, columns: Sequence[str], *, with_id: bool, nulls: bool, parties: bool) -> Encoder:
         """See the port."""

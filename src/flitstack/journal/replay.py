@@ -83,13 +83,22 @@ class Reader:
         self._segments, self._rows = segments, rows
         self._closed: dict[str, Path] = {}
         self._open: tuple[Replay, str] = (Replay(), "")  # state before the first segment that may still grow, its name
+        # What the files looked like at the last read, and what it gave. Their times too: a torn tail may be cut and as many
+        # bytes be written.
+        self._last: tuple[list[tuple[str, int, int]], Replay] = ([], Replay())
         self.files: list[Path] = []
 
     def read(self) -> Replay:
-        """The state now. Raises StepFailed when the journal is damaged."""
+        """The state now; what was given last when nothing was written since. Raises StepFailed when the journal is damaged."""
+        paths = segment_paths(self._segments)
+        found = [(path.name, stat.st_size, stat.st_mtime_ns) for path in paths if (stat := path.stat())]
+        if found != self._last[0]:
+            self._last = (found, self._read(paths))
+        return self._last[1]
+
+    def _read(self, paths: list[Path]) -> Replay:
         state, first = self._open
         state = state.copy()
-        paths = segment_paths(self._segments)
         self.files = [self._closed[path.name] for path in paths if path.name < first and path.name in self._closed]
         for path in (path for path in paths if path.name >= first):
             is_last = path is paths[-1]
