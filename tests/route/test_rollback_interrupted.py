@@ -44,7 +44,7 @@ def loaded_into(folder: Path, url: str) -> Migration:
 
 def test_what_others_edit_before_it_goes_on_is_kept_and_everything_else_taken_back(tmp_path: Path) -> None:
     with serving(tmp_path / "emulator") as url:
-        migration = begin(tmp_path / "acme", url, EXAMPLE)
+        migration = begin(tmp_path / "O'Neill & Söhne", url, EXAMPLE)
         seed(migration)
         before = contact(migration, MARTA["emailaddress1"])
         migration.go(TO_PLAN + TO_LOAD)
@@ -78,7 +78,7 @@ def test_what_others_edit_before_it_goes_on_is_kept_and_everything_else_taken_ba
 
 def test_without_edits_an_interrupted_rollback_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     with serving(tmp_path / "emulator") as url:
-        migration = loaded_into(tmp_path / "acme", url)
+        migration = loaded_into(tmp_path / "O'Neill & Söhne", url)
         interrupted(migration, request="batch", skip=4)
         undone = migration.do("rollback")
         assert (undone["equal"], undone["kept_rows"]) == (True, [])
@@ -87,7 +87,7 @@ def test_without_edits_an_interrupted_rollback_ends_as_an_undisturbed_one(tmp_pa
 
 def test_whoever_thinks_better_of_it_loads_again_and_has_everything_back(tmp_path: Path) -> None:
     with serving(tmp_path / "emulator") as url:
-        migration = loaded_into(tmp_path / "acme", url)
+        migration = loaded_into(tmp_path / "O'Neill & Söhne", url)
         loaded = migration.admin("fingerprint")
         interrupted(migration, request="batch", skip=10)
         assert not migration.rows("opportunities"), "most of it was taken back"

@@ -17,7 +17,7 @@ def held(migration: Migration) -> dict[str, int]:
 
 def test_rows_whose_answer_the_killed_load_never_read_are_taken_back(tmp_path: Path) -> None:
     with serving(tmp_path / "emulator") as url:
-        migration = begin(tmp_path / "acme", url, EXAMPLE)
+        migration = begin(tmp_path / "O'Neill & Söhne", url, EXAMPLE)
         before = held(migration)
         migration.go(TO_PLAN + TO_LOAD)
         sample = held(migration)

@@ -187,7 +187,7 @@ def test_a_record_stays_its_row_in_later_rounds_whatever_is_decided_since(planne
 def test_a_row_that_the_sample_filled_is_given_back_though_its_record_left_the_plan(tmp_path: Path) -> None:
     export = example_export(tmp_path / "export")
     with serving(tmp_path / "emulator") as url:
-        migration = begin(tmp_path / "acme", url, export)
+        migration = begin(tmp_path / "O'Neill & Söhne", url, export)
         seed(migration)
         before = marta(migration)
         migration.go(TO_PLAN)

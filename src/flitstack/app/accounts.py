@@ -13,7 +13,7 @@ from flitstack.journal.journal import Journal
 from flitstack.loading.changes import runs_since
 from flitstack.planning.document import Plan, SendTable
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 COUNTED = ("read", "created", "updated", "merged", "unchanged", "held", "rejected", "excluded")
 
@@ -25,7 +25,7 @@ def accounts_before(engine: Engine, project: Project, staged: StagingDocument) -
     """
     reference = set(project.pack.playbook.get("reference") or {})
     survivors = deduped_folder(project) / "survivors.parquet"
-    merged = dict(engine.rows(f"SELECT object, count(*) FROM read_parquet({literal(str(survivors))}) GROUP BY object"))
+    merged = dict(engine.rows(f"SELECT object, count(*) FROM {read_parquet(survivors)} GROUP BY object"))
     outcomes = engine.rows(
         f"""
         SELECT object, worst, count(*) FROM (
@@ -34,7 +34,7 @@ def accounts_before(engine: Engine, project: Project, staged: StagingDocument) -
                         ELSE 'merged' END AS worst
             FROM {findings_source(project)} f
             WHERE outcome IN ('held', 'excluded', 'merged') AND f.record <> '' AND NOT EXISTS (
-                SELECT 1 FROM read_parquet({literal(str(survivors))}) s
+                SELECT 1 FROM {read_parquet(survivors)} s
                 WHERE s.object = f.object AND s.loser_file = f.file AND s.loser_id = f.record
                     AND s.loser_line IS NOT DISTINCT FROM f.line)
             -- By line as well: a reject is known by its number, which may be another record's id.
@@ -90,7 +90,7 @@ def rows_by_table(engine: Engine, project: Project, plan: Plan) -> dict[str, int
     """Rows that landed, by destination table; annotations are told apart besides: `note` without, `file` with a file."""
     tables: dict[str, int] = {}
     for folder, send in sides_of(project, plan):
-        source = f"read_parquet({literal(str(folder / send.parquet))})"
+        source = read_parquet(folder / send.parquet)
         landed = f"(SELECT \"row\" FROM ({_last_word(send.table)}) WHERE word = 'created')"
         count = int(engine.one(f"SELECT count(*) FROM {source} WHERE _row IN {landed}")[0])
         tables[send.table] = tables.get(send.table, 0) + count
@@ -136,7 +136,7 @@ def _record_outcomes(plan: Plan, project: Project, runs: Sequence[int], since: S
             words[step.send] = _change_word(send, step.index, since if send.was_there else runs)
     parts = [
         f"""SELECT e._object AS object, e._file AS file, e._record AS record, coalesce(w.word, {_unsaid(send)}) AS word
-            FROM read_parquet({literal(str(plan_folder(project) / send.parquet))}) e
+            FROM {read_parquet(plan_folder(project) / send.parquet)} e
             LEFT JOIN ({words[send.name]}) w ON w."row" = e._row
             WHERE NOT e._beside"""
         for send in plan.tables

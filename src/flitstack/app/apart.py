@@ -20,7 +20,7 @@ from flitstack.deduping.review import sheet_rows
 from flitstack.documents import edit_yaml, read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
 from flitstack.planning.document import KEEP_APART
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 _KEYS = frozenset({"format", "keep_apart"})
 
@@ -90,10 +90,10 @@ def check_apart(
             continue
         asked = ", ".join(f"({literal(record)})" for record in mine)
         there = engine.rows(
-            f"SELECT DISTINCT _id FROM read_parquet({literal(str(staged[object_name]))}) WHERE _id IN (SELECT * FROM (VALUES {asked}))"
+            f"SELECT DISTINCT _id FROM {read_parquet(staged[object_name])} WHERE _id IN (SELECT * FROM (VALUES {asked}))"
         )
         merged = engine.rows(
-            f"SELECT loser_id, any_value(survivor_id) FROM read_parquet({literal(str(survivors))}) "
+            f"SELECT loser_id, any_value(survivor_id) FROM {read_parquet(survivors)} "
             f"WHERE object = {literal(object_name)} AND loser_id IN (SELECT * FROM (VALUES {asked})) GROUP BY 1"
         )
         into = {str(loser): str(survivor) for loser, survivor in merged}

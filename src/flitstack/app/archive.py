@@ -6,7 +6,7 @@ from flitstack.app.project import Project
 from flitstack.app.store import staged_folder
 from flitstack.documents import save_json
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 CODE = "archived"
 
@@ -17,11 +17,9 @@ def write_archive(engine: Engine, project: Project, staged: StagingDocument) -> 
     Returns the number of records by object.
     """
     folder = project.reports / "archive"
-    found = literal(str(project.state / "findings" / "dedupe.parquet"))
+    found = read_parquet(project.state / "findings" / "dedupe.parquet")
     counts = dict(
-        engine.rows(
-            f"SELECT object, count(*) FROM read_parquet({found}) WHERE code = '{CODE}' GROUP BY object ORDER BY object"
-        )
+        engine.rows(f"SELECT object, count(*) FROM {found} WHERE code = '{CODE}' GROUP BY object ORDER BY object")
     )
     shutil.rmtree(folder, ignore_errors=True)
     if not counts:
@@ -31,8 +29,8 @@ def write_archive(engine: Engine, project: Project, staged: StagingDocument) -> 
         table = staged.tables[name]
         listed = ", ".join(quoted(field.name) for field in table.fields)
         select = (
-            f"SELECT {listed} FROM read_parquet({literal(str(staged_folder(project) / table.parquet))}) s"
-            f" SEMI JOIN (SELECT * FROM read_parquet({found}) WHERE code = '{CODE}' AND object = {literal(name)}) f"
+            f"SELECT {listed} FROM {read_parquet(staged_folder(project) / table.parquet)} s"
+            f" SEMI JOIN (SELECT * FROM {found} WHERE code = '{CODE}' AND object = {literal(name)}) f"
             " ON f.file = s._file AND f.record = s._id AND f.line IS NOT DISTINCT FROM s._line ORDER BY _file, _record"
         )
         for ending, form in (("csv", "FORMAT csv, HEADER"), ("json", "FORMAT json, ARRAY true")):

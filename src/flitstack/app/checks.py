@@ -24,7 +24,7 @@ from flitstack.planning.licence import PROFESSIONAL
 from flitstack.planning.roles import ADMINISTRATOR, ASSIGN_ALL, LIST
 from flitstack.reporting.document import Check, in_order
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 PASS, WARN, BLOCK, WAITING = "pass", "warn", "block", "waiting"
 ACTIVITIES = frozenset(("email", "phonecall", "appointment", "task", "letter", "fax"))
@@ -52,7 +52,7 @@ class _Known:
 
     def parquet(self, name: str) -> str:
         """The staged table of an object as a relation."""
-        return f"read_parquet({literal(str(staged_folder(self.project) / f'{name}.parquet'))})"
+        return read_parquet(staged_folder(self.project) / f"{name}.parquet")
 
 
 Finder = Callable[[_Known, Gotcha], tuple[str, str]]

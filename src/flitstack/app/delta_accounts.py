@@ -8,7 +8,7 @@ from flitstack.app.steps.findings import findings_source
 from flitstack.app.store import deduped_folder
 from flitstack.planning.changes import Side
 from flitstack.planning.document import Plan
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 from flitstack.staging.union import READ
 
 
@@ -16,11 +16,11 @@ def read_records(engine: Engine, folders: list[Path]) -> None:
     """Temporary table `round_records` (object, file, id, line): what the later exports held, each record by its last export."""
     parts = []
     for number, folder in enumerate(folders):
-        parts.append(f"SELECT {number} AS n, object, file, id, line FROM read_parquet({literal(str(folder / READ))})")
+        parts.append(f"SELECT {number} AS n, object, file, id, line FROM {read_parquet(folder / READ)}")
         rejects = folder / "rejects.parquet"
         if rejects.exists():
             parts.append(
-                f"SELECT {number} AS n, object, file, record AS id, line FROM read_parquet({literal(str(rejects))}) "
+                f"SELECT {number} AS n, object, file, record AS id, line FROM {read_parquet(rejects)} "
                 "WHERE outcome = 'held' AND object <> ''"
             )
     listed = (
@@ -75,7 +75,7 @@ _NOBODY = "SELECT '' AS object, '' AS record WHERE FALSE"
 
 def _sent(plan: Plan, folder: Path) -> str:
     return " UNION ALL ".join(
-        f"SELECT _object AS object, _record AS record FROM read_parquet({literal(str(folder / send.parquet))}) WHERE NOT _beside"
+        f"SELECT _object AS object, _record AS record FROM {read_parquet(folder / send.parquet)} WHERE NOT _beside"
         for send in plan.tables
         if send.phase != "left"
     )
@@ -84,7 +84,7 @@ def _sent(plan: Plan, folder: Path) -> str:
 def _unchanged(wanted: Side) -> str:
     """SELECT object, records that were read, make rows and are not sent."""
     rows = " UNION ALL ".join(
-        f"SELECT _object AS object, _record AS record FROM read_parquet({literal(str(wanted.folder / send.parquet))}) WHERE NOT _beside"
+        f"SELECT _object AS object, _record AS record FROM {read_parquet(wanted.folder / send.parquet)} WHERE NOT _beside"
         for send in wanted.plan.tables
     )
     return f"""SELECT w.object, count(*) FROM (SELECT DISTINCT object, record FROM ({rows or _NOBODY})) w
@@ -94,7 +94,7 @@ def _unchanged(wanted: Side) -> str:
 
 def _fallen(engine: Engine, project: Project) -> Mapping[str, Mapping[str, int]]:
     """Object -> merged | held | excluded -> records of this round; a record counts once, by its worst."""
-    survivors = literal(str(deduped_folder(project) / "survivors.parquet"))
+    survivors = read_parquet(deduped_folder(project) / "survivors.parquet")
     rows = engine.rows(
         f"""
         SELECT object, worst, count(*) FROM (
@@ -104,7 +104,7 @@ def _fallen(engine: Engine, project: Project) -> Mapping[str, Mapping[str, int]]
             FROM round_records r
             LEFT JOIN (SELECT * FROM {findings_source(project)} WHERE outcome IN ('held', 'excluded', 'merged')) f
                 ON f.object = r.object AND f.record = r.id AND f.line IS NOT DISTINCT FROM r.line AND f.file = r.file
-            LEFT JOIN read_parquet({survivors}) s
+            LEFT JOIN {survivors} s
                 ON s.object = r.object AND s.loser_id = r.id AND s.loser_line IS NOT DISTINCT FROM r.line AND s.loser_file = r.file
             GROUP BY r.object, r.file, r.id, r.line
         ) WHERE worst IS NOT NULL GROUP BY object, worst

@@ -6,7 +6,7 @@ from pathlib import Path
 from flitstack.planning.absent import ABSENT, DROPPED, IN_USE, MERGED, REROUTED, THERE_BEFORE, Policies
 from flitstack.planning.changes import Side
 from flitstack.planning.document import Plan
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 # list of delta.decide -> code, what, do
@@ -46,16 +46,14 @@ def delta_findings(
     """
     findings = FindingsWriter(engine, "delta")
     known = (
-        f"read_parquet({literal(str(kept))})"
-        if kept
-        else '(SELECT \'\' AS "table", NULL::UUID AS "row", \'\' AS "column" WHERE FALSE)'
+        read_parquet(kept) if kept else '(SELECT \'\' AS "table", NULL::UUID AS "row", \'\' AS "column" WHERE FALSE)'
     )
     for send in wanted.plan.tables:
         path = decided.get(send.table)
         if path is None:
             continue
-        place = f"""FROM read_parquet({literal(str(path))}) d
-            JOIN read_parquet({literal(str(wanted.folder / send.parquet))}) e ON e._row = d."row" """
+        place = f"""FROM {read_parquet(path)} d
+            JOIN {read_parquet(wanted.folder / send.parquet)} e ON e._row = d."row" """
         where_from = "_object AS object, _file AS file, _record AS record, _line AS line"
         fields = " ".join(f"WHEN {literal(c.name)} THEN {literal(c.field)}" for c in send.columns)
         shown = f"CASE c {fields} ELSE c END" if fields else "c"
@@ -96,12 +94,14 @@ def table_counts(
         new = [send for send in sends if not send.is_change]
         changed = [send for send in sends if send.phase == "changes"]
         rows = " UNION ALL ".join(
-            f"SELECT _row, _object, _record FROM {_read(wanted.folder / s.parquet)}" for s in wanted.sends(table)
+            f"SELECT _row, _object, _record FROM {read_parquet(wanted.folder / s.parquet)}" for s in wanted.sends(table)
         )
-        sent = " UNION ALL ".join(f"SELECT _row FROM {_read(folder / send.parquet)}" for send in [*new, *changed])
+        sent = " UNION ALL ".join(
+            f"SELECT _row FROM {read_parquet(folder / send.parquet)}" for send in [*new, *changed]
+        )
         unless = f"ANTI JOIN ({sent}) s ON s._row = w._row" if sent else ""
         read = "SEMI JOIN round_records r ON r.object = w._object AND r.id = w._record"
-        updated = " UNION ".join(f"SELECT _row FROM {_read(folder / send.parquet)}" for send in changed)
+        updated = " UNION ".join(f"SELECT _row FROM {read_parquet(folder / send.parquet)}" for send in changed)
         counts[table] = {
             "created": sum(send.rows for send in new),
             "updated": _one(engine, f"SELECT count(*) FROM ({updated})") if updated else 0,
@@ -112,7 +112,7 @@ def table_counts(
         if table in decided:
             cells = engine.one(
                 "SELECT coalesce(sum(len(conflict)), 0), coalesce(sum(len(edited)), 0), count(*) FILTER (WHERE is_gone)"
-                f" FROM {_read(decided[table])}"
+                f" FROM {read_parquet(decided[table])}"
             )
             counts[table] |= {"conflicts": int(cells[0]), "edited": int(cells[1]), "gone": int(cells[2])}
     for why, table, count in engine.rows('SELECT why, "table", count(*) FROM left_rows GROUP BY ALL ORDER BY ALL'):
@@ -122,7 +122,3 @@ def table_counts(
 
 def _one(engine: Engine, sql: str) -> int:
     return int(engine.one(sql)[0])
-
-
-def _read(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"

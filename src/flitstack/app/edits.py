@@ -14,7 +14,7 @@ from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination, Facts
 from flitstack.journal.journal import Journal
 from flitstack.reconciling.fingerprint import EDITOR, write_editors, write_versions
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 NOTE = "versions"  # of the journal: up to which run the versions that we left are known
 
@@ -63,7 +63,7 @@ async def write_edits(
     else:
         await write_versions(destination, engine, table, ids, raw)
     engine.write_parquet(
-        f"""SELECT n."row", n.version, coalesce({is_edited}, FALSE) AS is_edited FROM read_parquet({literal(str(raw))}) n
+        f"""SELECT n."row", n.version, coalesce({is_edited}, FALSE) AS is_edited FROM {read_parquet(raw)} n
         LEFT JOIN {known(left)} l ON l."row" = n."row" LEFT JOIN {known(seen)} s ON s."row" = n."row" """,
         target,
     )
@@ -73,7 +73,7 @@ async def write_edits(
 def known(path: Path) -> str:
     """SQL: the versions ("row", version) of a file, none where there is no file."""
     if path.exists():
-        return f"read_parquet({literal(str(path))})"
+        return read_parquet(path)
     return '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
 
 

@@ -16,7 +16,7 @@ from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
 from flitstack.journal.journal import Journal
 from flitstack.mapping.expressions import Scope, compile_expression, fields_of
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted, read_parquet
 
 Rules = Mapping[str, Mapping[str, str]]
 
@@ -70,7 +70,7 @@ def existing_rows(
         name: dict.fromkeys(indexes, ()) for name, indexes in rules.items()
     }
     for name, path in files.items():
-        source = f"read_parquet({literal(str(path))})"
+        source = read_parquet(path)
         types = {str(row[0]): str(row[1]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")}
         ids = [
             f"CAST(CAST(hex({quoted(column)}) AS UUID) AS VARCHAR) AS {quoted(column)}"
@@ -82,12 +82,8 @@ def existing_rows(
         columns = tuple(types.keys() - {"_row"})
         known = journal.keymap_path(name)
         before = matched.get(name)
-        unless = f'WHERE "row" NOT IN (SELECT "row" FROM read_parquet({literal(str(before))}))' if before else ""
-        ours = (
-            f'AND CAST(hex(_row) AS UUID) NOT IN (SELECT "row" FROM read_parquet({literal(str(known))}) {unless})'
-            if known
-            else ""
-        )
+        unless = f'WHERE "row" NOT IN (SELECT "row" FROM {read_parquet(before)})' if before else ""
+        ours = f'AND CAST(hex(_row) AS UUID) NOT IN (SELECT "row" FROM {read_parquet(known)} {unless})' if known else ""
         for index, rule in rules[name].items():
             key = compile_expression(rule, Scope(columns, {})).sql
             target = folder / f"{name}-{index}.parquet"

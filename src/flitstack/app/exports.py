@@ -12,7 +12,7 @@ from flitstack.app.project import Project
 from flitstack.app.store import deduped_folder
 from flitstack.deduping.document import DedupeDocument
 from flitstack.documents import save_json
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 SUMMED = frozenset({"money", "number"})
 
@@ -54,7 +54,7 @@ def write_exports(engine: Engine, project: Project, deduped: DedupeDocument) -> 
 
 
 def _write(engine: Engine, project: Project, deduped: DedupeDocument, name: str, folder: Path) -> Exported:
-    source = f"read_parquet({literal(str(deduped_folder(project) / deduped.tables[name].parquet))})"
+    source = read_parquet(deduped_folder(project) / deduped.tables[name].parquet)
     present = [str(row[0]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")]
     fields = [column for column in present if not column.startswith("_")]
     listed = ", ".join(map(quoted, fields))

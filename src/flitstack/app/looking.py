@@ -17,7 +17,7 @@ from flitstack.reconciling.fingerprint import write_versions
 from flitstack.reconciling.readback import read_back
 from flitstack.reconciling.sameness import Meant, write_sameness
 from flitstack.reconciling.sameness import columns_of as columns_to_look_at
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,17 @@ class Look:
     def _suspects(self, table: str, changes: Path, versions: Path) -> str:
         """SELECT "row" of the rows wanted that the source changed, or that are another version than we left."""
         mine = " UNION ALL ".join(
-            f"SELECT _row FROM {_read(self.wanted.folder / s.parquet)}" for s in self.wanted.sends(table)
+            f"SELECT _row FROM {read_parquet(self.wanted.folder / s.parquet)}" for s in self.wanted.sends(table)
         )
         left = versions_folder(self.project) / f"{table}.parquet"
-        known = _read(left) if left.exists() else '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
+        known = (
+            read_parquet(left) if left.exists() else '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
+        )
         return f"""
-            SELECT "row" FROM {_read(changes)}
+            SELECT "row" FROM {read_parquet(changes)}
             UNION
             SELECT m._row FROM ({mine}) m SEMI JOIN ({self.there[table]}) t ON t."row" = m._row
-            LEFT JOIN {_read(versions)} n ON n."row" = m._row LEFT JOIN {known} k ON k."row" = m._row
+            LEFT JOIN {read_parquet(versions)} n ON n."row" = m._row LEFT JOIN {known} k ON k."row" = m._row
             WHERE n.version IS DISTINCT FROM k.version"""
 
     async def _compare(self, live: Table, suspects: Path, count: int) -> tuple[Path, list[Path]]:
@@ -64,7 +66,7 @@ class Look:
         back = self.folder / f"{live.name}.parquet"
         prefix = self.wanted.plan.prefix
         source_key = f"{prefix}_sourcekey" if count > FEW_ROWS and live.column(f"{prefix}_sourcekey") else ""
-        wanted = f'SELECT "row" AS _row FROM {_read(suspects)}'
+        wanted = f'SELECT "row" AS _row FROM {read_parquet(suspects)}'
         columns = columns_to_look_at(meant, live)
         await read_back(self.destination, self.engine, live, columns, wanted, source_key, back)
         targets = [self.folder / f"{live.name}.same{place}.parquet" for place in range(len(sides))]
@@ -90,7 +92,3 @@ def with_all_columns(side: Side, sides: Sequence[Side], table: str) -> list[Send
             )
         )
     return found
-
-
-def _read(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"

@@ -9,7 +9,7 @@ from flitstack.documents import load_json, read_yaml, save_json
 from flitstack.errors import Problem, UsageError
 from flitstack.planning.owners import OwnerCount, OwnerMap
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 OWNER = "record.owner"
@@ -103,7 +103,7 @@ def _addresses(engine: Engine, project: Project, staged: StagingDocument) -> dic
         for means in {"user.name", "user.id"} & by_means.keys():
             rows = engine.rows(
                 f"SELECT lower(clean({quoted(by_means[means])})) AS who, email_key({quoted(by_means[USER_EMAIL])}) AS email "
-                f"FROM read_parquet({literal(str(staged_folder(project) / table.parquet))}) "
+                f"FROM {read_parquet(staged_folder(project) / table.parquet)} "
                 "WHERE who IS NOT NULL AND email IS NOT NULL"
             )
             for who, email in rows:
@@ -124,6 +124,6 @@ def _named_owners(project: Project, staged: StagingDocument) -> str:
                 selects.append(
                     f"SELECT {literal(name)} AS object, {literal(field.name)} AS field, "
                     f"coalesce(email_key({value}), lower(clean({value})), '') AS owner, _file, _id, _line "
-                    f"FROM read_parquet({literal(str(staged_folder(project) / table.parquet))})"
+                    f"FROM {read_parquet(staged_folder(project) / table.parquet)}"
                 )
     return " UNION ALL ".join(selects)

@@ -9,7 +9,7 @@ from flitstack.documents import load_json
 from flitstack.mapping.document import MappedRoute, MappingDocument
 from flitstack.mapping.processes import ABORTED, NO_PIPELINE
 from flitstack.packs.processes import ProcessRule, read_process_rule
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 _NAMED = 8
 
@@ -58,7 +58,7 @@ def _routes(mapping: MappingDocument, tables: dict[str, str]) -> list[MappedRout
 
 
 def _read(project: Project, route: MappedRoute) -> str:
-    return f"read_parquet({literal(str(mapped_folder(project) / route.parquet))})"
+    return read_parquet(mapped_folder(project) / route.parquet)
 
 
 def _placed(
@@ -88,12 +88,12 @@ def _without(
     made = " UNION ".join(f"SELECT _record FROM {_read(project, route)}" for route in own)
     stands = " UNION ".join(f"SELECT _record FROM {_read(project, route)}" for route in beside if route.rows)
     findings = project.state / "findings" / "map.parquet"
-    lost = f"SELECT record FROM read_parquet({literal(str(findings))}) WHERE code = {literal(NO_PIPELINE)}"
+    lost = f"SELECT record FROM {read_parquet(findings)} WHERE code = {literal(NO_PIPELINE)}"
     pipeline = f"clean({quoted(rule.pipeline)})" if rule.pipeline else "NULL"
     stage = f"clean({quoted(rule.stage)})"
     rows = engine.rows(
         f"""SELECT CASE WHEN lost THEN coalesce(p, '(none)') ELSE concat_ws(' / ', p, s) END AS name, count(*), lost
-        FROM (SELECT {pipeline} AS p, {stage} AS s, _id IN ({lost}) AS lost FROM read_parquet({literal(str(staged))})
+        FROM (SELECT {pipeline} AS p, {stage} AS s, _id IN ({lost}) AS lost FROM {read_parquet(staged)}
             WHERE {stage} IS NOT NULL AND _id IN ({made}) AND _id NOT IN ({stands or "SELECT '' WHERE FALSE"}))
         GROUP BY name, lost ORDER BY count(*) DESC, name"""
     )

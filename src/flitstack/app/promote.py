@@ -24,7 +24,7 @@ from flitstack.documents import load_json, save_json
 from flitstack.journal.frames import Status
 from flitstack.journal.journal import Journal
 from flitstack.planning.document import Plan
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 
 def begin_state(project: Project, plan: Plan) -> None:
@@ -82,7 +82,7 @@ def _undone(engine: Engine, journal: Journal, plan: Plan, before: State) -> str:
     if plan.kind != "delta":
         # A plan of everything only makes what is not there; rows of earlier loads are not touched by it.
         parts = [
-            f'SELECT {literal(send.table)} AS "table", _row AS "row" FROM read_parquet({literal(str(before.folder / send.parquet))})'
+            f'SELECT {literal(send.table)} AS "table", _row AS "row" FROM {read_parquet(before.folder / send.parquet)}'
             for send in before.whole.tables
         ]
     else:
@@ -95,7 +95,7 @@ def _undone(engine: Engine, journal: Journal, plan: Plan, before: State) -> str:
                 continue
             parts.append(
                 f"""SELECT {literal(send.table)} AS "table", e._row AS "row"
-                FROM read_parquet({literal(str(folder / send.parquet))}) e ANTI JOIN (
+                FROM {read_parquet(folder / send.parquet)} e ANTI JOIN (
                     SELECT "row" FROM journal_rows WHERE "table" = {literal(send.table)} AND step = {step.index}
                     AND status = {Status.LANDED} AND run IN ({runs})) j ON j."row" = e._row"""
             )
@@ -108,20 +108,20 @@ def _keep_older(engine: Engine, undone: str, before: State, after: State) -> Non
         mine = f'SELECT "row" FROM undone WHERE "table" = {literal(send.table)}'
         if not engine.one(f"SELECT count(*) FROM ({mine})")[0]:
             continue
-        new = literal(str(after.folder / send.parquet))
+        new = read_parquet(after.folder / send.parquet)
         old = [
-            literal(str(side / earlier.parquet))
+            side / earlier.parquet
             for side, plan in ((before.folder, before.whole), (before.folder, before.left))
             for earlier in plan.tables
             if earlier.table == send.table
         ]
         if not old:
             continue
-        earlier = f"(SELECT * FROM read_parquet([{', '.join(old)}], union_by_name = true))"
+        earlier = read_parquet(old, "union_by_name = true")
         engine.write_parquet(
-            f"""SELECT * FROM read_parquet({new}) n WHERE n._row NOT IN ({mine}) OR n._row NOT IN (SELECT _row FROM {earlier})
+            f"""SELECT * FROM {new} n WHERE n._row NOT IN ({mine}) OR n._row NOT IN (SELECT _row FROM {earlier})
             UNION ALL BY NAME
-            SELECT * FROM {earlier} o WHERE o._row IN ({mine}) AND o._row IN (SELECT _row FROM read_parquet({new}))""",
+            SELECT * FROM {earlier} o WHERE o._row IN ({mine}) AND o._row IN (SELECT _row FROM {new})""",
             after.folder / send.parquet,
         )
     engine.run("DROP TABLE undone")

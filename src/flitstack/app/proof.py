@@ -25,7 +25,7 @@ from flitstack.loading.attempts import Attempts, Counters
 from flitstack.loading.before import read_before
 from flitstack.planning.restore import write_images, write_lost
 from flitstack.reconciling.fingerprint import compare_fingerprints, write_fingerprint
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 _AT_ONCE = 500
 _TOLD = 1_000
@@ -80,7 +80,7 @@ class Proof:
         if lost is None:
             return set()
         found = self.engine.rows(
-            f"""SELECT CAST(l."row" AS VARCHAR) FROM {_read(lost)} l SEMI JOIN {_read(rows)} r ON r."row" = l."row"
+            f"""SELECT CAST(l."row" AS VARCHAR) FROM {read_parquet(lost)} l SEMI JOIN {read_parquet(rows)} r ON r."row" = l."row"
             WHERE l."table" = {literal(table)}"""
         )
         return {UUID(str(row)) for (row,) in found}
@@ -89,9 +89,9 @@ class Proof:
         """How many of these rows hold something that we wrote and did not give back; the others are listed."""
         written = self._written(table.name)
         touched = self.engine.rows(
-            f'SELECT CAST("row" AS VARCHAR) FROM {_read(differing)} SEMI JOIN ({written}) USING ("row")'
+            f'SELECT CAST("row" AS VARCHAR) FROM {read_parquet(differing)} SEMI JOIN ({written}) USING ("row")'
         )
-        self._list(table.name, f'SELECT "row" FROM {_read(differing)} ANTI JOIN ({written}) USING ("row")')
+        self._list(table.name, f'SELECT "row" FROM {read_parquet(differing)} ANTI JOIN ({written}) USING ("row")')
         mine = 0
         ids = [UUID(str(row)) for (row,) in touched]
         for start in range(0, len(ids), _AT_ONCE):
@@ -115,7 +115,7 @@ class Proof:
         kept = {(cell["row"], cell["column"]) for cell in self.edited if cell["table"] == table.name}
         held: dict[UUID, dict[str, Any]] = {}
         for row, column, value in self.engine.rows(
-            f'SELECT CAST("row" AS VARCHAR), "column", CAST(value AS VARCHAR) FROM {_read(images)} WHERE "row" IN ({listed})'
+            f'SELECT CAST("row" AS VARCHAR), "column", CAST(value AS VARCHAR) FROM {read_parquet(images)} WHERE "row" IN ({listed})'
         ):
             name = str(column)
             if name in table.columns and table.columns[name].readable and (str(row), name) not in kept:
@@ -154,13 +154,7 @@ def _made(table: str) -> str:
 def _filled(state: State | None, table: str) -> str:
     """SELECT "row" of rows that were there before us and hold something of ours in a state that stands."""
     sends = [send for send in state.whole.tables if send.table == table and send.was_there] if state else []
-    files = ", ".join(literal(str(state.folder / send.parquet)) for send in sends) if state else ""
-    return (
-        f'SELECT _row AS "row" FROM read_parquet([{files}], union_by_name = true) WHERE len(_changed) > 0'
-        if sends
-        else 'SELECT NULL::UUID AS "row" WHERE FALSE'
-    )
-
-
-def _read(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"
+    if state is None or not sends:
+        return 'SELECT NULL::UUID AS "row" WHERE FALSE'
+    files = read_parquet((state.folder / send.parquet for send in sends), "union_by_name = true")
+    return f'SELECT _row AS "row" FROM {files} WHERE len(_changed) > 0'

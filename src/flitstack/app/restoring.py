@@ -42,7 +42,7 @@ from flitstack.reconciling.contents import register_digests
 from flitstack.reconciling.fingerprint import write_versions
 from flitstack.reconciling.readback import CONTENT, as_uuid, read_back
 from flitstack.reconciling.sameness import Meant, columns_of, write_sameness
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 
 @dataclass
@@ -74,9 +74,11 @@ class Restore:
         for name, path in images.items():
             if self.only is not None:
                 rows = self.only.get(name, 'SELECT NULL::UUID AS "row" WHERE FALSE')
-                self.engine.write_parquet(f'SELECT i.* FROM {_read(path)} i SEMI JOIN ({rows}) o USING ("row")', path)
+                self.engine.write_parquet(
+                    f'SELECT i.* FROM {read_parquet(path)} i SEMI JOIN ({rows}) o USING ("row")', path
+                )
             live = await self.destination.table(name)
-            if live is not None and self.engine.one(f"SELECT count(*) FROM {_read(path)}")[0]:
+            if live is not None and self.engine.one(f"SELECT count(*) FROM {read_parquet(path)}")[0]:
                 made += await self._table(live, path)
         order = ("state", "update", "parties")
         # Everything is reopened before it is changed, and closed after: the closing tables go last.
@@ -85,7 +87,7 @@ class Restore:
     async def _table(self, live: Table, images: Path) -> list[tuple[str, SendTable]]:
         sides = [side for s in self.states for side in (Side(s.whole, s.folder), Side(s.left, s.folder))]
         meant = [Meant(with_all_columns(side, sides, live.name), side.folder) for side in sides]
-        wanted = f'SELECT DISTINCT "row" AS _row FROM {_read(images)}'
+        wanted = f'SELECT DISTINCT "row" AS _row FROM {read_parquet(images)}'
         back = self.folder / f"{live.name}.back.parquet"
         columns = list(dict.fromkeys((*columns_of(meant, live), *columns_in(self.engine, live, images))))
         await read_back(self.destination, self.engine, live, columns, wanted, "", back)
@@ -101,7 +103,7 @@ class Restore:
             parts.append(await self._dropped(live, images, found, parts))
         same = self.folder / f"{live.name}.same.parquet"
         listed = " UNION ALL ".join(
-            f"SELECT *, {place} AS place FROM {_read(part)}" for place, part in enumerate(parts)
+            f"SELECT *, {place} AS place FROM {read_parquet(part)}" for place, part in enumerate(parts)
         )
         self.engine.write_parquet(
             f"""SELECT "row", arg_min(compared, place) AS compared, list_distinct(flatten(list(same))) AS same
@@ -114,7 +116,7 @@ class Restore:
         if write_not_restored(self.engine, work, edited):
             rows = self.engine.rows(
                 f"""SELECT {literal(live.name)}, CAST(d."row" AS VARCHAR), 'edited', r._object, r._file, r._record, d."column"
-                FROM {_read(edited)} d JOIN ({records}) r ON r._row = d."row" ORDER BY ALL"""
+                FROM {read_parquet(edited)} d JOIN ({records}) r ON r._row = d."row" ORDER BY ALL"""
             )
             names = ("table", "row", "why", "object", "file", "record", "column")
             self.edited += [dict(zip(names, row, strict=True)) for row in rows]
@@ -135,16 +137,18 @@ class Restore:
             self.folder / f"{live.name}.dropped.parquet",
             self.folder / f"{live.name}.dropped-versions.parquet",
         )
-        told = " UNION ALL ".join(f'SELECT "row" FROM {_read(part)}' for part in parts)
-        rows = f'SELECT DISTINCT "row" FROM {_read(found)} WHERE "row" IN (SELECT "row" FROM {_read(images)}) AND "row" NOT IN ({told})'
+        told = " UNION ALL ".join(f'SELECT "row" FROM {read_parquet(part)}' for part in parts)
+        rows = f'SELECT DISTINCT "row" FROM {read_parquet(found)} WHERE "row" IN (SELECT "row" FROM {read_parquet(images)}) AND "row" NOT IN ({told})'
         ids = [UUID(str(row)) for (row,) in self.engine.rows(f'SELECT CAST("row" AS VARCHAR) FROM ({rows})')]
         await write_versions(self.destination, self.engine, live, ids, now)
         left = versions_folder(self.project) / f"{live.name}.parquet"
-        known = _read(left) if left.exists() else '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
+        known = (
+            read_parquet(left) if left.exists() else '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
+        )
         self.engine.write_parquet(
             f"""SELECT d."row", CASE WHEN n.version = l.version THEN [] ELSE i.columns END AS compared, []::VARCHAR[] AS same
-            FROM ({rows}) d JOIN {_read(now)} n ON n."row" = d."row" LEFT JOIN {known} l ON l."row" = d."row"
-            JOIN (SELECT "row", list("column") AS columns FROM {_read(images)} GROUP BY "row") i ON i."row" = d."row" """,
+            FROM ({rows}) d JOIN {read_parquet(now)} n ON n."row" = d."row" LEFT JOIN {known} l ON l."row" = d."row"
+            JOIN (SELECT "row", list("column") AS columns FROM {read_parquet(images)} GROUP BY "row") i ON i."row" = d."row" """,
             target,
         )
         return target
@@ -182,13 +186,13 @@ class Restore:
             sends = [send for send in state.whole.tables if send.table == name and send.has_files]
             if not sends:
                 continue
-            listed = ", ".join(literal(str(state.folder / send.parquet)) for send in sends)
-            sent = f"(SELECT e.* FROM read_parquet([{listed}], union_by_name = true) e SEMI JOIN ({rows}) r ON r._row = e._row)"
+            listed = read_parquet((state.folder / send.parquet for send in sends), "union_by_name = true")
+            sent = f"(SELECT e.* FROM {listed} e SEMI JOIN ({rows}) r ON r._row = e._row)"
             register_digests(self.engine, Path(state.whole.export), state.whole.kept, sent)
-            parts.append(f"SELECT * FROM {_read(self.folder / f'{name}.files{number}.parquet')}")
+            parts.append(f"SELECT * FROM {read_parquet(self.folder / f'{name}.files{number}.parquet')}")
             self.engine.write_parquet(
                 f"""SELECT e._row, e._object, e._file, e._record, a.{CONTENT[name]} IS NOT DISTINCT FROM d.sha256 AS is_own
-                FROM {sent} e JOIN {_read(back)} a ON {as_uuid("a._row")} = e._row
+                FROM {sent} e JOIN {read_parquet(back)} a ON {as_uuid("a._row")} = e._row
                 LEFT JOIN content_digests d ON d.path = e._content""",
                 self.folder / f"{name}.files{number}.parquet",
             )
@@ -218,7 +222,7 @@ class Restore:
             )
             name = f"rollback/again_{number:02d}_{send.table}.parquet"
             rows = self.engine.write_parquet(
-                f'SELECT e.* FROM {_read(before.folder / send.parquet)} e SEMI JOIN ({gone}) g ON g."row" = e._row',
+                f'SELECT e.* FROM {read_parquet(before.folder / send.parquet)} e SEMI JOIN ({gone}) g ON g."row" = e._row',
                 plan_folder(self.project) / name,
             )
             if rows:
@@ -229,7 +233,3 @@ class Restore:
                 made.append(sealed_table(self.engine, table, plan_folder(self.project)))
         by_name = {table.name: table for table in made}
         return [(step.kind, by_name[step.send]) for step in plan_steps((), made, before.whole.phases)]
-
-
-def _read(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"

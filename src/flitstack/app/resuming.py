@@ -14,7 +14,7 @@ from flitstack.app.store import plan_folder
 from flitstack.destinations.port import Destination
 from flitstack.planning.document import Plan
 from flitstack.reconciling.fingerprint import EDITOR, write_editors, write_versions
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 
 async def remember_versions(project: Project, engine: Engine, destination: Destination, undo: Plan) -> None:
@@ -37,7 +37,7 @@ async def find_edited(project: Project, engine: Engine, destination: Destination
         await write_editors(destination, engine, table, _few(engine, rows), now)
         engine.run(
             f"""CREATE OR REPLACE TEMP TABLE edited_in_{name} AS
-            SELECT n."row" FROM read_parquet({literal(str(now))}) n JOIN read_parquet({literal(str(begun))}) b USING ("row")
+            SELECT n."row" FROM {read_parquet(now)} n JOIN {read_parquet(begun)} b USING ("row")
             SEMI JOIN ({rows}) r ON r._row = n."row" WHERE n.version <> b.version AND n.editor NOT IN ({ours})"""
         )
         if engine.one(f"SELECT count(*) FROM edited_in_{name}")[0]:
@@ -48,7 +48,7 @@ async def find_edited(project: Project, engine: Engine, destination: Destination
 def _rows_by_table(project: Project, undo: Plan) -> dict[str, str]:
     folder, parts = plan_folder(project), dict[str, list[str]]()
     for send in undo.tables:
-        parts.setdefault(send.table, []).append(f"SELECT _row FROM read_parquet({literal(str(folder / send.parquet))})")
+        parts.setdefault(send.table, []).append(f"SELECT _row FROM {read_parquet(folder / send.parquet)}")
     return {name: " UNION ".join(selects) for name, selects in parts.items()}
 
 

@@ -22,7 +22,7 @@ from flitstack.loading.rows import landed_sql, make_done_view
 from flitstack.planning.document import Plan, SendTable
 from flitstack.planning.restore import write_lost
 from flitstack.planning.rollback import find_kept, replanned, rollback_plan, spare
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 
 @dataclass
@@ -115,7 +115,7 @@ async def _find_kept(this: Rollback) -> None:
         edits[name] = this.work / f"{name}.edits.parquet"
         await write_edits(this.project, this.engine, this.destination, this.journal, table, ids, edits[name])
     images = write_lost(this.engine, this.journal, this.runs, this.work)
-    lost = f"SELECT * FROM read_parquet({literal(str(images))})" if images else ""
+    lost = f"SELECT * FROM {read_parquet(images)}" if images else ""
     targets = {send.table for send in this.plan.tables}
     references = await read_references(this.destination, this.engine, (), targets, this.work)
     find_kept(
@@ -164,7 +164,7 @@ def _kept_rows(this: Rollback) -> list[dict[str, str]]:
     for send in this.plan.tables:
         rows = this.engine.rows(
             f"""SELECT k."table", CAST(k."row" AS VARCHAR), k.why, e._object, e._file, e._record
-                FROM read_parquet('{plan_folder(this.project) / send.parquet}') e
+                FROM {read_parquet(plan_folder(this.project) / send.parquet)} e
                 JOIN kept k ON k."row" = e._row AND k."table" = '{send.table}' ORDER BY e._ord"""
         )
         for row in rows:

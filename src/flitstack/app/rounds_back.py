@@ -15,7 +15,7 @@ from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.reconciling.reconcile import reconcile
 from flitstack.reconciling.tables import Landed, Place
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,6 @@ def _write_kept(engine: Engine, earlier: Path | None, edited: Sequence[Mapping[s
     engine.connection.register("edited_cells", pa.table(dict(zip(("t", "r", "c"), columns, strict=True))))
     select = 'SELECT t AS "table", CAST(r AS UUID) AS "row", c AS "column" FROM edited_cells'
     if earlier is not None:
-        select += f' UNION ALL SELECT "table", "row", "column" FROM read_parquet({literal(str(earlier))})'
+        select += f' UNION ALL SELECT "table", "row", "column" FROM {read_parquet(earlier)}'
     engine.write_parquet(select, target)
     engine.connection.unregister("edited_cells")

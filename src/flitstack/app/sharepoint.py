@@ -22,7 +22,7 @@ from flitstack.errors import Problem, StepFailed, UsageError
 from flitstack.mapping.document import MappedRoute, MappingDocument
 from flitstack.reporting.workbook import guarded
 from flitstack.staging.document import StagingDocument, exported_file
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 SITE, LOCATION = "sharepointsite", "sharepointdocumentlocation"
 MANIFEST = "manifest.csv"
@@ -68,7 +68,7 @@ def folder_problems(
     targets = set(about.targets if about else ())
     targets |= {route.table for route in mapping.routes if live.get(route.table) is None and _is_made_for(route)}
     parts = [
-        f"SELECT regardingobjectid__table AS name, _record FROM read_parquet({literal(str(mapped / route.parquet))})"
+        f"SELECT regardingobjectid__table AS name, _record FROM {read_parquet(mapped / route.parquet)}"
         for route in mapping.routes
         if route.table == LOCATION and any(column.name == "regardingobjectid" for column in route.columns)
     ]
@@ -97,7 +97,7 @@ def write_copy_plan(
 ) -> tuple[str, ...]:
     """Lay the files out below `sharepoint/` with a manifest, replacing what was there; what a person reads of it."""
     parts = [
-        f"SELECT _copy_to, _copy_from, _copy_size, _object, _record FROM read_parquet({literal(str(path))})"
+        f"SELECT _copy_to, _copy_from, _copy_size, _object, _record FROM {read_parquet(path)}"
         for route in mapping.routes
         if route.has_copies and (path := mapped_folder(project) / route.parquet)
     ]

@@ -15,7 +15,7 @@ from flitstack.journal.journal import Journal
 from flitstack.loading.rows import make_done_view, ours_sql
 from flitstack.planning.document import Plan
 from flitstack.reconciling.fingerprint import fingerprint_columns, write_fingerprint, write_versions
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 # Reading versions row by row is cheaper than reading a whole table only for few rows.
 FEW_ROWS = 5_000
@@ -106,12 +106,12 @@ async def keep_tables(
         if table is None:
             continue
         await write_versions(destination, engine, table, ids, now)
-        select = f"SELECT * FROM read_parquet({literal(str(now))})"
+        select = f"SELECT * FROM {read_parquet(now)}"
         if careful and left.exists() and seen.exists():
             select = f"""SELECT n."row", CASE WHEN l."row" IS NULL OR s.version IS NOT DISTINCT FROM l.version THEN n.version
-                ELSE l.version END AS version FROM read_parquet({literal(str(now))}) n
-                LEFT JOIN read_parquet({literal(str(left))}) l ON l."row" = n."row"
-                LEFT JOIN read_parquet({literal(str(seen))}) s ON s."row" = n."row" """
+                ELSE l.version END AS version FROM {read_parquet(now)} n
+                LEFT JOIN {read_parquet(left)} l ON l."row" = n."row"
+                LEFT JOIN {read_parquet(seen)} s ON s."row" = n."row" """
         engine.write_parquet(select, left)
         now.unlink()
     note_versions(journal, names)

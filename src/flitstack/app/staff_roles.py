@@ -20,7 +20,7 @@ from flitstack.mapping.expressions import Scope, compile_expression
 from flitstack.planning.document import Grant
 from flitstack.planning.roles import LIST, POLICIES, Person, Roles, Units, match_roles
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted, read_parquet
 
 _READ: Mapping[str, Mapping[str, str]] = {
     "systemuser": {"unit": "businessunitid"},
@@ -83,7 +83,7 @@ def roles_listed(grants: tuple[Grant, ...]) -> dict[str, list[str]]:
 def _people(engine: Engine, project: Project, rule: Mapping[str, Any]) -> list[Person]:
     name = str(rule["object"])
     path = staged_folder(project) / f"{name}.parquet"
-    source = f"read_parquet({literal(str(path))})"
+    source = read_parquet(path)
     columns = tuple(str(row[0]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}"))
     email, role = (quoted(str(rule[word])) if rule[word] in columns else "NULL::VARCHAR" for word in ("email", "role"))
     where = "TRUE"

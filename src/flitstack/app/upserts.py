@@ -40,7 +40,7 @@ from flitstack.reconciling.fingerprint import write_versions
 from flitstack.reconciling.readback import as_uuid, read_back
 from flitstack.reconciling.sameness import Meant, columns_of, write_sameness
 from flitstack.reporting.matches import write_matches
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 SHEET = "matches.xlsx"
@@ -85,7 +85,7 @@ def match_existing(
     # Once a load came to its end, a record stays who it is; before that, once something was sent about its row.
     settled = load_loaded(project) is not None
     held = {
-        t: f'SELECT "row" FROM {_read(p)}' if settled else _held(journal, t, existing.get(t))
+        t: f'SELECT "row" FROM {read_parquet(p)}' if settled else _held(journal, t, existing.get(t))
         for t, p in earlier.items()
     }
     gone = [] if settled else [_gone(journal, t, p, existing.get(t)) for t, p in earlier.items()]
@@ -120,7 +120,7 @@ def _keep(
         target = engine.scratch / f"matched-keys-{table}.parquet"
         if matched_keys(engine, journal.keymap_path(table), earlier.get(table), found.get(table), target):
             changed[table] = target
-        pairs = [f"SELECT * FROM {_read(files[table])}" for files in (earlier, found) if table in files]
+        pairs = [f"SELECT * FROM {read_parquet(files[table])}" for files in (earlier, found) if table in files]
         engine.write_parquet(" UNION ".join(pairs), folder / f"{table}.parquet")
     for table, target in changed.items():
         journal.store_keys(table, target)
@@ -147,13 +147,13 @@ def _held(journal: Journal, table: str, rows: Path | None) -> str:
 def _gone(journal: Journal, table: str, found: Path, rows: Path | None) -> str:
     """SELECT object, file, record, line, table: records whose row somebody deleted after a load had written into it."""
     return (
-        f'SELECT object, file, record, line, {literal(table)} AS "table" FROM {_read(found)} e '
+        f'SELECT object, file, record, line, {literal(table)} AS "table" FROM {read_parquet(found)} e '
         f'SEMI JOIN ({_written(journal, table)} AND "row" NOT IN ({_there(rows)})) w ON w."row" = e."row"'
     )
 
 
 def _there(rows: Path | None) -> str:
-    return f"SELECT CAST(hex(_row) AS UUID) FROM {_read(rows)}" if rows else "SELECT NULL::UUID WHERE FALSE"
+    return f"SELECT CAST(hex(_row) AS UUID) FROM {read_parquet(rows)}" if rows else "SELECT NULL::UUID WHERE FALSE"
 
 
 def _remember_gone(engine: Engine, gone: Sequence[str]) -> None:
@@ -184,7 +184,7 @@ def _made(journal: Journal, table: str) -> str:
     keys = journal.keymap_path(table)
     if keys is None:
         return "SELECT ''"
-    return f'SELECT digest FROM read_parquet({literal(str(keys))}) SEMI JOIN ({landed_sql(table)}) l USING ("row")'
+    return f'SELECT digest FROM {read_parquet(keys)} SEMI JOIN ({landed_sql(table)}) l USING ("row")'
 
 
 def _apart(project: Project, engine: Engine) -> list[tuple[str, str]]:
@@ -252,7 +252,7 @@ class Upserts:
 
     async def _look(self, send: SendTable, live: Table, folder: Path, images: Path | None) -> SendTable:
         _, policy = read_upsert(self.project.pack.playbook, self.project.decisions)
-        wanted = f"SELECT _row FROM {_read(folder / send.parquet)}"
+        wanted = f"SELECT _row FROM {read_parquet(folder / send.parquet)}"
         versions, back, same = (self.folder / f"{send.name}.{what}.parquet" for what in ("versions", "back", "same"))
         rows = self.engine.rows(f"SELECT CAST(_row AS VARCHAR) FROM ({wanted}) LIMIT {FEW_ROWS + 1}")
         few = [UUID(str(row)) for (row,) in rows] if len(rows) <= FEW_ROWS else None
@@ -274,12 +274,14 @@ class Upserts:
         if images is None:
             return None
         left = versions_folder(self.project) / f"{send.table}.parquet"
-        known = _read(left) if left.exists() else '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
+        known = (
+            read_parquet(left) if left.exists() else '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
+        )
         target = self.folder / f"{send.name}.ours.parquet"
         self.engine.write_parquet(
-            f"""SELECT i."row", list(DISTINCT i."column") AS columns FROM {_read(images)} i
-            JOIN {_read(versions)} n ON n."row" = i."row" LEFT JOIN {known} l ON l."row" = i."row"
-            LEFT JOIN {_read(same)} s ON s."row" = i."row"
+            f"""SELECT i."row", list(DISTINCT i."column") AS columns FROM {read_parquet(images)} i
+            JOIN {read_parquet(versions)} n ON n."row" = i."row" LEFT JOIN {known} l ON l."row" = i."row"
+            LEFT JOIN {read_parquet(same)} s ON s."row" = i."row"
             WHERE i.operation = {Operation.UPDATE} AND (n.version = l.version OR list_contains(s.same, i."column"))
             GROUP BY i."row" """,
             target,
@@ -312,7 +314,3 @@ def upsert_lines(plan: Plan, report: Path | None) -> list[str]:
         for send in there
     ]
     return [*lines, f"who was found to be whom: {report.parent.name}/{report.name} (decision column: keep apart)"]
-
-
-def _read(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"

@@ -8,7 +8,7 @@ from typing import Any
 from flitstack.deduping.rules import Flag, Membership, ObjectRules
 from flitstack.packs.types import SourceObject
 from flitstack.staging.document import StagedTable, StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 # A record's number inside its staged file: unique, stable, cheap to join on.
@@ -49,7 +49,7 @@ def open_records(
     blanks = "".join(f", NULL::VARCHAR AS {quoted(name)}" for name in absent)
     engine.run(
         f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS SELECT file_row_number AS _n, * EXCLUDE (file_row_number){blanks}"
-        f" FROM read_parquet({literal(str(parquet))}, file_row_number = true)"
+        f" FROM {read_parquet(parquet, 'file_row_number = true')}"
     )
     keys = (source.key, *source.also_key)
     key_fields = keys if all(key.casefold() in present for key in keys) else ()
@@ -141,8 +141,8 @@ def mark_archived(work: Work, rules: Mapping[str, ObjectRules], staged: StagingD
         present = {field.name.casefold() for field in table.fields} if table else set()
         dates = [date for date in theirs.dates if date.casefold() in present] if theirs else []
         if table and dates:
-            other, history = literal(str(folder / table.parquet)), _is_history(dates, work.decisions, before)
-            conditions.append(f"({one.value}) IN (SELECT {one.theirs} FROM read_parquet({other}) WHERE {history})")
+            other, history = read_parquet(folder / table.parquet), _is_history(dates, work.decisions, before)
+            conditions.append(f"({one.value}) IN (SELECT {one.theirs} FROM {other} WHERE {history})")
     what = literal(f"before {before}: kept in the archive, not moved")
     do = literal(f"nothing, or move it: change {ARCHIVE_BEFORE} in decisions.yaml, then flitstack dedupe")
     field = literal(archive.dates[0] if archive.dates else "")
@@ -162,9 +162,9 @@ def _is_history(dates: Sequence[str], decisions: Mapping[str, Any], before: str)
 
 
 def _among(one: Membership, staged: StagingDocument, folder: Path) -> str:
-    other = literal(str(folder / staged.tables[one.object].parquet))
+    other = read_parquet(folder / staged.tables[one.object].parquet)
     return (
-        f"({one.value}) IN (SELECT {one.theirs} FROM read_parquet({other}) WHERE ({one.theirs}) IS NOT NULL"
+        f"({one.value}) IN (SELECT {one.theirs} FROM {other} WHERE ({one.theirs}) IS NOT NULL"
         f" GROUP BY 1 HAVING count(*) >= {one.at_least})"
     )
 

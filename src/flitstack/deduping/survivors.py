@@ -6,7 +6,7 @@ from pathlib import Path
 from flitstack.deduping.grouping import LABELS, SIGNED
 from flitstack.deduping.records import LEAVING, SOURCE, Work
 from flitstack.deduping.rules import ColumnRule
-from flitstack.staging.engine.engine import literal, quoted
+from flitstack.staging.engine.engine import literal, quoted, read_parquet
 
 PLACED = "dedupe_placed"
 MERGED = "dedupe_merged"
@@ -21,7 +21,7 @@ def place_records(work: Work, established: Path | None) -> None:
     """
     order = []
     if established is not None:
-        order.append(f"(_id IN (SELECT _id FROM read_parquet({literal(str(established))}))) DESC")
+        order.append(f"(_id IN (SELECT _id FROM {read_parquet(established)})) DESC")
     for step in work.rules.survivor:
         value = step.value or _filled(work)
         order.append(f"({value}) {'DESC' if step.most else 'ASC'} NULLS LAST")

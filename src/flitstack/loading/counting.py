@@ -14,7 +14,7 @@ from flitstack.loading.attempts import Attempts
 from flitstack.loading.document import PhaseCount
 from flitstack.loading.execution import Load
 from flitstack.planning.document import SendTable
-from flitstack.staging.engine.engine import literal
+from flitstack.staging.engine.engine import literal, read_parquet
 
 # Asking for ids takes a request for some hundred of them; reading all rows with a source key one for some thousand.
 FEW_ROWS = 5_000
@@ -60,7 +60,7 @@ class _Parts:
 
     def __init__(self, load: Load, send: SendTable, run: int) -> None:
         self.count = -(-send.rows // ROWS_PER_PART) or 1
-        self._source = f"read_parquet({literal(str(load.folder / send.parquet))})"
+        self._source = read_parquet(load.folder / send.parquet)
         self._table, self._run, self._engine = send.table, run, load.engine
 
     def of(self, column: str, part: int) -> str:
@@ -89,7 +89,7 @@ class _Parts:
 
     def is_in(self, there: Path, part: int) -> str:
         """SQL: whether `_row` is one of a file's ids."""
-        return f"_row IN (SELECT _row FROM read_parquet({literal(str(there))}) WHERE {self.of('_row', part)})"
+        return f"_row IN (SELECT _row FROM {read_parquet(there)} WHERE {self.of('_row', part)})"
 
 
 async def _read_there(load: Load, table: Table, source_key: str, attempts: Attempts) -> Path:

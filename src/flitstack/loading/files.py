@@ -17,7 +17,7 @@ from flitstack.loading.rows import done_sql, landed_sql
 from flitstack.loading.sending import Sender, message_shape
 from flitstack.planning.document import SendTable, Step
 from flitstack.staging.document import exported_file
-from flitstack.staging.engine.engine import literal
+from flitstack.staging.engine.engine import read_parquet
 
 ROWS_PER_READ = 1_000
 
@@ -53,10 +53,10 @@ async def send_files(load: Load, step: Step, send: SendTable, table: Table, send
 
 
 def _attachments(load: Load, send: SendTable, done: str) -> Generator[Attachment, None, None]:
-    source = literal(str(load.folder / send.parquet))
+    source = read_parquet(load.folder / send.parquet)
     sql = (
         "SELECT CAST(_row AS VARCHAR) AS row_id, _content, filename, coalesce(mimetype, 'application/octet-stream') AS mime, "
-        f"_content_size FROM read_parquet({source}) WHERE _content IS NOT NULL AND _row IN ({landed_sql(send.table)}) "
+        f"_content_size FROM {source} WHERE _content IS NOT NULL AND _row IN ({landed_sql(send.table)}) "
         f'AND _row NOT IN (SELECT "row" FROM ({done})) ORDER BY _ord'
     )
     for batch in load.engine.batches(sql, ROWS_PER_READ):

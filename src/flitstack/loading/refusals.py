@@ -10,7 +10,7 @@ from flitstack.errors import Finding
 from flitstack.journal.frames import Operation
 from flitstack.journal.journal import Journal
 from flitstack.planning.document import Plan, SendTable
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 
@@ -30,7 +30,7 @@ def save_refusals(engine: Engine, journal: Journal, plan: Plan, folder: Path, ta
                    e._line AS line, '' AS field, CASE WHEN r.operation IN ({Operation.CREATE}, {Operation.UPDATE}) THEN 'rejected' ELSE 'listed' END
                    AS outcome, '' AS shape, 'the destination refused {send.table}: ' || r.message AS what,
                    'correct the record or the map for it, then: flitstack map, flitstack plan, flitstack retry' AS "do"
-            FROM read_parquet({literal(str(folder / send.parquet))}) e
+            FROM {read_parquet(folder / send.parquet)} e
             JOIN refusals r ON r."table" = {literal(send.table)} AND r."row" = CAST(e._row AS VARCHAR)
             WHERE r.operation IN ({", ".join(str(int(operation)) for operation in _operations(send))})
             """

@@ -13,7 +13,7 @@ import xxhash
 from flitstack.journal.frames import HASH_BYTES, ID_BYTES, Operation, Status
 from flitstack.journal.journal import Journal
 from flitstack.planning.document import SendTable
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 READ_ROWS = 4_096
 
@@ -88,14 +88,14 @@ class RowBatch:
 
 def make_done_view(engine: Engine, journal: Journal) -> None:
     """Temporary view `journal_rows` (columns: journal.replay.ROWS_SCHEMA): every settled row up to the last refresh."""
-    files = ", ".join(literal(str(path)) for path in journal.rows_files())
+    files = journal.rows_files()
     if not files:
         engine.run(
             'CREATE OR REPLACE TEMP VIEW journal_rows AS SELECT NULL::UUID AS "row", NULL::BLOB AS hash, '
             'NULL::VARCHAR AS "table", 0 AS operation, 0 AS batch, 0 AS step, 0 AS status, 0 AS run, 0 AS at_ms WHERE FALSE'
         )
         return
-    engine.run(f"CREATE OR REPLACE TEMP VIEW journal_rows AS SELECT * FROM read_parquet([{files}])")
+    engine.run(f"CREATE OR REPLACE TEMP VIEW journal_rows AS SELECT * FROM {read_parquet(files)}")
 
 
 def landed_sql(table: str) -> str:
@@ -155,7 +155,7 @@ def read_rows(
         was = ", done_hash"
     sql = (
         f"SELECT _row AS id, {text_sql} AS text{was} "
-        f"FROM read_parquet({literal(str(folder / send.parquet))}) {joins}WHERE {wanted.where}"
+        f"FROM {read_parquet(folder / send.parquet)} {joins}WHERE {wanted.where}"
     )
     for batch in engine.batches(sql, READ_ROWS):
         packed = _packed(batch)

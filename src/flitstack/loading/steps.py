@@ -17,7 +17,7 @@ from flitstack.loading.linking import link_new
 from flitstack.loading.rows import RowBatch, Wanted, done_sql, landed_sql, read_rows, tried_sql
 from flitstack.loading.sending import Sender, Work
 from flitstack.planning.document import SendTable, Step
-from flitstack.staging.engine.engine import literal, quoted
+from flitstack.staging.engine.engine import quoted, read_parquet
 
 STATE_COLUMNS = ("statecode", "statuscode")
 # What closing a row sets besides: closing it once more, as it was, needs these.
@@ -189,5 +189,5 @@ def _is_there(send: SendTable) -> str:
 
 
 def _count(load: Load, send: SendTable, where: str) -> int:
-    source = literal(str(load.folder / send.parquet))
-    return int(load.engine.one(f"SELECT count(*) FROM read_parquet({source}) WHERE {where}")[0])
+    source = read_parquet(load.folder / send.parquet)
+    return int(load.engine.one(f"SELECT count(*) FROM {source} WHERE {where}")[0])

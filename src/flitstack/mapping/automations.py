@@ -10,7 +10,7 @@ from flitstack.mapping.expressions import ExpressionError, Scope, compile_expres
 from flitstack.packs.automations import EXPRESSIONS, OF_ITEM, Automation
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagedTable, StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted, read_parquet
 
 ITEM = "_item"
 
@@ -71,7 +71,7 @@ def _read(
     absent = [name for name in pack.objects[automation.object].fields if name not in there]
     scope = Scope((*there, *absent), decisions)
     over = Scope((*scope.fields, ITEM), decisions)
-    source = f"read_parquet({literal(str(folder / table.parquet))})"
+    source = read_parquet(folder / table.parquet)
     filled = "".join(f", NULL::VARCHAR AS {quoted(name)}" for name in absent)
     given = automation.expressions
     parts = {

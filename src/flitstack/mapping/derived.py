@@ -14,7 +14,7 @@ from flitstack.mapping.circles import find_circles
 from flitstack.mapping.expressions import Scope, compile_expression
 from flitstack.mapping.reads import names_read
 from flitstack.packs.types import Pack
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted, read_parquet
 
 # What is made of the other records' values; `count` counts the records. Besides: `circle` (circles.py).
 AGGREGATES = {
@@ -104,7 +104,7 @@ def add_derived(
     view = f"{views[object_name]}_derived"
     path = scratch / f"{view}.parquet"
     engine.write_parquet(f"SELECT {', '.join(('r.*', *columns))} FROM {records} r {' '.join(joins)}", path)
-    engine.run(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM read_parquet({literal(str(path))})")
+    engine.run(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT * FROM {read_parquet(path)}")
     return view
 
 

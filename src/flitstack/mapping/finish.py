@@ -14,7 +14,7 @@ from flitstack.mapping.resolve import found_list, list_found
 from flitstack.mapping.tags import relationship
 from flitstack.mapping.target import MEMO_LENGTH, describe_table, takes_columns
 from flitstack.mapping.vocab import MAX_TEXT, Vocabulary, tags_sql
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 
@@ -54,7 +54,7 @@ def finish_route(
 ) -> MappedRoute:
     """Write `<object>__<route>.parquet` and say what is in it."""
     resolved = indexes.resolved[program.name]
-    source = f"(SELECT * FROM read_parquet({literal(str(resolved))}) WHERE NOT _is_held)"
+    source = f"(SELECT * FROM {read_parquet(resolved)} WHERE NOT _is_held)"
     finish = _Finish(engine, program, context, indexes, source, Joins(indexes), list(program.columns))
     _add_lookups(finish, findings)
     _add_companions(finish)

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from flitstack.catalogue.types import Column, Table
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 ENOUGH = 0.95  # share of values that must be readable as a type
 SIMILAR = 0.88
@@ -47,7 +47,7 @@ def guess_columns(
                         CASE WHEN NOT regexp_full_match(clean({c}), '[0-9.,]*') THEN
                             to_datetime({c}, {literal(date_order)}, {literal(zone)}) END AS d,
                         length(regexp_extract({c}, '[.,]([0-9]+)$', 1)) AS scale
-                      FROM read_parquet({literal(parquet)}))"""
+                      FROM {read_parquet(parquet)})"""
         )
         found[name] = _guess(*(int(value) for value in row), label=labels.get(name, name))
     return found

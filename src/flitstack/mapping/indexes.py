@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.program import Program, Way
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 
 @dataclass
@@ -42,12 +42,12 @@ class Indexes:
                 path,
             )
             self.built[key] = path
-        return f"read_parquet({literal(str(self.built[key]))})"
+        return read_parquet(self.built[key])
 
     def _live(self, way: Way) -> str:
         given = {table: self.context.rows[table].get(way.via, ()) for table in way.tables}
         files = [
-            f'SELECT "key", "row" AS digest, {literal(table)} AS "table" FROM read_parquet({literal(str(path))})'
+            f'SELECT "key", "row" AS digest, {literal(table)} AS "table" FROM {read_parquet(path)}'
             for table, path in given.items()
             if isinstance(path, Path)
         ]
@@ -74,7 +74,7 @@ class Indexes:
         )
 
     def _records(self, program: Program, via: str) -> Iterable[str]:
-        kept = f"read_parquet({literal(str(self.resolved[program.name]))})"
+        kept = read_parquet(self.resolved[program.name])
         table = literal(program.route.table)
         digest = f'CAST(_digest AS UUID) AS digest, {table} AS "table"'
         yield f'SELECT {quoted("_match_" + via)} AS "key", {digest} FROM {kept} WHERE NOT _is_held'
@@ -82,7 +82,7 @@ class Indexes:
         if original is None:
             return
         # What any record of a cluster is known by leads to the row of its survivor.
-        survivors = f"(SELECT * FROM read_parquet({literal(str(self.survivors))}) WHERE object = {literal(program.route.object)})"
+        survivors = f"(SELECT * FROM {read_parquet(self.survivors)} WHERE object = {literal(program.route.object)})"
         cluster = (
             f"SELECT loser_id AS id, loser_file AS file, loser_line AS line, survivor_id FROM {survivors}"
             f" UNION ALL SELECT DISTINCT survivor_id, NULL, NULL, survivor_id FROM {survivors}"

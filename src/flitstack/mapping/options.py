@@ -7,7 +7,7 @@ from typing import Any
 from flitstack.mapping.convert import choice_key
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted, read_parquet
 
 
 def number_options(
@@ -63,7 +63,7 @@ def labels_of(given: Mapping[str, Any], pack: Pack, staged: StagingDocument, fol
         return []
     by = f"to_number({quoted(order)}) NULLS LAST," if order in present else ""
     rows = engine.rows(
-        f"SELECT clean({quoted(name)}) FROM read_parquet({literal(str(folder / table.parquet))})"
+        f"SELECT clean({quoted(name)}) FROM {read_parquet(folder / table.parquet)}"
         f" WHERE clean({quoted(name)}) IS NOT NULL ORDER BY {by} _file, _record"
     )
     found: dict[str, str] = {}

@@ -13,7 +13,7 @@ from flitstack.mapping.indexes import Indexes
 from flitstack.mapping.lookups import Joins, early, key_columns, resolve, struct, troubles
 from flitstack.mapping.program import Program
 from flitstack.mapping.sharing import share_calls
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 HELD = "map_held"
@@ -35,7 +35,7 @@ def resolve_route(engine: Engine, program: Program, context: MapContext, indexes
     if needs_keys:
         # Lists of keys are unnested and come back by record: they need the records in a place of their own.
         engine.write_parquet(source[1:-1], first)
-        source = f"read_parquet({literal(str(first))})"
+        source = read_parquet(first)
     joins = Joins(indexes)
     resolved = {plan.column: resolve(plan, joins, source) for plan in plans}
     found = [sql for plan in plans for sql in troubles(plan, resolved[plan.column])]
@@ -57,7 +57,7 @@ def resolve_route(engine: Engine, program: Program, context: MapContext, indexes
     first.unlink(missing_ok=True)
     if program.is_primary:
         engine.run(
-            f"INSERT INTO {HELD} SELECT {literal(program.route.object)}, _n FROM read_parquet({literal(str(path))})"
+            f"INSERT INTO {HELD} SELECT {literal(program.route.object)}, _n FROM {read_parquet(path)}"
             " WHERE _is_held AND NOT _is_skipped"
         )
 

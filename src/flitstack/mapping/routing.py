@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flitstack.mapping.program import Program
 from flitstack.mapping.sharing import share_calls
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted, read_parquet
 
 
 def route_records(engine: Engine, programs: Iterable[Program], view: str, path: Path) -> str:
@@ -28,7 +28,7 @@ def route_records(engine: Engine, programs: Iterable[Program], view: str, path: 
             later.takes = "FALSE"
         return "FALSE"
     _write_numbers(engine, exclusive, view, path)
-    taken = f"SELECT n FROM read_parquet({literal(str(path))})"
+    taken = f"SELECT n FROM {read_parquet(path)}"
     for program in exclusive:
         program.takes = f"_n IN ({taken} WHERE route = {program.number})"
     return f"_n NOT IN ({taken})"

@@ -26,7 +26,7 @@ from flitstack.mapping.resolve import HELD, list_found, open_holds, resolve_rout
 from flitstack.mapping.routing import route_records
 from flitstack.mapping.tags import gather_vocabularies, tag_routes
 from flitstack.packs.types import Pack
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 
@@ -190,7 +190,7 @@ def _run(run: _Run) -> MappingDocument:
         path = run.scratch / f"{program.name}.parquet"
         resolve_route(engine, program, run.context, indexes, path)
         indexes.resolved[program.name] = path
-        made = f"(SELECT * FROM read_parquet({literal(str(path))}) WHERE NOT _is_skipped)"
+        made = f"(SELECT * FROM {read_parquet(path)} WHERE NOT _is_skipped)"
         list_found(engine, run.findings, program, made)
     excluded = _list_unrouted(run, left)
     vocabularies = gather_vocabularies(engine, run.programs, run.pack, run.context, run.records.merged)
@@ -261,9 +261,9 @@ def _without_rows(run: _Run, name: str) -> str:
     mine = [program for program in run.programs if program.route.object == name]
     if not mine or any(program.is_primary for program in mine):
         return ""
-    files = ", ".join(literal(str(run.scratch / f"{program.name}.parquet")) for program in mine)
+    files = read_parquet((run.scratch / f"{program.name}.parquet" for program in mine), "union_by_name = true")
     return (
-        f" AND NOT EXISTS (SELECT 1 FROM read_parquet([{files}], union_by_name = true) made"
+        f" AND NOT EXISTS (SELECT 1 FROM {files} made"
         " WHERE made._file = _file AND made._record = _id AND made._line IS NOT DISTINCT FROM _line)"
     )
 
@@ -277,7 +277,7 @@ def _proposed(maps: Mapping[str, MapFile]) -> dict[str, int]:
 
 
 def _view(engine: Engine, pack: Pack, name: str, path: Path, view: str) -> tuple[str, tuple[str, ...]]:
-    source = f"read_parquet({literal(str(path))}, file_row_number = true)"
+    source = read_parquet(path, "file_row_number = true")
     present = [str(row[0]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")]
     columns = [c for c in present if c not in {"_file", "_record", "_line", "_id", "file_row_number"}]
     known = {column.casefold() for column in columns}

@@ -9,7 +9,7 @@ from flitstack.catalogue.types import Table
 from flitstack.errors import Problem, UsageError
 from flitstack.planning.changes import Side
 from flitstack.planning.document import SendTable
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 KEEP, DEACTIVATE, DELETE = "keep", "deactivate", "delete"
 # Why a row is made by no record any more.
@@ -101,7 +101,7 @@ def spare_used(
     ]
     for query in (*edited, *used):
         engine.run(f'UPDATE left_rows SET why = {literal(IN_USE)} WHERE ({doomed}) AND "row" IN ({query})')
-    pointers = " UNION ALL ".join(f"SELECT * FROM read_parquet({literal(str(path))})" for path in references)
+    pointers = " UNION ALL ".join(f"SELECT * FROM {read_parquet(path)}" for path in references)
     while pointers:
         before = _count(engine, doomed)
         engine.run(
@@ -151,7 +151,7 @@ def write_left(
             f"""SELECT e._ord, e._row, e._digest, e._object, e._file, e._record, e._line, e._beside,
                 {literal(act)} AS _action, {code}::BIGINT AS _state, {status}::BIGINT AS _status,
                 NULL::TIMESTAMPTZ AS _state_at, NULL::DECIMAL(38, 4) AS _state_value, NULL::BIGINT AS _version
-            FROM read_parquet({literal(str(source))}) e
+            FROM {read_parquet(source)} e
             JOIN left_rows l ON l."row" = e._row AND l.send = {literal(send.name)} WHERE {where}
             ORDER BY e._ord {"DESC" if action == DELETE else ""}""",
             folder / f"rows/{name}.parquet",
@@ -205,4 +205,4 @@ def _policy(decisions: Mapping[str, object], name: str) -> dict[str, str]:
 
 
 def _source(side: Side, send: SendTable) -> str:
-    return f"read_parquet({literal(str(side.folder / send.parquet))})"
+    return read_parquet(side.folder / send.parquet)

@@ -18,7 +18,7 @@ from flitstack.planning.rows import RowContext, allocate_ids, load_keys, load_ow
 from flitstack.planning.sample import choose_sample
 from flitstack.planning.schema import Operation, schema_operations
 from flitstack.planning.upsert import split_matched
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 ROWS_PER_REQUEST = 500  # forecast only; the loader adapts
 
@@ -107,12 +107,12 @@ def sample_plan(engine: Engine, folder: Path, plan: Plan, per_group: int, total:
     for table in plan.tables:
         name = f"sample/{table.parquet}"
         rows = engine.write_parquet(
-            f"SELECT t.* FROM read_parquet({literal(str(folder / table.parquet))}) t SEMI JOIN sample s "
+            f"SELECT t.* FROM {read_parquet(folder / table.parquet)} t SEMI JOIN sample s "
             f'ON s."table" = {literal(table.table)} AND s."row" = t._row ORDER BY t._ord',
             folder / name,
         )
-        source = literal(str(folder / name))
-        total = engine.one(f"SELECT coalesce(sum(hash(t))::VARCHAR, '0') FROM read_parquet({source}) t")[0]
+        source = read_parquet(folder / name)
+        total = engine.one(f"SELECT coalesce(sum(hash(t))::VARCHAR, '0') FROM {source} t")[0]
         if rows:
             tables.append(replace(table, parquet=name, rows=rows, content_hash=f"{rows}:{total}"))
     operations = [step for step in plan.steps if step.kind == "schema"]

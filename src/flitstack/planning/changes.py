@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flitstack.planning.document import Plan, SendColumn, SendTable
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 FILE = "(file)"
 # What is more than a column, as reconciliation calls it, and the columns of a send table behind it.
@@ -51,7 +51,7 @@ def rows_of(engine: Engine, side: Side, table: str, names: Sequence[str]) -> str
     """SELECT `_row`, `_send` (name of the send table) and these columns of a table's rows; a column no file has is NULL."""
     parts = []
     for send in side.sends(table):
-        source = f"read_parquet({literal(str(side.folder / send.parquet))})"
+        source = read_parquet(side.folder / send.parquet)
         present = {row[0] for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")}
         values = "".join(f", {quoted(n)}" if n in present else f", NULL AS {quoted(n)}" for n in names)
         parts.append(f"SELECT _row, {literal(send.name)} AS _send{values} FROM {source}")

@@ -12,7 +12,7 @@ from flitstack.planning.delta import sealed_table, write_creates, write_group, w
 from flitstack.planning.document import Plan, SendTable, Step
 from flitstack.planning.instances import stage_by_stage
 from flitstack.planning.upsert import write_new_matches
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 # Actions that the destination takes from an open row only.
 _CLOSING = "('win', 'lose', 'fulfil', 'cancel')"
@@ -120,9 +120,7 @@ def _was(inputs: DeltaInputs, send: SendTable, name: str, kind: str) -> str:
         for earlier in side.sends(send.table):
             has = earlier.has_states if name == "_action" else earlier.has_links
             value = name if has else f"NULL::{kind}"
-            parts.append(
-                f"SELECT _row, {value} AS was FROM read_parquet({literal(str(side.folder / earlier.parquet))})"
-            )
+            parts.append(f"SELECT _row, {value} AS was FROM {read_parquet(side.folder / earlier.parquet)}")
     listed = " UNION ALL ".join(parts) or f"SELECT NULL::UUID AS _row, NULL::{kind} AS was WHERE FALSE"
     return f"SELECT _row, any_value(was) AS was FROM ({listed}) GROUP BY _row"
 

@@ -12,7 +12,7 @@ from flitstack.catalogue.types import Table
 from flitstack.errors import Problem, UsageError
 from flitstack.planning.changes import GROUPS, Side, columns_of
 from flitstack.planning.document import SendTable
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 SOURCE_WINS, DESTINATION_WINS = "source_wins", "destination_wins"
 _NOBODY = 'SELECT NULL::UUID AS "row", NULL::VARCHAR[] AS columns WHERE FALSE'
@@ -80,7 +80,7 @@ def decide(engine: Engine, live: Table, wanted: Side, evidence: Evidence, rules:
     ]
     # A row that was there before us is never assigned: its children, which are not ours, would go along.
     fixed = f"(list_contains([{', '.join(map(literal, unwritable))}]::VARCHAR[], x) OR (o.columns IS NOT NULL AND x = 'ownerid'))"
-    written = " UNION ALL ".join(f"SELECT * FROM {_read(path)}" for path in evidence.as_written)
+    written = " UNION ALL ".join(f"SELECT * FROM {read_parquet(path)}" for path in evidence.as_written)
     kept = _kept_lists(evidence.kept, table)
     # A cell counts as ours while it is as any state of ours says; one that was once Dynamics' own stays so until both agree.
     foreign = "(NOT list_contains(coalesce(p.same, []), x) OR list_contains(coalesce(k.columns, []), x))"
@@ -99,12 +99,12 @@ def decide(engine: Engine, live: Table, wanted: Side, evidence: Evidence, rules:
             list_filter(coalesce(w.compared, []), lambda x: {is_edited} AND NOT list_contains({changed}, x)
                 AND (o.columns IS NULL OR list_contains(o.columns, x))) AS edited,
             list_filter({changed}, lambda x: {needed} AND {fixed}) AS fixed
-        FROM {_read(evidence.suspects)} s
-        LEFT JOIN {_read(evidence.changes)} c ON c."row" = s."row"
-        LEFT JOIN {_read(evidence.as_wanted)} w ON w."row" = s."row"
+        FROM {read_parquet(evidence.suspects)} s
+        LEFT JOIN {read_parquet(evidence.changes)} c ON c."row" = s."row"
+        LEFT JOIN {read_parquet(evidence.as_wanted)} w ON w."row" = s."row"
         LEFT JOIN (SELECT "row", list_distinct(flatten(list(same))) AS same FROM ({written}) GROUP BY "row") p ON p."row" = s."row"
         LEFT JOIN ({kept}) k ON k."row" = s."row"
-        LEFT JOIN {_read(evidence.versions)} v ON v."row" = s."row"
+        LEFT JOIN {read_parquet(evidence.versions)} v ON v."row" = s."row"
         LEFT JOIN ({evidence.ours or _NOBODY}) o ON o."row" = s."row"
         """,
         target,
@@ -116,11 +116,11 @@ def write_kept(engine: Engine, table: str, decided: Path, earlier: Path | None, 
 
     Rows that were not looked at this time keep what was said of them.
     """
-    source = _read(decided)
+    source = read_parquet(decided)
     carried = ""
     if earlier is not None:
         carried = (
-            f' UNION ALL SELECT "table", "row", "column", why FROM {_read(earlier)} k WHERE "table" = {literal(table)} '
+            f' UNION ALL SELECT "table", "row", "column", why FROM {read_parquet(earlier)} k WHERE "table" = {literal(table)} '
             f'AND "row" NOT IN (SELECT "row" FROM {source})'
         )
     lists = " UNION ALL ".join(
@@ -140,7 +140,7 @@ def write_updates(
     """The send table with the changed columns of rows of `send`; None when there are none."""
     known = columns_of([side, *standing], send.table)
     listed = engine.rows(
-        f'SELECT DISTINCT unnest(write) AS c FROM {_read(decided)} d SEMI JOIN {_source(side, send)} e ON e._row = d."row"'
+        f'SELECT DISTINCT unnest(write) AS c FROM {read_parquet(decided)} d SEMI JOIN {_source(side, send)} e ON e._row = d."row"'
         " WHERE NOT is_gone ORDER BY c"
     )
     names = [name for (name,) in listed if name not in GROUPS and name in known]
@@ -158,7 +158,7 @@ def write_updates(
     name = f"{send.name}_update"
     rows = engine.write_parquet(
         f"""SELECT * FROM (SELECT {_own_columns(send)}{blanks}, {changed} AS _changed, d.version AS _version FROM {_source(side, send)} e
-        JOIN {_read(decided)} d ON d."row" = e._row WHERE NOT d.is_gone) WHERE len(_changed) > 0 ORDER BY _ord""",
+        JOIN {read_parquet(decided)} d ON d."row" = e._row WHERE NOT d.is_gone) WHERE len(_changed) > 0 ORDER BY _ord""",
         folder / f"rows/{name}.parquet",
     )
     if not rows:
@@ -185,7 +185,7 @@ def write_group(
     columns = f"{_own_columns(send)} REPLACE ({values})" if values else _own_columns(send)
     rows = engine.write_parquet(
         f"""SELECT {columns}, d.version AS _version FROM {_source(side, send)} e
-        JOIN {_read(decided)} d ON d."row" = e._row {join}
+        JOIN {read_parquet(decided)} d ON d."row" = e._row {join}
         WHERE NOT d.is_gone AND list_contains(d.write, {literal(group)}) AND {where} ORDER BY _ord""",
         folder / f"rows/{name}.parquet",
     )
@@ -237,16 +237,12 @@ def _owned(names: Sequence[str], present: set[str]) -> str:
 def _kept_lists(kept: Path | None, table: str) -> str:
     if kept is None:
         return _NOBODY
-    return f'SELECT "row", list("column") AS columns FROM {_read(kept)} WHERE "table" = {literal(table)} GROUP BY "row"'
+    return f'SELECT "row", list("column") AS columns FROM {read_parquet(kept)} WHERE "table" = {literal(table)} GROUP BY "row"'
 
 
 def _content(engine: Engine, path: Path) -> str:
-    return str(engine.one(f"SELECT coalesce(sum(hash(t))::VARCHAR, '0') FROM {_read(path)} t")[0])
+    return str(engine.one(f"SELECT coalesce(sum(hash(t))::VARCHAR, '0') FROM {read_parquet(path)} t")[0])
 
 
 def _source(side: Side, send: SendTable) -> str:
-    return _read(side.folder / send.parquet)
-
-
-def _read(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"
+    return read_parquet(side.folder / send.parquet)

@@ -11,7 +11,7 @@ from pathlib import Path
 from flitstack.planning.changes import Side, standing_rows
 from flitstack.planning.delta import sealed_table
 from flitstack.planning.document import SendTable
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 STAGE, WALKED = "activestageid", "traversedpath"
 _ABORTED = 3  # status reason of every table of instances
@@ -48,7 +48,7 @@ def settle_instances(
             continue
         path = folder / send.parquet
         there = matched.get(one.about)
-        unless = f'WHERE {one.record} NOT IN (SELECT "row" FROM {_read(there)})' if there else ""
+        unless = f'WHERE {one.record} NOT IN (SELECT "row" FROM {read_parquet(there)})' if there else ""
         joined, moved = "", ""
         if standing:
             stays = f"o._row IS NOT NULL AND e._status = {_ABORTED} AND NOT contains(e.{WALKED}, ',')"
@@ -56,7 +56,9 @@ def settle_instances(
             moved = "REPLACE (" + ", ".join(
                 f"CASE WHEN {stays} THEN coalesce(o.{name}, e.{name}) ELSE e.{name} END AS {name}" for name in (STAGE, WALKED)
             ) + ")"  # fmt: skip
-        rows = engine.write_parquet(f"SELECT e.* {moved} FROM {_read(path)} e {joined} {unless} ORDER BY e._ord", path)
+        rows = engine.write_parquet(
+            f"SELECT e.* {moved} FROM {read_parquet(path)} e {joined} {unless} ORDER BY e._ord", path
+        )
         if rows < send.rows:
             notes.append(
                 f"{send.table}: {send.rows - rows:,} records were in the environment before and keep the process they stand in there"
@@ -82,10 +84,10 @@ def stage_by_stage(engine: Engine, send: SendTable, standing: Sequence[Side], fo
                 list_contains(e._changed, '{STAGE}') AND coalesce(
                     list_slice({new}, 1, least(len({new}), len({old}))) = list_slice({old}, 1, least(len({new}), len({old}))), FALSE)
                 AS is_way
-            FROM {_read(path)} e LEFT JOIN ({now}) n ON n._row = e._row)""",
+            FROM {read_parquet(path)} e LEFT JOIN ({now}) n ON n._row = e._row)""",
         steps,
     )
-    most = int(engine.one(f"SELECT max(_steps) FROM {_read(steps)}")[0])
+    most = int(engine.one(f"SELECT max(_steps) FROM {read_parquet(steps)}")[0])
     made = []
     for step in range(1, most + 1):
         reached = f"CASE WHEN _steps = {step} THEN len(_new) ELSE len(_old) + sign(len(_new) - len(_old)) * {step} END"
@@ -98,12 +100,8 @@ def stage_by_stage(engine: Engine, send: SendTable, standing: Sequence[Side], fo
                 CASE WHEN {is_last} THEN {STAGE} ELSE CAST({walked}[-1] AS UUID) END AS {STAGE},
                 CASE WHEN {is_last} THEN {WALKED} ELSE array_to_string({walked}, ',') END AS {WALKED},
                 CASE WHEN {is_last} THEN _changed ELSE ['{STAGE}', '{WALKED}'] END AS _changed)
-            FROM {_read(steps)} WHERE _steps >= {step} ORDER BY _ord""",
+            FROM {read_parquet(steps)} WHERE _steps >= {step} ORDER BY _ord""",
             folder / target,
         )
         made.append(replace(send, name=name, parquet=target, rows=rows))
     return made
-
-
-def _read(path: Path | None) -> str:
-    return f"read_parquet({literal(str(path))})"

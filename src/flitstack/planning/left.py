@@ -7,7 +7,7 @@ from pathlib import Path
 from flitstack.planning.build import sealed
 from flitstack.planning.changes import Side
 from flitstack.planning.document import Plan, SendTable
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted, read_parquet
 
 _STATES = {
     "_action": "VARCHAR",
@@ -25,10 +25,9 @@ def write_left_state(engine: Engine, wanted: Side, standing: Sequence[Side], del
     states = _states(delta, folder)
     earlier = [(side, send) for side in standing for send in side.plan.tables]
     for number, (side, send) in enumerate(earlier):
-        source = f"read_parquet({literal(str(side.folder / send.parquet))})"
+        source = read_parquet(side.folder / send.parquet)
         now = " UNION ALL ".join(
-            f"SELECT _row FROM read_parquet({literal(str(wanted.folder / s.parquet))})"
-            for s in wanted.sends(send.table)
+            f"SELECT _row FROM {read_parquet(wanted.folder / s.parquet)}" for s in wanted.sends(send.table)
         )
         present = {row[0] for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")}
         value = {n: f"e.{n}" if n in present else f"NULL::{k}" for n, k in _STATES.items()}
@@ -50,7 +49,7 @@ def write_left_state(engine: Engine, wanted: Side, standing: Sequence[Side], del
 def _states(delta: Plan, folder: Path) -> str:
     names = ", ".join(_STATES)
     parts = [
-        f"SELECT _row, {names} FROM read_parquet({literal(str(folder / send.parquet))})"
+        f"SELECT _row, {names} FROM {read_parquet(folder / send.parquet)}"
         for send in delta.tables
         if send.phase == "left" and send.has_states
     ]

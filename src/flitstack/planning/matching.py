@@ -7,7 +7,7 @@ from pathlib import Path
 from flitstack.errors import Problem, UsageError
 from flitstack.mapping.document import MappedColumn, MappedRoute
 from flitstack.planning.rows import key_join, resolved_row, view_keys
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 _TOLD = 20
 _NO_PAIRS = (
@@ -79,7 +79,7 @@ def _records(
     """SELECTs of records with what a rule knows them by, and of which row that is known. `found`: of tables before this one."""
     parts = []
     for route in routes:
-        source = f"read_parquet({literal(str(work.mapped / route.parquet))})"
+        source = read_parquet(work.mapped / route.parquet)
         filled = {column.name: column for column in route.columns if column.kind in {"value", "lookup"}}
         for rank, rule in enumerate(rules):
             # What a route does not fill, its rows cannot be known by.
@@ -92,7 +92,7 @@ def _records(
                     m._object AS object, m._file AS file, m._record AS record, m._line AS line,
                     {rank} AS rank, {literal(rule.text)} AS rule, k."row"
                 FROM (SELECT *, CAST(({rule.sql}) AS VARCHAR) AS _known FROM {records}) m
-                JOIN read_parquet({literal(str(rule.rows))}) k ON k."key" = m._known
+                JOIN {read_parquet(rule.rows)} k ON k."key" = m._known
                 WHERE (m._object, m._record) NOT IN (SELECT (object, record) FROM apart_records)"""
             )
     return parts
@@ -124,7 +124,7 @@ def _match(engine: Engine, table: str, parts: Sequence[str], work: Matching, tar
     earlier = work.earlier.get(table)
     settled = _NO_PAIRS
     if earlier is not None:
-        settled = f'SELECT e.* FROM read_parquet({literal(str(earlier))}) e SEMI JOIN ({work.held[table]}) h ON h."row" = e."row"'
+        settled = f'SELECT e.* FROM {read_parquet(earlier)} e SEMI JOIN ({work.held[table]}) h ON h."row" = e."row"'
     engine.run(f"CREATE OR REPLACE TEMP TABLE settled_rows AS {settled}")
     _refuse_late(engine, table)
     made = work.made.get(table, "SELECT ''")
@@ -176,11 +176,11 @@ def matched_keys(engine: Engine, known: Path | None, earlier: Path | None, now: 
     """
     if now is None and earlier is None:
         return False
-    old = f'SELECT digest, plain, object, "row" FROM read_parquet({literal(str(known))})' if known else ""
+    old = f'SELECT digest, plain, object, "row" FROM {read_parquet(known)}' if known else ""
     if old and earlier is not None:
-        was = f"read_parquet({literal(str(earlier))})"
+        was = read_parquet(earlier)
         old = f'SELECT o.* FROM ({old}) o ANTI JOIN {was} w ON w.digest = o.digest AND w."row" = o."row"'
-    new = f'SELECT digest, plain, object, "row" FROM read_parquet({literal(str(now))})' if now else ""
+    new = f'SELECT digest, plain, object, "row" FROM {read_parquet(now)}' if now else ""
     if old and new:
         old = f"SELECT o.* FROM ({old}) o ANTI JOIN ({new}) n ON n.digest = o.digest"
     parts = [part for part in (old, new) if part]

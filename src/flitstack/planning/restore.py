@@ -14,7 +14,7 @@ from flitstack.catalogue.types import Table
 from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal
 from flitstack.planning.document import SendColumn, SendTable
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 LOOKUPS = frozenset({"Lookup", "Customer", "Owner"})
 _TYPES = {
@@ -69,7 +69,7 @@ def write_lost(engine: Engine, journal: Journal, runs: Iterable[int], folder: Pa
         return None
     runs, target = list(runs), folder / "lost.parquet"
     images = write_images(engine, journal, runs, {}, folder / "lost")
-    held = " UNION ALL ".join(f'SELECT "row" FROM {_read(path)}' for path in images.values())
+    held = " UNION ALL ".join(f'SELECT "row" FROM {read_parquet(path)}' for path in images.values())
     kinds = (Operation.UPDATE, Operation.STATE, Operation.PARTIES)
     made = f"operation = {Operation.CREATE} AND status = {Status.LANDED}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def restore_tables(engine: Engine, work: Restoring, folder: Path) -> list[tuple[
 def write_not_restored(engine: Engine, work: Restoring, target: Path) -> int:
     """Write `target` (row, column): cells that were edited after we wrote them, and so keep what they hold now."""
     return engine.write_parquet(
-        f"""SELECT i."row", i."column" FROM {_read(work.images)} i JOIN {_read(work.same)} s ON s."row" = i."row"
+        f"""SELECT i."row", i."column" FROM {read_parquet(work.images)} i JOIN {read_parquet(work.same)} s ON s."row" = i."row"
         WHERE NOT list_contains(s.same, {_name()}) AND list_contains(s.compared, {_name()})
         AND NOT ends_with(i."column", '__table') AND i."column" <> 'statuscode'""",
         target,
@@ -131,7 +131,7 @@ def _columns(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
     names = [
         str(name)
         for (name,) in engine.rows(
-            f'SELECT DISTINCT "column" FROM {_read(work.images)} WHERE operation = {Operation.UPDATE} ORDER BY 1'
+            f'SELECT DISTINCT "column" FROM {read_parquet(work.images)} WHERE operation = {Operation.UPDATE} ORDER BY 1'
         )
         if (column := work.live.column(str(name))) is not None and column.updatable
     ]
@@ -144,7 +144,7 @@ def _columns(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
             SELECT i."row", {values},
                 list(DISTINCT i."column") FILTER (WHERE i."column" IN ({listed})
                     AND (list_contains(s.same, i."column") OR NOT list_contains(s.compared, i."column"))) AS _changed
-            FROM {_read(work.images)} i JOIN {_read(work.same)} s ON s."row" = i."row"
+            FROM {read_parquet(work.images)} i JOIN {read_parquet(work.same)} s ON s."row" = i."row"
             WHERE i.operation = {Operation.UPDATE} GROUP BY i."row") p ON p."row" = r._row
         WHERE len(p._changed) > 0"""
     columns = tuple(
@@ -175,8 +175,8 @@ def _parties(engine: Engine, work: Restoring, folder: Path) -> SendTable | None:
     select = f"""
         SELECT r.*, list_filter(from_json(i.value, {_PARTIES}), lambda p: p.mask NOT IN ({OWN_MASKS})) AS _parties,
             NULL::BIGINT AS _version FROM ({work.records}) r
-        JOIN {_read(work.images)} i ON i."row" = r._row AND i."column" = '_parties' AND i.operation = {Operation.PARTIES}
-        JOIN {_read(work.same)} s ON s."row" = r._row AND list_contains(s.same, '(parties)')"""
+        JOIN {read_parquet(work.images)} i ON i."row" = r._row AND i."column" = '_parties' AND i.operation = {Operation.PARTIES}
+        JOIN {read_parquet(work.same)} s ON s."row" = r._row AND list_contains(s.same, '(parties)')"""
     return _table(engine, work, select, "restore_parties", folder, has_parties=True)
 
 
@@ -193,8 +193,8 @@ def _states(work: Restoring, where: str, action: str, state: str, status: str) -
                    max({code}) FILTER (WHERE i."column" = 'statuscode') AS status,
                    max({text}) FILTER (WHERE i."column" = 'actualclosedate') AS closed,
                    max(TRY_CAST({text} AS DECIMAL(38, 4))) FILTER (WHERE i."column" = 'actualvalue') AS worth
-            FROM {_read(work.images)} i WHERE i.operation = {Operation.STATE} GROUP BY i."row") p ON p."row" = r._row
-        JOIN {_read(work.same)} s ON s."row" = r._row AND (list_contains(s.same, '(state)') OR NOT list_contains(s.compared, '(state)'))
+            FROM {read_parquet(work.images)} i WHERE i.operation = {Operation.STATE} GROUP BY i."row") p ON p."row" = r._row
+        JOIN {read_parquet(work.same)} s ON s."row" = r._row AND (list_contains(s.same, '(state)') OR NOT list_contains(s.compared, '(state)'))
         WHERE {where}"""
 
 
@@ -234,14 +234,10 @@ def _numbers(runs: Iterable[int]) -> str:
     return ", ".join(str(run) for run in sorted(runs)) or "-1"
 
 
-def _read(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"
-
-
 def records_of(sends: Sequence[tuple[Path, SendTable]]) -> str:
     """SELECT of where each row of some send tables stands in the export; a row once."""
     names = "_ord, _row, _digest, _object, _file, _record, _line, _beside"
-    parts = " UNION ALL ".join(f"SELECT {names} FROM {_read(folder / send.parquet)}" for folder, send in sends)
+    parts = " UNION ALL ".join(f"SELECT {names} FROM {read_parquet(folder / send.parquet)}" for folder, send in sends)
     return f"SELECT * FROM ({parts}) QUALIFY row_number() OVER (PARTITION BY _row) = 1"
 
 
@@ -249,4 +245,4 @@ def with_dropped(records: str, found: Path) -> str:
     """The records, and those that were once found to be a row (Parquet of upsert.match_rows) and make none any more."""
     return f"""SELECT * FROM ({records}) UNION ALL BY NAME
         SELECT 0 AS _ord, "row" AS _row, digest AS _digest, object AS _object, file AS _file, record AS _record, line AS _line,
-            FALSE AS _beside FROM {_read(found)} WHERE "row" NOT IN (SELECT _row FROM ({records}))"""
+            FALSE AS _beside FROM {read_parquet(found)} WHERE "row" NOT IN (SELECT _row FROM ({records}))"""

@@ -16,7 +16,7 @@ from flitstack.journal.journal import Journal
 from flitstack.planning.changes import Side, standing_rows
 from flitstack.planning.document import SendTable
 from flitstack.planning.restore import records_of
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 _LINKS = 'STRUCT(relationship VARCHAR, "table" VARCHAR, id UUID)[]'
 
@@ -61,7 +61,7 @@ def unlinked(engine: Engine, made: Mapping[str, Path], folder: Path) -> list[tup
     for table, path in sorted(made.items()):
         name = f"rollback/unlink_there_{table}.parquet"
         rows = engine.write_parquet(
-            f"SELECT row_number() OVER () AS _ord, _row, _links FROM read_parquet({literal(str(path))})", folder / name
+            f"SELECT row_number() OVER () AS _ord, _row, _links FROM {read_parquet(path)}", folder / name
         )
         empty = SendTable(f"unlink_there_{table}", table, "changes", name, rows, f"{rows}", (), (), is_change=True)
         found.append(("disassociate", replace(empty, has_links=True)))
@@ -125,7 +125,7 @@ def files_back(engine: Engine, table: str, before: Side, rows: str, folder: Path
     for number, send in enumerate(side for side in before.sends(table) if side.has_files):
         name = f"rollback/files_{number:02d}_{table}.parquet"
         count = engine.write_parquet(
-            f"""SELECT e.* FROM read_parquet({literal(str(before.folder / send.parquet))}) e
+            f"""SELECT e.* FROM {read_parquet(before.folder / send.parquet)} e
             SEMI JOIN ({rows}) r ON r._row = e._row WHERE e._content IS NOT NULL""",
             folder / name,
         )

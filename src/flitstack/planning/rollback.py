@@ -11,7 +11,7 @@ from pathlib import Path
 from flitstack.journal.frames import Operation, Status
 from flitstack.planning.build import sealed
 from flitstack.planning.document import Plan, SendTable, Step
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 UNDO = "undo_"  # begins the name of a send table whose rows are deleted
 
@@ -40,7 +40,7 @@ def find_kept(
         engine.run(
             f"""
             INSERT INTO kept SELECT {literal(table)}, o."row", 'edited' FROM ours o
-            JOIN read_parquet({literal(str(edits[table]))}) e ON e."row" = o."row"
+            JOIN {read_parquet(edits[table])} e ON e."row" = o."row"
             WHERE o."table" = {literal(table)} AND e.is_edited
             """
         )
@@ -49,7 +49,7 @@ def find_kept(
         engine.run(
             f"""
             INSERT INTO kept SELECT DISTINCT o."table", o."row", 'referenced'
-            FROM read_parquet({literal(str(references[table]))}) r
+            FROM {read_parquet(references[table])} r
             JOIN ours o ON o."row" = r.target
             ANTI JOIN given_back g ON g."row" = r."row" AND g."column" = r."column" AND g.target = r.target
             WHERE r."row" NOT IN (SELECT "row" FROM ours_ever) AND o."row" NOT IN (SELECT "row" FROM kept)
@@ -78,7 +78,7 @@ def rollback_plan(
         rows = engine.write_parquet(
             f"""
             SELECT row_number() OVER () AS _ord, e._row, e._object, e._file, e._record, e._line
-            FROM read_parquet({literal(str(folder / send.parquet))}) e
+            FROM {read_parquet(folder / send.parquet)} e
             SEMI JOIN ours o ON o."table" = {literal(send.table)} AND o."row" = e._row
             ANTI JOIN kept k ON k."row" = e._row
             ANTI JOIN undone_rows u ON u."row" = e._row AND u."table" = {literal(send.table)}
@@ -86,9 +86,7 @@ def rollback_plan(
             folder / name,
         )
         if rows:
-            engine.run(
-                f"INSERT INTO undone_rows SELECT {literal(send.table)}, _row FROM read_parquet({literal(str(folder / name))})"
-            )
+            engine.run(f"INSERT INTO undone_rows SELECT {literal(send.table)}, _row FROM {read_parquet(folder / name)}")
             tables.append(
                 replace(
                     send, name=f"{UNDO}{send.name}", phase="undo", parquet=name, rows=rows, content_hash=f"{rows}", columns=(),
@@ -128,7 +126,7 @@ def spare(engine: Engine, plan: Plan, folder: Path, undo: Plan, rows: str, label
             continue
         name = f"rollback/{label}_{send.name}.parquet"
         left = engine.write_parquet(
-            f"""SELECT * FROM read_parquet({literal(str(folder / send.parquet))}) e
+            f"""SELECT * FROM {read_parquet(folder / send.parquet)} e
             ANTI JOIN kept k ON k."row" = e._row AND k."table" = {literal(send.table)}""",
             folder / name,
         )
@@ -154,9 +152,9 @@ def replanned(
             tables.append(send)
             continue
         name = f"rollback/{label}_{send.name}.parquet"
-        source = literal(str(folder / send.parquet))
+        source = read_parquet(folder / send.parquet)
         left = engine.write_parquet(
-            f'SELECT e.* FROM read_parquet({source}) e ANTI JOIN ({rows}) r ON r."row" = e._row', folder / name
+            f'SELECT e.* FROM {source} e ANTI JOIN ({rows}) r ON r."row" = e._row', folder / name
         )
         tables.append(replace(send, parquet=name, rows=left))
     first = max((step.index for step in undo.steps), default=-1) + 1
@@ -199,7 +197,7 @@ def _given_back(engine: Engine, plan: Plan, folder: Path) -> None:
         for name in (column.name for column in send.columns if column.is_lookup and send.was_there):
             engine.run(
                 f"""INSERT INTO given_back SELECT _row, {literal(name)}, {quoted(name)}
-                FROM read_parquet({literal(str(folder / send.parquet))})
+                FROM {read_parquet(folder / send.parquet)}
                 WHERE {quoted(name)} IS NOT NULL AND list_contains(_changed, {literal(name)})"""
             )
 
@@ -216,7 +214,7 @@ def _keep_parents(engine: Engine, plan: Plan, folder: Path) -> int:
             engine.run(
                 f"""
                 INSERT INTO kept SELECT DISTINCT o."table", o."row", 'parent' FROM (
-                    SELECT {part} AS target FROM read_parquet({literal(str(folder / send.parquet))}) e
+                    SELECT {part} AS target FROM {read_parquet(folder / send.parquet)} e
                     SEMI JOIN kept k ON k."row" = e._row) t
                 JOIN ours o ON o."row" = t.target WHERE o."row" NOT IN (SELECT "row" FROM kept)
                 """

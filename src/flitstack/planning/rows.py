@@ -16,7 +16,7 @@ from flitstack.planning.document import SendColumn, SendTable
 from flitstack.planning.order import Group
 from flitstack.planning.owners import OwnerMap
 from flitstack.planning.schema import source_id_column, source_key_column, takes_source_key
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 # Columns every send table starts with (planning/document.py).
 _WHERE_FROM = ("_digest", "_object", "_file", "_record", "_line")
@@ -57,11 +57,7 @@ def view_keys(engine: Engine, maps: Mapping[str, Path | None]) -> None:
     A view a table, so that a lookup reads the maps of its own targets: every map that is read costs memory.
     """
     for table, path in maps.items():
-        source = (
-            f"read_parquet({literal(str(path))})"
-            if path
-            else "(SELECT '' AS digest, NULL::UUID AS \"row\" WHERE FALSE)"
-        )
+        source = read_parquet(path) if path else "(SELECT '' AS digest, NULL::UUID AS \"row\" WHERE FALSE)"
         engine.run(
             f'CREATE OR REPLACE TEMP VIEW {_key_view(table)} AS SELECT {literal(table)} AS "table", digest, "row" FROM {source}'
         )
@@ -94,7 +90,7 @@ def write_send_table(engine: Engine, group: Group, number: int, folder: Path, co
     name = f"{number:02d}_{group.table}"
     path = folder / "rows" / f"{name}.parquet"
     rows = engine.write_parquet(_send_sql(engine, group, columns, context), path)
-    source = f"read_parquet({literal(str(path))})"
+    source = read_parquet(path)
     _refuse_dangling(engine, source, columns, group)
     filled = _filled(engine, source, columns, context, group)
     content_hash = engine.one(f"SELECT coalesce(sum(hash(t))::VARCHAR, '0') FROM {source} t")[0]
@@ -129,7 +125,7 @@ def _allocate_table(
     engine: Engine, journal: Journal, table: str, routes: Sequence[MappedRoute], context: RowContext
 ) -> int:
     known = journal.keymap_path(table)
-    unless = f"ANTI JOIN read_parquet({literal(str(known))}) k ON k.digest = m._digest" if known else ""
+    unless = f"ANTI JOIN {read_parquet(known)} k ON k.digest = m._digest" if known else ""
     selects = " UNION ALL ".join(
         f"SELECT {place} AS place, _digest, _object, _key, _file, _record, _line FROM {_mapped(route, context)}"
         for place, route in enumerate(routes)
@@ -146,7 +142,7 @@ def _allocate_table(
     if count:
         allocation = journal.allocate(table, count)
         head = str(allocation.at(0))[:24]
-        earlier = f"SELECT * FROM read_parquet({literal(str(known))}) UNION ALL" if known else ""
+        earlier = f"SELECT * FROM {read_parquet(known)} UNION ALL" if known else ""
         complete = engine.scratch / f"keys-{table}.parquet"
         engine.write_parquet(
             f"""
@@ -162,8 +158,9 @@ def _allocate_table(
 
 
 def _send_sql(engine: Engine, group: Group, columns: Sequence[MappedColumn], context: RowContext) -> str:
-    files = ", ".join(literal(str(context.mapped / route.parquet)) for route in group.routes)
-    present = {row[0] for row in engine.rows(f"DESCRIBE SELECT * FROM read_parquet([{files}], union_by_name = true)")}
+    files = [context.mapped / route.parquet for route in group.routes]
+    whole = read_parquet(files, "union_by_name = true")
+    present = {row[0] for row in engine.rows(f"DESCRIBE SELECT * FROM {whole}")}
     selected, joins = ['k."row" AS _row', *(f"m.{name}" for name in _WHERE_FROM)], []
     for place, column in enumerate(columns):
         if column.kind == "owner":
@@ -180,14 +177,14 @@ def _send_sql(engine: Engine, group: Group, columns: Sequence[MappedColumn], con
         selected.append(f"left({plain}, 400) AS {quoted(source_id_column(context.prefix))}")
     selected += [f"m.{name}" for name in (*_STATE, *_CONTENT) if name in present]
     lists = [name for name in ("_parties", "_links") if name in present]
-    mentioned = {name: _tables_in(engine, files, name) & set(context.keyed) for name in lists}
+    mentioned = {name: _tables_in(engine, whole, name) & set(context.keyed) for name in lists}
     selected += [_list_of_ids(name, keys_of(mentioned[name], context.keyed)) for name in lists]
     beside = [literal(str(context.mapped / r.parquet)) for r in group.routes if r.parquet in context.beside]
     selected.append(f"m._parquet IN ({', '.join(beside)}) AS _beside" if beside else "FALSE AS _beside")
     # The ordinal sits in the id's last 12 hex digits, so ordering by them is load order.
     return f"""
         SELECT row_number() OVER (ORDER BY right(CAST(k."row" AS VARCHAR), 12)) AS _ord, {", ".join(selected)}
-        FROM read_parquet([{files}], union_by_name = true, filename = '_parquet') m
+        FROM {read_parquet(files, "union_by_name = true, filename = '_parquet'")} m
         JOIN {keys_of([group.table], context.keyed)} k ON k.digest = m._digest
         {" ".join(joins)}
         ORDER BY _ord
@@ -202,13 +199,10 @@ def key_join(column: MappedColumn, place: int, keyed: Collection[str]) -> str:
     )
 
 
-def _tables_in(engine: Engine, files: str, name: str) -> set[str]:
+def _tables_in(engine: Engine, rows: str, name: str) -> set[str]:
     """Tables that the entries of a list column point to."""
-    rows = engine.rows(
-        f'SELECT DISTINCT p."table" FROM (SELECT unnest({name}, recursive := true) FROM'
-        f" read_parquet([{files}], union_by_name = true)) p"
-    )
-    return {str(row[0]) for row in rows if row[0] is not None}
+    found = engine.rows(f'SELECT DISTINCT p."table" FROM (SELECT unnest({name}, recursive := true) FROM {rows}) p')
+    return {str(table) for (table,) in found if table is not None}
 
 
 def resolved_row(column: MappedColumn, place: int, present: Collection[str]) -> str:
@@ -298,4 +292,4 @@ def _filled(
 
 
 def _mapped(route: MappedRoute, context: RowContext) -> str:
-    return f"read_parquet({literal(str(context.mapped / route.parquet))})"
+    return read_parquet(context.mapped / route.parquet)

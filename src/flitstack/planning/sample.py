@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from flitstack.planning.document import SendTable
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 
 def choose_sample(engine: Engine, folder: Path, tables: tuple[SendTable, ...], per_group: int, total: int = 0) -> int:
@@ -65,4 +65,4 @@ def _add_targets(engine: Engine, folder: Path, tables: tuple[SendTable, ...]) ->
 
 
 def _source(folder: Path, table: SendTable) -> str:
-    return f"read_parquet({literal(str(folder / table.parquet))})"
+    return read_parquet(folder / table.parquet)

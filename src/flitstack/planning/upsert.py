@@ -15,7 +15,7 @@ from flitstack.errors import Problem, UsageError
 from flitstack.planning.changes import Side
 from flitstack.planning.document import SendColumn, SendTable
 from flitstack.planning.schema import source_key_column
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 DECISION = "existing_rows"
 FILL_EMPTY, SOURCE_WINS, KEEP, CREATE = "fill_empty", "source_wins", "keep", "create"
@@ -56,7 +56,7 @@ def split_matched(engine: Engine, send: SendTable, matched: Path | None, folder:
     path = folder / send.parquet
     name = f"{send.name}_existing"
     twin = folder / f"rows/{name}.parquet"
-    source, there = f"read_parquet({literal(str(path))})", f"read_parquet({literal(str(matched))})"
+    source, there = read_parquet(path), read_parquet(matched)
     rows = engine.write_parquet(
         f"""SELECT e.*, []::VARCHAR[] AS _changed, NULL::BIGINT AS _version FROM {source} e
         SEMI JOIN {there} m ON m."row" = e._row ORDER BY e._ord""",
@@ -110,16 +110,16 @@ def write_wanted(
     else:
         wanted = ours
     kept = (
-        f"read_parquet({literal(str(found.kept))})"
+        read_parquet(found.kept)
         if found.kept
         else '(SELECT NULL::UUID AS "row", NULL::VARCHAR[] AS columns WHERE FALSE)'
     )
     engine.write_parquet(
         f"""SELECT e.* REPLACE (list_filter({has}, lambda x: {wanted}) AS _changed, v.version AS _version)
-        FROM read_parquet({literal(str(path))}) e
-        LEFT JOIN read_parquet({literal(str(found.back))}) a ON {as_id("a._row")} = e._row
-        LEFT JOIN read_parquet({literal(str(found.same))}) s ON s."row" = e._row
-        LEFT JOIN read_parquet({literal(str(found.versions))}) v ON v."row" = e._row
+        FROM {read_parquet(path)} e
+        LEFT JOIN {read_parquet(found.back)} a ON {as_id("a._row")} = e._row
+        LEFT JOIN {read_parquet(found.same)} s ON s."row" = e._row
+        LEFT JOIN {read_parquet(found.versions)} v ON v."row" = e._row
         LEFT JOIN {kept} k ON k."row" = e._row ORDER BY e._ord""",
         path,
     )
@@ -132,7 +132,7 @@ def carry_ours(engine: Engine, send: SendTable, standing: Sequence[Side], folder
     path = folder / send.parquet
     engine.write_parquet(
         f"""SELECT e.* REPLACE (CASE WHEN o._row IS NULL THEN e._changed ELSE o._changed END AS _changed)
-        FROM read_parquet({literal(str(path))}) e LEFT JOIN ({earlier}) o ON o._row = e._row ORDER BY e._ord""",
+        FROM {read_parquet(path)} e LEFT JOIN ({earlier}) o ON o._row = e._row ORDER BY e._ord""",
         path,
     )
     return replace(send, to_send=changed_rows(engine, path))
@@ -144,7 +144,7 @@ def write_new_matches(
     """A delta's update of rows that this round found first; None when there are none with anything to send."""
     name = f"{send.name}_new"
     rows = engine.write_parquet(
-        f"""SELECT e.* FROM read_parquet({literal(str(wanted.folder / send.parquet))}) e
+        f"""SELECT e.* FROM {read_parquet(wanted.folder / send.parquet)} e
         ANTI JOIN ({_stood(standing, send.table)}) o ON o._row = e._row
         WHERE len(e._changed) > 0 ORDER BY e._ord""",
         folder / f"rows/{name}.parquet",
@@ -159,7 +159,7 @@ def write_new_matches(
 def ours_of(side: Side, table: str) -> str:
     """Query (row, columns): of rows of a table that were there before us, the cells that are ours; "" without such rows."""
     parts = [
-        f'SELECT _row AS "row", _changed AS columns FROM read_parquet({literal(str(side.folder / send.parquet))})'
+        f'SELECT _row AS "row", _changed AS columns FROM {read_parquet(side.folder / send.parquet)}'
         for send in side.sends(table)
         if send.was_there
     ]
@@ -176,8 +176,8 @@ def extend_ours(engine: Engine, side: Side, table: str, decided: Path) -> None:
         engine.write_parquet(
             f"""SELECT e.* REPLACE (list_distinct(list_concat(e._changed,
                 list_filter(coalesce(d.write, []), lambda x: list_contains({names}, x)))) AS _changed)
-            FROM read_parquet({literal(str(path))}) e
-            LEFT JOIN read_parquet({literal(str(decided))}) d ON d."row" = e._row AND NOT d.is_gone ORDER BY e._ord""",
+            FROM {read_parquet(path)} e
+            LEFT JOIN {read_parquet(decided)} d ON d."row" = e._row AND NOT d.is_gone ORDER BY e._ord""",
             path,
         )
 
@@ -187,7 +187,7 @@ def _stood(standing: Sequence[Side], table: str) -> str:
     parts = []
     for number, side in enumerate(standing):
         for send in side.sends(table):
-            source = f"read_parquet({literal(str(side.folder / send.parquet))})"
+            source = read_parquet(side.folder / send.parquet)
             if send.was_there:
                 parts.append(f"SELECT {number} AS n, _row, _changed FROM {source}")
     listed = " UNION ALL ".join(parts) or "SELECT 0 AS n, NULL::UUID AS _row, NULL::VARCHAR[] AS _changed WHERE FALSE"
@@ -196,7 +196,7 @@ def _stood(standing: Sequence[Side], table: str) -> str:
 
 def changed_rows(engine: Engine, path: Path) -> int:
     """Rows of a change's send table that have something to send."""
-    return int(engine.one(f"SELECT count(*) FROM read_parquet({literal(str(path))}) WHERE len(_changed) > 0")[0])
+    return int(engine.one(f"SELECT count(*) FROM {read_parquet(path)} WHERE len(_changed) > 0")[0])
 
 
 def _may_change(live: Table, column: SendColumn) -> bool:

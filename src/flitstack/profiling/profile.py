@@ -11,7 +11,7 @@ from flitstack.profiling.document import FieldProfile, KeyProfile, ObjectProfile
 from flitstack.profiling.personal import personal_reason
 from flitstack.profiling.values import CUT, KINDS, READ, collect_values, read_values
 from flitstack.staging.document import StagedTable, StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted, read_parquet
 
 NEARLY_ALL = 0.9
 TOP = 5
@@ -66,7 +66,7 @@ def _counts(engine: Engine, table: StagedTable, parquet: Path) -> list[Row]:
         parts.append(
             f"count({name}), approx_count_distinct({name}), coalesce(min(length({name})), 0), coalesce(max(length({name})), 0)"
         )
-    flat = engine.one(f"SELECT {', '.join(parts)} FROM read_parquet({literal(str(parquet))})")
+    flat = engine.one(f"SELECT {', '.join(parts)} FROM {read_parquet(parquet)}")
     return [(field.name, *flat[4 * index : 4 * index + 4]) for index, field in enumerate(table.fields)]
 
 
@@ -191,7 +191,7 @@ def _keys(engine: Engine, source: SourceObject, table: StagedTable, parquet: Pat
     if not keys:
         return ()
     counted = ", ".join(f"count({f}({quoted(n)})), count(DISTINCT {f}({quoted(n)}))" for n, f in keys.items())
-    flat = engine.one(f"SELECT {counted} FROM read_parquet({literal(str(parquet))})")
+    flat = engine.one(f"SELECT {counted} FROM {read_parquet(parquet)}")
     return tuple(
         KeyProfile(name, function, int(flat[2 * i]), int(flat[2 * i + 1]))
         for i, (name, function) in enumerate(keys.items())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flitstack.staging.document import StagedTable
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 VALUES = "profile_values"
 READ = "profile_read"
@@ -34,7 +34,7 @@ def collect_values(engine: Engine, tables: Mapping[str, StagedTable], folder: Pa
         columns = ", ".join(quoted(field.name) for field in table.fields)
         if not columns or not table.records:
             continue
-        source = f"read_parquet({literal(str(folder / table.parquet))}, file_row_number = true)"
+        source = read_parquet(folder / table.parquet, "file_row_number = true")
         engine.run(
             f"INSERT INTO {VALUES} SELECT {literal(name)}, _field, left(_value, {CUT}), length(_value), count(*) FROM"
             f" (UNPIVOT (SELECT {columns} FROM {source} WHERE file_row_number % {every} = 0)"

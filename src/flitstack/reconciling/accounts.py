@@ -6,7 +6,7 @@ from pathlib import Path
 from flitstack.planning.document import Plan, SendTable
 from flitstack.reconciling.document import Account
 from flitstack.reconciling.readback import as_uuid
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 
 class Ledger:
@@ -33,8 +33,8 @@ class Ledger:
                         WHEN r._row IS NOT NULL THEN 'rejected' ELSE 'missing' END AS outcome,
                    CASE outcome WHEN 'missing' THEN 4 WHEN 'rejected' THEN 3 WHEN 'created' THEN 2 WHEN 'updated' THEN 1 ELSE 0 END,
                    e._beside
-            FROM read_parquet({literal(str(folder / send.parquet))}) e
-            LEFT JOIN (SELECT {as_uuid("_row")} AS _row FROM read_parquet({literal(str(back))})) a ON a._row = e._row
+            FROM {read_parquet(folder / send.parquet)} e
+            LEFT JOIN (SELECT {as_uuid("_row")} AS _row FROM {read_parquet(back)}) a ON a._row = e._row
             LEFT JOIN rejected_rows r ON r._row = e._row
             """
         )

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from flitstack.catalogue.types import Column, Table
 from flitstack.destinations.port import Destination
 from flitstack.reconciling.readback import as_uuid
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 VERSION, EDITOR = "versionnumber", "modifiedby"
 # Kept by the server, or readable only by a request of its own.
@@ -43,9 +43,9 @@ async def write_fingerprint(
     there = [name for name in columns if name in table.columns]
     raw = target.with_suffix(".raw")
     await _save_rows(destination, table, there, raw)
-    source = literal(str(raw))
+    source = read_parquet(raw)
     rows = engine.write_parquet(
-        f'SELECT {as_uuid("_row")} AS "row", md5(CAST(t AS VARCHAR)) AS hash FROM read_parquet({source}) t', target
+        f'SELECT {as_uuid("_row")} AS "row", md5(CAST(t AS VARCHAR)) AS hash FROM {source} t', target
     )
     raw.unlink()
     return rows
@@ -59,8 +59,8 @@ def compare_fingerprints(
     Queries ("row") of rows that do not count: `made`, which we made earlier; `ours`, which rounds of ours that still stand have
     changed.
     """
-    source = f"""(SELECT * FROM read_parquet({literal(str(before))}) ANTI JOIN ({made}) m USING ("row")) b
-        LEFT JOIN read_parquet({literal(str(after))}) a ON a."row" = b."row" """
+    source = f"""(SELECT * FROM {read_parquet(before)} ANTI JOIN ({made}) m USING ("row")) b
+        LEFT JOIN {read_parquet(after)} a ON a."row" = b."row" """
     rows, gone = engine.one(f'SELECT count(*), count(*) FILTER (WHERE a."row" IS NULL) FROM {source}')
     changed = engine.write_parquet(
         f'SELECT b."row" FROM {source} ANTI JOIN ({ours}) o ON o."row" = b."row" WHERE a.hash <> b.hash', differing
@@ -75,7 +75,7 @@ async def write_versions(
     raw = target.with_suffix(".raw")
     await _save_rows(destination, table, [VERSION], raw, ids)
     rows = engine.write_parquet(
-        f'SELECT {as_uuid("_row")} AS "row", {VERSION} AS version FROM read_parquet({literal(str(raw))})', target
+        f'SELECT {as_uuid("_row")} AS "row", {VERSION} AS version FROM {read_parquet(raw)}', target
     )
     raw.unlink()
     return rows
@@ -89,7 +89,7 @@ async def write_editors(
     await _save_rows(destination, table, [VERSION, EDITOR], raw, ids)
     rows = engine.write_parquet(
         f'SELECT {as_uuid("_row")} AS "row", {VERSION} AS version, {as_uuid(EDITOR)} AS editor '
-        f"FROM read_parquet({literal(str(raw))})",
+        f"FROM {read_parquet(raw)}",
         target,
     )
     raw.unlink()
@@ -104,7 +104,7 @@ async def write_references(
     await _save_rows(destination, table, columns, raw)
     selects = " UNION ALL ".join(
         f'SELECT {as_uuid("_row")} AS "row", {literal(name)} AS "column", {as_uuid(name)} AS target '
-        f'FROM read_parquet({literal(str(raw))}) WHERE "{name}" IS NOT NULL'
+        f'FROM {read_parquet(raw)} WHERE "{name}" IS NOT NULL'
         for name in columns
     )
     rows = engine.write_parquet(selects, target)

@@ -9,7 +9,7 @@ from flitstack.errors import Finding
 from flitstack.planning.document import SendTable
 from flitstack.reconciling.document import ColumnResult
 from flitstack.reconciling.tables import Place
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 _AT_ONCE = 8
@@ -26,14 +26,14 @@ async def compare_links(
 ) -> ColumnResult:
     """One cell a row and relationship: the set of rows it is joined with must be the one that was sent; a row that was there
     before us may be joined with more."""
-    source = literal(str(place.plan / send.parquet))
+    source = read_parquet(place.plan / send.parquet)
     groups = f"""
         SELECT CAST(_row AS VARCHAR), l.relationship, l."table", list(CAST(l.id AS VARCHAR)),
                any_value(_object), any_value(_file), any_value(_record), any_value(_line)
-        FROM (SELECT _row, _object, _file, _record, _line, unnest(_links) AS l FROM read_parquet({source}))
+        FROM (SELECT _row, _object, _file, _record, _line, unnest(_links) AS l FROM {source})
         GROUP BY _row, l.relationship, l."table" ORDER BY 1, 2"""
     cells = differences = 0
-    named = engine.rows(f'SELECT DISTINCT l."table" FROM (SELECT unnest(_links) AS l FROM read_parquet({source}))')
+    named = engine.rows(f'SELECT DISTINCT l."table" FROM (SELECT unnest(_links) AS l FROM {source})')
     others: dict[str, Table | None] = {name: await destination.table(name) for (name,) in named}
     turns = asyncio.Semaphore(_AT_ONCE)
 

@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 # Ids asked for in one go; the destination cuts them to what a request holds.
 IDS_PER_ROUND = 4_000
@@ -48,15 +48,14 @@ async def read_back(
         for ids in _still_wanted(engine, wanted, path, path.with_name(f"wanted-{path.name}")):
             async for batch in destination.rows(table, columns, ids=ids):
                 sheet.write(batch)
-    both = f"[{literal(str(path))}, {literal(str(late))}]" if sheet.rows else f"[{literal(str(path))}]"
     if sheet.rows:
-        engine.write_parquet(f"SELECT * FROM read_parquet({both}, union_by_name = true)", path)
+        engine.write_parquet(f"SELECT * FROM {read_parquet([path, late], 'union_by_name = true')}", path)
     late.unlink(missing_ok=True)
 
 
 def _still_wanted(engine: Engine, wanted: str, path: Path, beside: Path) -> Iterator[list[UUID]]:
     """Wanted rows that are not in the file yet; listed in a file of their own, however many they are."""
-    there = f"SELECT {as_uuid('_row')} AS _row FROM read_parquet({literal(str(path))})"
+    there = f"SELECT {as_uuid('_row')} AS _row FROM {read_parquet(path)}"
     missing = f"SELECT CAST(_row AS VARCHAR) AS id FROM ({wanted}) w ANTI JOIN ({there}) t USING (_row)"
     engine.write_parquet(missing, beside)
     with parquet.ParquetFile(beside) as file:

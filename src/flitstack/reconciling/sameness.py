@@ -9,7 +9,7 @@ from flitstack.catalogue.types import Table
 from flitstack.planning.document import SendTable
 from flitstack.reconciling.readback import as_uuid
 from flitstack.reconciling.tables import columns_to_read, comparisons_of
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 # What reconciliation calls by a name in brackets is called the same here; files are compared by their path only.
 _FILE = "(file)"
@@ -50,7 +50,7 @@ def write_sameness(
         parts.append(
             f"""SELECT e._row AS "row", [{names}]::VARCHAR[] AS compared,
                 list_filter([{cases}]::VARCHAR[], lambda x: x IS NOT NULL) AS same
-            FROM {source} e JOIN read_parquet({literal(str(back))}) a ON {as_uuid("a._row")} = e._row
+            FROM {source} e JOIN {read_parquet(back)} a ON {as_uuid("a._row")} = e._row
             SEMI JOIN ({rows}) wanted ON wanted._row = e._row"""
         )
     nothing = 'SELECT NULL::UUID AS "row", NULL::VARCHAR[] AS compared, NULL::VARCHAR[] AS same WHERE FALSE'
@@ -59,7 +59,7 @@ def write_sameness(
 
 def _padded(engine: Engine, path: Path, send: SendTable) -> str:
     """The send table's rows; a column that the file has not (it came with a later export) is empty."""
-    source = f"read_parquet({literal(str(path))})"
+    source = read_parquet(path)
     present = {row[0] for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")}
     wanted: dict[str, str] = {}
     for column in send.columns:

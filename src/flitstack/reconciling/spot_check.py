@@ -16,7 +16,7 @@ from flitstack.reconciling.readback import as_uuid
 from flitstack.reconciling.reconcile import WRITING_STEPS
 from flitstack.reconciling.spot_choice import Origins, choose_spots
 from flitstack.reconciling.tables import Landed, Place, comparisons_of, is_meant, meant_rows
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MASKS = {1: "from", 2: "to", 3: "cc", 4: "bcc", 5: "required", 6: "optional", 7: "organizer"}
@@ -100,7 +100,7 @@ def _read_both(
     plan: Plan, send: SendTable, live: Table, comparisons: Sequence[Comparison], engine: Engine, place: Place
 ) -> list[dict[str, Any]]:
     """The chosen rows of one send table, in load order, with both sides of each comparison as text and the rows they name."""
-    chosen = f"""(SELECT s.* FROM read_parquet({literal(str(place.plan / send.parquet))}) s
+    chosen = f"""(SELECT s.* FROM {read_parquet(place.plan / send.parquet)} s
         SEMI JOIN (SELECT "row" FROM spots WHERE send = {literal(send.name)}) c ON c."row" = s._row)"""
     source = meant_rows(plan, send, live, engine, place, chosen)
     lookups = {column.name: column.read_back for column in send.columns if column.is_lookup}
@@ -121,12 +121,12 @@ def _read_both(
         if send.has_parties
         else "NULL"
     )
-    back = literal(str(place.scratch / f"{live.name}.parquet"))
+    back = read_parquet(place.scratch / f"{live.name}.parquet")
     query = f"""
         SELECT e._row AS "row", s.object, s.route, s.file, s.record, s.line, s.owner, s.action, s.has_file, s.codes, s.outcome,
                s.beside, [{", ".join(cells)}] AS cells, {parties} AS parties
         FROM {source} e JOIN spots s ON s."row" = e._row AND s.send = {literal(send.name)}
-        LEFT JOIN read_parquet({back}) a ON {as_uuid("a._row")} = e._row ORDER BY e._ord"""
+        LEFT JOIN {back} a ON {as_uuid("a._row")} = e._row ORDER BY e._ord"""
     return [dict(zip(_ROW, row, strict=True)) for row in engine.rows(query)]
 
 
@@ -164,7 +164,7 @@ def _source_values(
         path = origins.records.get(name)
         if path is None or not path.exists():
             continue
-        source = f"read_parquet({literal(str(path))})"
+        source = read_parquet(path)
         fields = [str(row[0]) for row in engine.rows(f"DESCRIBE SELECT * FROM {source}")]
         listed = ", ".join(f"left(CAST({quoted(one)} AS VARCHAR), {_MAX_TEXT})" for one in fields)
         ids = [record for other, record in wanted if other == name]

@@ -11,7 +11,7 @@ from pathlib import Path
 from flitstack.planning.document import Plan, SendTable
 from flitstack.reconciling.readback import as_uuid
 from flitstack.reconciling.tables import Place
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 # Between the 25 and 50 that people can look at in an afternoon.
 SPOT_RECORDS = 40
@@ -80,9 +80,9 @@ def _flag_records(engine: Engine, origins: Origins) -> None:
     """Temporary table `spot_flags` (object, record, codes): records that were loaded although a value of theirs was cut,
     left out or replaced."""
     there = [path for path in origins.findings if path.exists()]
-    files = ", ".join(literal(str(path)) for path in there)
+    files = read_parquet(there)
     found = (
-        f"""SELECT object, record, string_agg(DISTINCT code, ', ' ORDER BY code) AS codes FROM read_parquet([{files}])
+        f"""SELECT object, record, string_agg(DISTINCT code, ', ' ORDER BY code) AS codes FROM {files}
             WHERE outcome = 'loaded' GROUP BY object, record"""
         if there
         else "SELECT '' AS object, '' AS record, '' AS codes WHERE FALSE"
@@ -92,12 +92,12 @@ def _flag_records(engine: Engine, origins: Origins) -> None:
 
 def _candidates(plan: Plan, send: SendTable, origins: Origins, place: Place) -> str:
     """INSERT: of every kind of row and every owner the first few in the order of the dice."""
-    source = literal(str(place.plan / send.parquet))
-    back = literal(str(place.scratch / f"{send.table}.parquet"))
+    source = read_parquet(place.plan / send.parquet)
+    back = read_parquet(place.scratch / f"{send.table}.parquet")
     owner = "CAST(e.ownerid AS VARCHAR)" if any(c.name == "ownerid" and c.is_lookup for c in send.columns) else "''"
     action = "coalesce(e._action || CASE e._action WHEN 'patch' THEN ' ' || e._state ELSE '' END, '')"
     routes = " UNION ALL ".join(
-        f"SELECT _digest, {literal(way.name)} AS route FROM read_parquet({literal(str(way.parquet))})"
+        f"SELECT _digest, {literal(way.name)} AS route FROM {read_parquet(way.parquet)}"
         for way in origins.routes
         if way.table == send.table and way.parquet.exists()
     )
@@ -119,8 +119,8 @@ def _candidates(plan: Plan, send: SendTable, origins: Origins, place: Place) -> 
                        CASE WHEN a._row IS NOT NULL THEN 'there' WHEN r._row IS NOT NULL THEN 'rejected'
                             ELSE 'missing' END AS outcome,
                        md5({literal(plan.sha256)} || e._digest || e._row) AS dice
-                FROM read_parquet({source}) e
-                LEFT JOIN (SELECT {as_uuid("_row")} AS _row FROM read_parquet({back})) a ON a._row = e._row
+                FROM {source} e
+                LEFT JOIN (SELECT {as_uuid("_row")} AS _row FROM {back}) a ON a._row = e._row
                 LEFT JOIN spot_rejected r ON r._row = e._row AND r."table" = {literal(send.table)}
                 LEFT JOIN spot_flags f ON f.object = e._object AND f.record = e._record
                 LEFT JOIN ({named}) n ON n._digest = e._digest

@@ -21,7 +21,7 @@ from flitstack.reconciling.comparing import (
 from flitstack.reconciling.contents import register_digests
 from flitstack.reconciling.document import ColumnResult, TableResult
 from flitstack.reconciling.readback import CONTENT, as_uuid, read_back
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 EXAMPLES_PER_COLUMN = 20
@@ -76,8 +76,8 @@ async def reconcile_table(
     """
     source_key = f"{plan.prefix}_sourcekey" if live.column(f"{plan.prefix}_sourcekey") else ""
     back = place.scratch / f"{live.name}.parquet"
-    files = ", ".join(literal(str(place.plan / send.parquet)) for send in sends)
-    wanted = f"SELECT _row FROM read_parquet([{files}], union_by_name = true)"
+    files = read_parquet((place.plan / send.parquet for send in sends), "union_by_name = true")
+    wanted = f"SELECT _row FROM {files}"
     reads_all = source_key if plan.kind != "sample" else ""
     await read_back(destination, engine, live, columns_to_read(sends, live), wanted, reads_all, back)
     _register_rejected(engine, landed.rejected.get(live.name, ()))
@@ -141,14 +141,14 @@ def _compare(
     is_update: bool,
 ) -> TableResult:
     comparisons = comparisons_of(send, live, is_update=is_update)
-    source = meant_rows(plan, send, live, engine, place, f"read_parquet({literal(str(place.plan / send.parquet))})")
+    source = meant_rows(plan, send, live, engine, place, read_parquet(place.plan / send.parquet))
     flags = "".join(
         f", {c.same} OR list_contains(coalesce(e._kept, []), {literal(c.name)}) AS same_{n}"
         f", {is_meant(send, c.name)}{_unless_refused(send)} AS meant_{n}"
         for n, c in enumerate(comparisons)
     )
     both = f"""(SELECT * FROM {source} WHERE NOT list_contains(coalesce(_kept, []), '(row)')) e
-        LEFT JOIN read_parquet({literal(str(back))}) a ON {as_uuid("a._row")} = e._row
+        LEFT JOIN {read_parquet(back)} a ON {as_uuid("a._row")} = e._row
         LEFT JOIN rejected_rows r ON r._row = e._row"""
     engine.run(
         f"""
@@ -200,7 +200,7 @@ def _kept(place: Place, live: Table) -> str:
     """SELECT _kept_row, _kept: the columns of each row that are known to be Dynamics' own."""
     if place.kept is None:
         return "SELECT NULL::UUID AS _kept_row, NULL::VARCHAR[] AS _kept WHERE FALSE"
-    return f"""SELECT "row" AS _kept_row, list("column") AS _kept FROM read_parquet({literal(str(place.kept))})
+    return f"""SELECT "row" AS _kept_row, list("column") AS _kept FROM {read_parquet(place.kept)}
         WHERE "table" = {literal(live.name)} GROUP BY "row" """
 
 
@@ -241,10 +241,10 @@ def _extra_rows(
 ) -> int:
     """Rows with our source key that neither this plan nor any earlier one made."""
     known = landed.known.get(live.name)
-    also = f' UNION ALL SELECT "row" FROM read_parquet({literal(str(known))})' if known is not None else ""
+    also = f' UNION ALL SELECT "row" FROM {read_parquet(known)}' if known is not None else ""
     engine.run(
         f"""CREATE OR REPLACE TEMP TABLE extra_rows AS
-            SELECT {as_uuid("a._row")} AS _row FROM read_parquet({literal(str(back))}) a
+            SELECT {as_uuid("a._row")} AS _row FROM {read_parquet(back)} a
             WHERE {as_uuid("a._row")} NOT IN (SELECT _row FROM ({wanted}{also}) WHERE _row IS NOT NULL)"""
     )
     count = int(engine.one("SELECT count(*) FROM extra_rows")[0])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flitstack.planning.document import KEEP_APART, MATCH_COLUMNS, SendTable
 from flitstack.reporting.workbook import Cell, Column, open_workbook, write_csv
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 _WIDTHS = {
     "object": 14, "record": 22, "table": 16, "row": 38, "known by": 34, "filled": 44, "left as in Dynamics": 44, "decision": 14,
@@ -41,9 +41,9 @@ def _rows(
             array_to_string(e._changed, ', '),
             array_to_string(list_filter([{filled}]::VARCHAR[], lambda x: x IS NOT NULL AND NOT list_contains(e._changed, x)
                 AND list_contains(s.compared, x) AND NOT list_contains(s.same, x)), ', '), ''
-            FROM read_parquet({literal(str(folder / send.parquet))}) e
-            JOIN read_parquet({literal(str(matched[send.table]))}) m ON m."row" = e._row
-            LEFT JOIN read_parquet({literal(str(looked / f"{send.name}.same.parquet"))}) s ON s."row" = e._row
+            FROM {read_parquet(folder / send.parquet)} e
+            JOIN {read_parquet(matched[send.table])} m ON m."row" = e._row
+            LEFT JOIN {read_parquet(looked / f"{send.name}.same.parquet")} s ON s."row" = e._row
             ORDER BY m.object, m.record"""
         for batch in engine.batches(select, _BATCH):
             yield from (list(row) for row in zip(*(column.to_pylist() for column in batch.columns), strict=True))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flitstack.deduping.document import REVIEW_COLUMNS, DedupeDocument
 from flitstack.reporting.workbook import Cell, Column, open_workbook, write_csv
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 _WIDTHS = {"object": 14, "record": 22, "other": 22, "kind": 10, "why": 44, "decision": 14}
 _BATCH = 10_000
@@ -27,11 +27,11 @@ def write_merges(engine: Engine, document: DedupeDocument, folder: Path, path: P
 
 
 def _rows(engine: Engine, document: DedupeDocument, folder: Path) -> Iterator[list[Cell]]:
-    survivors, alike = (literal(str(folder / name)) for name in (document.survivors, document.alike))
+    survivors, alike = (read_parquet(folder / name) for name in (document.survivors, document.alike))
     listed = (
         "SELECT object, loser_id, survivor_id, 'merged' AS kind, 'same ' || regexp_replace(rule, '^same ', '') AS why,"
-        f" '' AS decision FROM read_parquet({survivors})"
-        f" UNION ALL SELECT object, id, other_id, 'alike', what, '' FROM read_parquet({alike})"
+        f" '' AS decision FROM {survivors}"
+        f" UNION ALL SELECT object, id, other_id, 'alike', what, '' FROM {alike}"
         " ORDER BY object, kind DESC, survivor_id, loser_id"
     )
     for batch in engine.batches(listed, _BATCH):

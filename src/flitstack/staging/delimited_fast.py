@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from flitstack.staging.dialect import Dialect
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 from flitstack.staging.source import TOTALS
 
 MIN_BYTES = 4 << 20
@@ -42,7 +42,7 @@ def stage_fast(
         # Something in the file is malformed, or does not fit the engine's memory: the careful reader names it record by
         # record, in bounded memory.
         return None
-    source = f"read_parquet({literal(str(target))})"
+    source = read_parquet(target)
     last, suspect = engine.one(f"SELECT coalesce(max(_last), 1), coalesce(bool_or(_suspect), FALSE) FROM {source}")
     if last != lines or suspect:
         target.unlink()

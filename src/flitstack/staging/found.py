@@ -15,7 +15,7 @@ from flitstack.packs.found import singular, with_found
 from flitstack.packs.page import Page
 from flitstack.packs.read import common_headers, read_object
 from flitstack.packs.types import Pack, SourceObject
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted
 from flitstack.staging.recognise import header_key
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class _Table:
                 f"{f'c{places[name]}' if name in places else 'NULL::VARCHAR'} AS {quoted(name)}"
                 for name in self.columns
             )
-            selects.append(f"SELECT {named} FROM read_parquet({literal(str(part.parquet))})")
+            selects.append(f"SELECT {named} FROM {part.rows}")
         return f"({' UNION ALL '.join(selects)})"
 
 

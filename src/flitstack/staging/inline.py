@@ -6,7 +6,7 @@ from pathlib import Path
 from flitstack.documents import save_bytes
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagedTable, kept_file
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, quoted, read_parquet
 from flitstack.staging.engine.inline import find_inline
 
 HOLDING = frozenset(("html", "file"))  # types of fields in which files stand
@@ -22,7 +22,7 @@ def take_out(engine: Engine, pack: Pack, tables: Mapping[str, StagedTable], work
             if field not in known or known[field].type not in HOLDING:
                 continue
             column = quoted(field)
-            source = f"read_parquet({literal(str(work / table.parquet))})"
+            source = read_parquet(work / table.parquet)
             cells = f"SELECT {column} FROM {source} WHERE has_inline({column})"
             for batch in engine.batches(cells, RECORDS_AT_ONCE):
                 for text in batch.column(0).to_pylist():

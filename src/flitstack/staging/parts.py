@@ -12,7 +12,7 @@ from flitstack.staging.delimited import DelimitedSource
 from flitstack.staging.delimited_fast import MIN_BYTES, stage_fast
 from flitstack.staging.dialect import find_dialect
 from flitstack.staging.encodings import find_encoding, is_text, sample_text
-from flitstack.staging.engine.engine import Engine
+from flitstack.staging.engine.engine import Engine, read_parquet
 from flitstack.staging.fhir.paths import Directory
 from flitstack.staging.fhir.resources import FhirFile, FhirSource, build_directory, is_fhir
 from flitstack.staging.found import FoundTables, is_portable
@@ -71,6 +71,12 @@ class Part:
     def path(self) -> str:
         """How findings and staged records name it: `book.xlsx#Sheet`."""
         return f"{self.file}#{self.within}" if self.within else self.file
+
+    @property
+    def rows(self) -> str:
+        """SQL of what was staged of it."""
+        assert self.parquet is not None
+        return read_parquet(self.parquet)
 
 
 @dataclass

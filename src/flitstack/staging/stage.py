@@ -13,7 +13,7 @@ from flitstack.packs.found import found_document
 from flitstack.packs.types import Pack, SourceObject
 from flitstack.staging.attachments import export_files
 from flitstack.staging.document import StagedField, StagedFile, StagedTable, StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 from flitstack.staging.found import FoundTables, complete_found, found_remark
 from flitstack.staging.inline import take_out
@@ -169,7 +169,7 @@ def _select(source: SourceObject, part: Part, ordered: Sequence[StagedField]) ->
         number = f"{literal(part.path)} || '#' || {number}"  # nothing but its place tells such a record from others
     own_id = f"coalesce({_key_sql(source, part)}, {number})"
     columns = ", ".join([f"{literal(part.path)} AS _file", "_record", "_line", f"{own_id} AS _id", *values])
-    return f"SELECT {columns} FROM read_parquet({literal(str(part.parquet))})"
+    return f"SELECT {columns} FROM {part.rows}"
 
 
 def _key_sql(source: SourceObject, part: Part) -> str:
@@ -213,7 +213,7 @@ def _reject_findings(rejects: Path) -> str:
     return f"""
         SELECT code, object, file, record, line, '' AS field, outcome, coalesce(shape(raw), '') AS shape, reason AS what,
                CASE WHEN outcome = 'held' THEN {literal(_DO_REJECT)} ELSE '' END AS "do"
-        FROM read_parquet({literal(str(rejects))})"""
+        FROM {read_parquet(rejects)}"""
 
 
 def _link_refused(path: PurePosixPath) -> Finding:

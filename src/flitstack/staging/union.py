@@ -16,7 +16,7 @@ from tempfile import mkdtemp
 from flitstack.documents import fingerprint, save_json
 from flitstack.packs.types import Pack, SourceObject
 from flitstack.staging.document import INLINE, StagedField, StagedTable, StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 READ = "read.parquet"
 
@@ -163,7 +163,7 @@ def _own_files(document: StagingDocument) -> list[str]:
 
 
 def _relation(path: Path) -> str:
-    return f"read_parquet({literal(str(path))})"
+    return read_parquet(path)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from flitstack.journal.audit import runs
 from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal
 from flitstack.loading.rows import make_done_view
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 
 def audit(project: Project, *, verify: bool, export: Path | None) -> Result:
@@ -70,7 +70,7 @@ def _operations(engine: Engine) -> list[dict[str, Any]]:
 def _export(engine: Engine, journal: Journal, target: Path) -> int:
     """Source id, destination id, operation, outcome, time (UTC) and operator of every operation, as CSV."""
     keys = " UNION ALL ".join(
-        f'SELECT "row", plain FROM read_parquet({literal(str(path))})'
+        f'SELECT "row", plain FROM {read_parquet(path)}'
         for table in journal.keymap_tables()
         if (path := journal.keymap_path(table)) is not None
     )

@@ -13,7 +13,7 @@ from flitstack.deduping.dedupe import dedupe as dedupe_snapshot
 from flitstack.deduping.review import MergeDecisions, add_decisions, read_decisions, read_review
 from flitstack.errors import Problem, UsageError
 from flitstack.reporting.merges import write_merges
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
 
@@ -78,7 +78,7 @@ def _established(project: Project, engine: Engine) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name in sorted({name for send in state.whole.tables for name in send.objects}):
         parts = " UNION ".join(
-            f"SELECT _record AS _id FROM read_parquet({literal(str(state.folder / send.parquet))})"
+            f"SELECT _record AS _id FROM {read_parquet(state.folder / send.parquet)}"
             f" WHERE _object = {literal(name)} AND NOT _beside"
             for send in state.whole.tables
             if name in send.objects

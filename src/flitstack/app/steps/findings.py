@@ -8,7 +8,7 @@ from flitstack.app.local import open_engine
 from flitstack.app.project import Project
 from flitstack.app.result import Result
 from flitstack.errors import FINDING_COLUMNS, OUTCOMES
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 EXAMPLES = 3
 
@@ -63,7 +63,7 @@ def findings_of_files(paths: Sequence[Path]) -> str:
             f"NULL::{'BIGINT' if name == 'line' else 'VARCHAR'} AS {quoted(name)}" for name in FINDING_COLUMNS
         )
         return f"(SELECT {columns} WHERE FALSE)"
-    return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)"
+    return read_parquet(paths, "union_by_name = true")
 
 
 def _conditions(code: str, outcome: str) -> tuple[str, list[str]]:

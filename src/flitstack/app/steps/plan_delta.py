@@ -54,7 +54,7 @@ from flitstack.planning.left import write_left_state
 from flitstack.planning.upsert import extend_ours, ours_of
 from flitstack.reconciling.fingerprint import write_versions
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 
 @dataclass
@@ -87,11 +87,11 @@ class Work:
 
     def _matched(self, table: str, found: Path | None) -> str:
         """Rows that stood there before us, and that an earlier round found."""
-        stood = [literal(str(s.folder / t.parquet)) for s in self.standing for t in s.sends(table) if t.was_there]
+        stood = [s.folder / t.parquet for s in self.standing for t in s.sends(table) if t.was_there]
         if found is None or not stood:
             return ""
-        standing = f"SELECT _row FROM read_parquet([{', '.join(stood)}], union_by_name = true)"
-        return f' UNION SELECT "row" FROM read_parquet({literal(str(found))}) WHERE "row" IN ({standing})'
+        standing = f"SELECT _row FROM {read_parquet(stood, 'union_by_name = true')}"
+        return f' UNION SELECT "row" FROM {read_parquet(found)} WHERE "row" IN ({standing})'
 
 
 def plan_delta(project: Project, progress: Progress) -> Result:
@@ -186,11 +186,8 @@ async def _decide(work: Work, policies: Policies) -> list[str]:
         there = upsert_lines(whole, upserts.report(whole, work.wanted.folder))
     finally:
         await destination.close()
-    listed = ", ".join(literal(str(path)) for path in parts)
     empty = "SELECT '' AS \"table\", NULL::UUID AS \"row\", '' AS \"column\", '' AS why WHERE FALSE"
-    work.engine.write_parquet(
-        f"SELECT * FROM read_parquet([{listed}])" if parts else empty, work.folder / "state" / KEPT
-    )
+    work.engine.write_parquet(f"SELECT * FROM {read_parquet(parts)}" if parts else empty, work.folder / "state" / KEPT)
     return there
 
 
@@ -198,10 +195,10 @@ async def _find_left(work: Work, policies: Policies, destination: Destination, f
     """Rows that no record makes any more; those that are in use are spared from being deleted."""
     engine, project = work.engine, work.project
     snapshot = " UNION ALL ".join(
-        f"SELECT {literal(name)} AS object, _id AS id FROM read_parquet({literal(str(project.state / 'staged' / table.parquet))})"
+        f"SELECT {literal(name)} AS object, _id AS id FROM {read_parquet(project.state / 'staged' / table.parquet)}"
         for name, table in work.staged.tables.items()
     )
-    survivors = f"read_parquet({literal(str(deduped_folder(project) / work.deduped.survivors))})"
+    survivors = read_parquet(deduped_folder(project) / work.deduped.survivors)
     find_left(engine, work.wanted, work.standing[:1], work.there, snapshot, survivors)
     tables = {str(t) for (t,) in engine.rows('SELECT DISTINCT "table" FROM left_rows')}
     doomed = {t for t in tables if DELETE in {policies.of(ABSENT, t), policies.of(REROUTED, t)}}
@@ -213,7 +210,7 @@ async def _find_left(work: Work, policies: Policies, destination: Destination, f
         await write_versions(destination, engine, work.live[table], None, now)
         if left.exists():
             edited.append(
-                f'SELECT n."row" FROM read_parquet({literal(str(now))}) n JOIN read_parquet({literal(str(left))}) l '
+                f'SELECT n."row" FROM {read_parquet(now)} n JOIN {read_parquet(left)} l '
                 'ON l."row" = n."row" WHERE l.version <> n.version'
             )
     found = await read_references(destination, engine, work.tables, doomed, folder)

@@ -31,7 +31,7 @@ from flitstack.mapping.maps import read_maps
 from flitstack.planning.document import Plan
 from flitstack.planning.schema import source_id_column, source_key_column
 from flitstack.reconciling.fingerprint import fingerprint_columns, write_fingerprint
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 ROWS_PER_INTENT = 1_000
 _PAGE = 5_000
@@ -163,11 +163,11 @@ async def _read_keys(this: Recovery, table: Table, key: str, plain: str) -> None
     this.engine.run(
         f"""CREATE OR REPLACE TEMP TABLE found_keys AS SELECT "{key}" AS digest, "{plain}" AS plain,
         split_part("{plain}", '/', 2) AS object, CAST(lower(hex(_row)) AS UUID) AS "row"
-        FROM read_parquet({literal(str(path))}) WHERE "{key}" IS NOT NULL"""
+        FROM {read_parquet(path)} WHERE "{key}" IS NOT NULL"""
     )
     this.engine.run(
         f"""CREATE OR REPLACE TEMP TABLE written_rows AS SELECT CAST(lower(hex(_row)) AS UUID) AS "row"
-        FROM read_parquet({literal(str(path))}) WHERE "{key}" IS NULL"""
+        FROM {read_parquet(path)} WHERE "{key}" IS NULL"""
     )
 
 
@@ -181,7 +181,7 @@ async def _ask_for_planned(this: Recovery, table: Table) -> None:
     for send in this.plan.tables:
         if send.table != table.name:
             continue
-        source = f"read_parquet({literal(str(plan_folder(this.project) / send.parquet))})"
+        source = read_parquet(plan_folder(this.project) / send.parquet)
         for ids in list(_planned_ids(this.engine, source)):
             there = await this.destination.existing(table, ids)
             this.engine.connection.register("there", pa.table({"id": [str(one) for one in there]}, schema=_THERE))
@@ -231,7 +231,7 @@ async def _find_proofs(this: Recovery, tables: list[str]) -> None:
         if is_late:
             await _fingerprint_now(this, table, columns, path)
             this.lost.append(f"the fingerprint of {name} before the load: what a rollback proves is the state of now")
-        rows = int(this.engine.one(f"SELECT count(*) FROM read_parquet({literal(str(path))})")[0])
+        rows = int(this.engine.one(f"SELECT count(*) FROM {read_parquet(path)}")[0])
         this.journal.note("fingerprint", table=name, rows=rows, columns=columns, is_late=is_late)
 
 
@@ -240,14 +240,14 @@ async def _fingerprint_now(this: Recovery, table: Table, columns: list[str], pat
     path.parent.mkdir(parents=True, exist_ok=True)
     await write_fingerprint(this.destination, this.engine, table, columns, every)
     this.engine.write_parquet(
-        f'SELECT * FROM read_parquet({literal(str(every))}) WHERE NOT {_OURS} OR "row" NOT IN ({_our_rows(this, table)})',
+        f'SELECT * FROM {read_parquet(every)} WHERE NOT {_OURS} OR "row" NOT IN ({_our_rows(this, table)})',
         path,
     )
 
 
 def _our_rows(this: Recovery, table: Table) -> str:
     known = this.journal.keymap_path(table.name)
-    return f'SELECT "row" FROM read_parquet({literal(str(known))})' if known else "SELECT NULL::UUID WHERE FALSE"
+    return f'SELECT "row" FROM {read_parquet(known)}' if known else "SELECT NULL::UUID WHERE FALSE"
 
 
 def _always_lost(found: list[Recovered]) -> list[str]:

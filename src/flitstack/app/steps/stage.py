@@ -13,7 +13,7 @@ from flitstack.app.steps.findings import findings_source
 from flitstack.app.store import load_staging, staged_folder
 from flitstack.errors import Problem, UsageError
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.engine import Engine, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 from flitstack.staging.stage import StageOptions, swap_folder
 from flitstack.staging.stage import stage as stage_export
@@ -79,7 +79,7 @@ def stage_later(project: Project, progress: Progress, export: Path, *, full: boo
         keep_snapshot(project, earlier)
         swap_folder(draft, staged_folder(project))
         findings.save(kept)
-        fates = dict(engine.rows(f"SELECT fate, count(*) FROM read_parquet({_read_file(project)}) GROUP BY fate"))
+        fates = dict(engine.rows(f"SELECT fate, count(*) FROM {_read_file(project)} GROUP BY fate"))
         held = _held(engine, project)
     remember_operator(project, "stage")
     told = {fate: int(fates.get(fate, 0)) for fate in ("new", "changed", "same")}
@@ -94,14 +94,14 @@ def _held(engine: Engine, project: Project) -> int:
 
 
 def _read_file(project: Project) -> str:
-    return literal(str(staged_folder(project) / READ))
+    return read_parquet(staged_folder(project) / READ)
 
 
 def _still_standing(earlier: Path, folder: Path) -> str:
     """Findings of earlier exports about records that the later one does not hold."""
     return (
-        f"SELECT f.* FROM read_parquet({literal(str(earlier))}) f "
-        f"ANTI JOIN read_parquet({literal(str(folder / READ))}) r ON r.object = f.object AND r.id = f.record"
+        f"SELECT f.* FROM {read_parquet(earlier)} f "
+        f"ANTI JOIN {read_parquet(folder / READ)} r ON r.object = f.object AND r.id = f.record"
     )
 
 

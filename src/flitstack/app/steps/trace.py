@@ -35,7 +35,7 @@ from flitstack.mapping.maps import ColumnRule, MapFile, Route, read_maps
 from flitstack.planning.document import Plan, SendTable
 from flitstack.planning.schema import source_id_column, source_key_column
 from flitstack.staging.document import StagingDocument
-from flitstack.staging.engine.engine import Engine, literal, quoted
+from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def _origin(this: Tracing, table: str, row: UUID) -> tuple[SendTable, dict[str, 
     """The send table that holds the row, and where its record stands."""
     for send in this.plan.tables:
         if send.table == table:
-            source = literal(str(plan_folder(this.project) / send.parquet))
+            source = read_parquet(plan_folder(this.project) / send.parquet)
             found = this.engine.rows(
-                f"SELECT _digest, _object, _file, _record, _line FROM read_parquet({source}) WHERE _row = ?", [str(row)]
+                f"SELECT _digest, _object, _file, _record, _line FROM {source} WHERE _row = ?", [str(row)]
             )
             if found:
                 return send, dict(zip(("digest", "object", "file", "record", "line"), found[0], strict=True))
@@ -118,7 +118,7 @@ def _mapped(
     for route in mapping.routes if mapping else ():
         if route.table != table:
             continue
-        source = f"read_parquet({literal(str(mapped_folder(this.project) / route.parquet))})"
+        source = read_parquet(mapped_folder(this.project) / route.parquet)
         if not this.engine.rows(f"SELECT 1 FROM {source} WHERE _digest = ?", [digest]):
             continue
         for one in route.columns:
@@ -133,7 +133,7 @@ def _mapped(
 
 def _planned(this: Tracing, send: SendTable, row: UUID, column: str) -> dict[str, Any]:
     """What the plan sends; of a lookup also the record that its target came from."""
-    source = f"read_parquet({literal(str(plan_folder(this.project) / send.parquet))})"
+    source = read_parquet(plan_folder(this.project) / send.parquet)
     sent = next((one for one in send.columns if column in {one.name, one.read_back}), None)
     if sent is None:
         return {"value": None, "sent": False}
@@ -159,7 +159,7 @@ def _planned(this: Tracing, send: SendTable, row: UUID, column: str) -> dict[str
 
 def _target(this: Tracing, row: UUID) -> dict[str, Any] | None:
     for send in this.plan.tables:
-        source = f"read_parquet({literal(str(plan_folder(this.project) / send.parquet))})"
+        source = read_parquet(plan_folder(this.project) / send.parquet)
         found = this.engine.rows(f"SELECT _object, _file, _record, _line FROM {source} WHERE _row = ?", [str(row)])
         if found:
             return {"table": send.table, **dict(zip(("object", "file", "record", "line"), found[0], strict=True))}
@@ -253,11 +253,11 @@ def _cells(this: Tracing, object_name: str, record: str, fields: Sequence[str]) 
     staged = this.staged.tables.get(object_name)
     if staged is None or not fields:
         return []
-    source = f"read_parquet({literal(str(staged_folder(this.project) / staged.parquet))})"
-    origins = literal(str(deduped_folder(this.project) / this.deduped.sources))
+    source = read_parquet(staged_folder(this.project) / staged.parquet)
+    origins = read_parquet(deduped_folder(this.project) / this.deduped.sources)
     given = dict(
         this.engine.rows(
-            f"SELECT field, from_id FROM read_parquet({origins}) WHERE object = ? AND survivor_id = ?",
+            f"SELECT field, from_id FROM {origins} WHERE object = ? AND survivor_id = ?",
             [object_name, record],
         )
     )
@@ -278,9 +278,9 @@ def _cells(this: Tracing, object_name: str, record: str, fields: Sequence[str]) 
 
 
 def _merged(this: Tracing, object_name: str, record: str) -> list[dict[str, Any]]:
-    survivors = literal(str(deduped_folder(this.project) / this.deduped.survivors))
+    survivors = read_parquet(deduped_folder(this.project) / this.deduped.survivors)
     rows = this.engine.rows(
-        f"SELECT loser_file, loser_id, loser_line, rule FROM read_parquet({survivors}) WHERE object = ? AND survivor_id = ?"
+        f"SELECT loser_file, loser_id, loser_line, rule FROM {survivors} WHERE object = ? AND survivor_id = ?"
         " ORDER BY ALL",
         [object_name, record],
     )

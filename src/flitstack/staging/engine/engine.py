@@ -1,7 +1,7 @@
 """The set-wise engine: an in-memory DuckDB with a memory limit, a spill folder and the value functions."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -113,3 +113,12 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """A text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def read_parquet(files: Path | str | Iterable[Path | str], options: str = "") -> str:
+    """SQL of the rows of a Parquet file, or of several, to stand after FROM. `options`: as DuckDB writes them
+    (`union_by_name = true`)."""
+    names = (
+        literal(str(files)) if isinstance(files, Path | str) else f"[{', '.join(literal(str(one)) for one in files)}]"
+    )
+    return f"read_parquet({names}{', ' if options else ''}{options})"
