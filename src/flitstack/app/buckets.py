@@ -15,18 +15,18 @@ def planned_rows(undo: Plan) -> int:
     return sum(table.rows for table in undo.tables if table.name.startswith(UNDO))
 
 
-def shown(begun: Begun, buckets: dict[str, int]) -> dict[str, Any]:
-    """The document of a rollback that is only shown."""
-    kept = [*begun.kept, *begun.edited]
+def document_of(begun: Begun, buckets: dict[str, int]) -> dict[str, Any]:
+    """The document of a rollback of which nothing is done yet."""
     return {
         "reversed": 0,
         "planned": planned_rows(begun.plan),
-        "kept": len(kept),
-        "kept_rows": kept,
+        "kept": len(begun.stays),
+        "kept_rows": begun.stays,
         "buckets": buckets,
         "failed": 0,
         "failed_rows": [],
         "equal": None,
+        "schema": "kept",
         "tables": {},
         "edited_rows": [],
         "lost_rows": [],

@@ -33,6 +33,11 @@ class Begun:
     edited: list[dict[str, str]]
     asked: Asked
 
+    @property
+    def stays(self) -> list[dict[str, str]]:
+        """Rows and cells that are not taken back."""
+        return [*self.kept, *self.edited]
+
 
 def remember_begun(project: Project, begun: Begun) -> None:
     """Keep it before its first request."""

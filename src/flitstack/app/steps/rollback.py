@@ -1,9 +1,8 @@
 """`flitstack rollback`: what the journal says was made is taken back, and the state before is proven."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from flitstack.app.buckets import buckets_of, failed_rows, lines_of, planned_rows, shown, told_before
+from flitstack.app.buckets import buckets_of, document_of, failed_rows, lines_of, planned_rows, told_before
 from flitstack.app.gates import now
 from flitstack.app.local import open_engine, open_journal
 from flitstack.app.project import Project
@@ -68,9 +67,10 @@ def _take(
     made = load_plan(project)
     if made is None:
         raise UsageError(plan_missing())
-    undo = Undo(project, everything(project, made), engine, journal, progress)
     make_done_view(engine, journal)
-    document = run_async(_roll_back(undo, asked, dry_run=dry_run), made.url)
+    document = run_async(
+        _roll_back(project, everything(project, made), engine, journal, progress, asked, dry_run=dry_run), made.url
+    )
     # What failed can be taken back by the same command again only while the project still knows what stands.
     is_over = not dry_run and not document["failed"]
     if asked.last and is_over:
@@ -82,73 +82,80 @@ def _take(
     return document
 
 
-@dataclass
-class Undo:
-    """What a rollback is about, before the destination is opened."""
-
-    project: Project
-    plan: Plan
-    engine: Engine
-    journal: Journal
-    progress: Progress
-
-
-async def _roll_back(undo_of: Undo, asked: Asked, *, dry_run: bool) -> dict[str, Any]:
-    project, engine, journal = undo_of.project, undo_of.engine, undo_of.journal
+async def _roll_back(
+    project: Project,
+    plan: Plan,
+    engine: Engine,
+    journal: Journal,
+    progress: Progress,
+    asked: Asked,
+    *,
+    dry_run: bool,
+) -> dict[str, Any]:
     last = last_round(project, journal) if asked.last else None
     destination = open_destination(project)
-    this = Rollback(project, undo_of.plan, destination, journal, engine, undo_of.progress, last)
     try:
-        begun = None if dry_run else load_begun(project, journal)
-        if begun is not None and begun.asked != asked:
-            # What was begun is finished first: half of it would look like somebody's edits.
-            await take_back(this, await resume(this, begun))
-            begun = None
-        is_resumed = begun is not None
-        if not is_resumed:
-            await settle_first(destination, journal, engine, undo_of.progress)
-        begun = await begin_anew(this, asked) if begun is None else await resume(this, begun)
-        buckets, kept = buckets_of(begun), [*begun.kept, *begun.edited]
-        undo_of.progress.phase(told_before(buckets))
-        if dry_run:
-            return shown(begun, buckets)
-        touched = sorted({table.table for plan in (begun.plan, *_left(last)) for table in plan.tables})
-        if asked.last and not is_resumed:
-            await see_tables(project, touched, destination, journal, engine)
-        if not is_resumed:
-            await remember_versions(project, engine, destination, begun.plan)
-        remember_begun(project, begun)
-        refused, spared = await take_back(this, begun)
-        undo_of.progress.phase("proving the state before")
-        proof = Proof(project, engine, journal, destination, begun.edited, this.work)
-        make_done_view(engine, journal)
-        tables = await proof.tables(last.before if last else None)
-        if last:
-            await keep_tables(project, touched, destination, journal, engine, careful=True)
-            tables |= await prove_round(project, destination, engine, journal, last.before, begun.edited)
-        if not refused:
-            forget_begun(project)
-            if asked.last:
-                journal.note("round_rolled_back")
-            else:
-                journal.note_rolled_back()
-        return {
-            "reversed": planned_rows(begun.plan) - refused - spared,
-            "planned": planned_rows(begun.plan),
-            "kept": len(kept),
-            "kept_rows": kept,
-            "buckets": buckets | {"failed": refused},
-            "failed": refused,
-            "failed_rows": failed_rows(journal, begun.plan) if refused else [],
-            # Without a fingerprint (a recovered journal) nothing is proven.
-            "equal": bool(tables) and all(not entry["gone"] and not entry["changed"] for entry in tables.values()),
-            "schema": "removed" if asked.with_schema and not kept else "kept",
-            "tables": tables,
-            "edited_rows": proof.others,
-            "lost_rows": proof.lost,
-        }
+        this = Rollback(project, plan, destination, journal, engine, progress, last)
+        return await (_show(this, asked) if dry_run else _carry_out(this, asked))
     finally:
         await destination.close()
+
+
+async def _show(this: Rollback, asked: Asked) -> dict[str, Any]:
+    """What it would do."""
+    await settle_first(this.destination, this.journal, this.engine, this.progress)
+    begun = await begin_anew(this, asked)
+    buckets = buckets_of(begun)
+    this.progress.phase(told_before(buckets))
+    return document_of(begun, buckets)
+
+
+async def _carry_out(this: Rollback, asked: Asked) -> dict[str, Any]:
+    """From its beginning, or from where it was stopped, to its proof."""
+    project, engine, journal, destination, last = this.project, this.engine, this.journal, this.destination, this.last
+    begun = load_begun(project, journal)
+    if begun is not None and begun.asked != asked:
+        # What was begun is finished first: half of it would look like somebody's edits.
+        await take_back(this, await resume(this, begun))
+        begun = None
+    is_resumed = begun is not None
+    if not is_resumed:
+        await settle_first(destination, journal, engine, this.progress)
+    begun = await begin_anew(this, asked) if begun is None else await resume(this, begun)
+    buckets = buckets_of(begun)
+    this.progress.phase(told_before(buckets))
+    touched = sorted({table.table for plan in (begun.plan, *_left(last)) for table in plan.tables})
+    if not is_resumed:
+        if last:
+            await see_tables(project, touched, destination, journal, engine)
+        await remember_versions(project, engine, destination, begun.plan)
+    remember_begun(project, begun)
+    refused, spared = await take_back(this, begun)
+    this.progress.phase("proving the state before")
+    proof = Proof(project, engine, journal, destination, begun.edited, this.work)
+    make_done_view(engine, journal)
+    tables = await proof.tables(last.before if last else None)
+    if last:
+        await keep_tables(project, touched, destination, journal, engine, careful=True)
+        tables |= await prove_round(project, destination, engine, journal, last.before, begun.edited)
+    if not refused:
+        forget_begun(project)
+        if last:
+            journal.note("round_rolled_back")
+        else:
+            journal.note_rolled_back()
+    is_removed = asked.with_schema and not begun.stays
+    return document_of(begun, buckets | {"failed": refused}) | {
+        "reversed": planned_rows(begun.plan) - refused - spared,
+        "failed": refused,
+        "failed_rows": failed_rows(journal, begun.plan) if refused else [],
+        # Without a fingerprint (a recovered journal) nothing is proven.
+        "equal": bool(tables) and all(not entry["gone"] and not entry["changed"] for entry in tables.values()),
+        "schema": "removed" if is_removed else "kept",
+        "tables": tables,
+        "edited_rows": proof.others,
+        "lost_rows": proof.lost,
+    }
 
 
 def _left(last: LastRound | None) -> list[Plan]:
