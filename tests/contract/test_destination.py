@@ -1,7 +1,7 @@
 """What every destination does alike: the port's promises, asked of each implementation."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from destinations.send_rows import PARTY, arrow_type
 
+from flitstack.app.emulators import call
 from flitstack.catalogue.types import Table
 from flitstack.destinations.dataverse.encoding import LOOKUPS
 from flitstack.destinations.faults import Refused
@@ -365,6 +366,33 @@ def test_a_note_keeps_its_file(run: Any) -> None:
     run(check)
 
 
+@pytest.fixture
+def larger_uploads(request: pytest.FixtureRequest, run: Any) -> Iterator[None]:
+    """An organization whose administrator allows more than the 5 MB of the start."""
+    if request.node.callspec.params["run"] == "memory":
+        yield
+        return
+    url = request.getfixturevalue("emulator_url")
+    call(url, "organization", {"maxuploadfilesize": 8 << 20})
+    yield
+    call(url, "organization", {"maxuploadfilesize": 5 << 20})
+
+
+@pytest.mark.usefixtures("larger_uploads")
+def test_an_attachment_too_large_for_a_block_keeps_its_file(run: Any) -> None:
+    async def check(destination: Destination) -> None:
+        mail, row, content = new_id(), new_id(), bytes(range(256)) * 17 * 1024  # 4.25 MiB, above a block
+        await create(destination, "email", {"_row": mail, "subject": "Hi"})
+        values = {"_row": row, "objectid": ("email", mail), "objecttypecode": "email", "filename": "a.bin"}
+        await create(destination, "activitymimeattachment", values)
+        attachments = await live(destination, "activitymimeattachment")
+        await destination.attach(attachments, row, "a.bin", "application/octet-stream", content)
+        found = (await read(destination, "activitymimeattachment", ["body"], row))[row]
+        assert duckdb.execute("SELECT from_base64(?)", [found["body"]]).fetchone() == (content,)
+
+    run(check)
+
+
 def test_schema_operations_can_be_repeated_and_taken_back(run: Any) -> None:
     async def check(destination: Destination) -> None:
         table = f"{PREFIX}_thing"
@@ -495,6 +523,9 @@ def test_rows_of_a_many_to_many_relationship_can_be_joined_and_parted(run: Any) 
         assert await one_call(destination, part) == ""
         assert await destination.related(tags, tag, name, contacts) == set()
         assert await one_call(destination, Call("delete", table, tag)) == ""
+        assert await destination.related(tags, tag, name, contacts) == set(), (
+            "a row that is not there is joined with nothing"
+        )
         assert await one_call(destination, part) == "0x80040217"
         for operation in reversed(operations):
             await destination.revert(operation)

@@ -78,6 +78,36 @@ def test_many_calls_at_once_all_get_their_turn() -> None:
     assert paced.lanes[0].pace.running == 0
 
 
+def test_while_one_user_is_paused_the_other_reads_and_writes() -> None:
+    first, second = Described(), Described()
+    paced, clock = throttled(first, second)
+    paced.lanes[0].paused(300.0, "0x80072322")
+    ended: dict[str, float] = {}
+
+    async def describe() -> None:
+        await paced.table("account")  # the first user's alone
+        ended["described"] = clock()
+
+    async def write() -> None:
+        await paced.create_rows(ACCOUNT, body(some_id(1)), 1)
+        ended["written"] = clock()
+
+    async def read() -> None:
+        assert sum([batch.num_rows async for batch in paced.rows(ACCOUNT, ["name"])]) == 1
+        ended["read"] = clock()
+
+    async def whole() -> None:
+        await asyncio.gather(describe(), write())
+        paced.lanes[0].paused(300.0, "0x80072322")
+        running = paced.lanes[1].pace.begin(clock(), "batch", 1)
+        await read()
+        paced.lanes[1].pace.end(clock(), running, "batch", 1, 0.1)
+
+    asyncio.run(whole())
+    assert ended["written"] < 1300 <= ended["described"]
+    assert ended["read"] < 1500
+
+
 def test_other_faults_pass_through_and_give_their_place_back() -> None:
     for kind, fault in (("unavailable", Unavailable), ("lost after", Unanswered), ("refused", Refused)):
         paced, _ = throttled(FaultyDestination(MemoryDestination(CATALOGUE), seed=1, rate=1.0, kinds=[kind]))

@@ -125,6 +125,47 @@ def test_parts_that_were_not_executed_are_sent_again(tmp_path: Path, expected: C
     assert case.stored() == expected.stored()
 
 
+class FailsInside(MemoryDestination):
+    """Fails while it executes parts of a batch: the first `fails` times at the row `at`, having done it or not."""
+
+    at, fails, has_done_it = row("email", 2), 2, False
+
+    async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
+        done: list[Done] = []
+        for call in calls:
+            if call.row == self.at and self.fails:
+                self.fails -= 1
+                if self.has_done_it:
+                    await super().batch([call], continue_on_error=True)
+                done.append(Done(Refusal("0x80044150", 500, "Generic SQL error. Sql Number: 1205")))
+            else:
+                done += await super().batch([call], continue_on_error=True)
+        return done
+
+
+@pytest.mark.parametrize("has_done_it", [False, True])
+def test_a_part_at_which_the_service_failed_is_asked_for_and_sent_again(
+    tmp_path: Path, expected: Case, has_done_it: bool
+) -> None:
+    case = make_case(tmp_path, bad=BAD)
+    case.memory = failing = FailsInside(case.memory_catalogue)
+    failing.has_done_it = has_done_it
+    case.load()
+    assert failing.fails == (1 if has_done_it else 0), "what was done is not sent again"
+    assert case.stored() == expected.stored()
+    assert case.refusals() == expected.refusals()
+
+
+def test_a_part_at_which_the_service_fails_each_time_is_told_with_its_reason(tmp_path: Path, expected: Case) -> None:
+    case = make_case(tmp_path, bad=BAD)
+    case.memory = failing = FailsInside(case.memory_catalogue)
+    failing.fails = 1_000
+    case.load()
+    assert {n: code for n, (code, _) in case.refusals().items() if n not in BAD} == {"email 2": "0x80044150"}
+    missing = expected.stored()["email"].keys() - case.stored()["email"].keys()
+    assert missing == {str(row("email", 2))}
+
+
 class Away(MemoryDestination):
     """Takes nothing any more."""
 

@@ -209,6 +209,16 @@ def test_links_are_compared_row_by_row(migration: Migration) -> None:
     assert finding["record"] == str(row_id(50))
 
 
+def test_the_links_of_a_row_that_is_not_there_are_told_once_as_a_missing_row(migration: Migration) -> None:
+    migration.send("contact", "Contact", [{"_row": row_id(1), "firstname": "A"}])
+    links = [{"relationship": "listcontact_association", "table": "contact", "id": str(row_id(1))}]
+    migration.send("list", "List", [{"_row": row_id(50), "listname": "L", "_links": links}], has_links=True)
+    del migration.destination.stored["list"][row_id(50)]
+    document, [finding] = migration.reconcile()
+    assert (document.differences, finding["code"]) == (1, "row_missing")
+    assert [(table.table, table.missing) for table in document.tables] == [("contact", 0), ("list", 1)]
+
+
 def test_markup_that_the_platform_rewrote_is_the_same_text(migration: Migration) -> None:
     migration.send("email", "Mail", [{"_row": row_id(30), "description": "<p>Hello <b>you</b></p>"}])
     migration.stored("email", 30)["description"] = "<div><p>Hello <strong>you</strong></p></div>"

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+NOT_THERE = "0x80040217"  # code of a refusal: the row that is named does not exist
+
 
 class Fault(Exception):
     """Base of the five."""

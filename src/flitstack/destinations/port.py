@@ -39,6 +39,11 @@ class Currency:
 DEPTHS = ("Basic", "Local", "Deep", "Global")
 
 
+def reach(depth: str) -> int:
+    """Where a depth stands among them; one that is not known (`RecordFilter`: rows named one by one) reaches least."""
+    return DEPTHS.index(depth) if depth in DEPTHS else -1
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the environment says about itself."""

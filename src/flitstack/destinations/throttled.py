@@ -12,7 +12,7 @@ import pyarrow as pa
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Throttled
 from flitstack.destinations.pacing import Pace, choose
-from flitstack.destinations.port import DEPTHS, Call, Destination, Done, Encoder, Facts
+from flitstack.destinations.port import Call, Destination, Done, Encoder, Facts, reach
 
 T = TypeVar("T")
 # A wait is cut into pieces, so that the end of another request is never overslept for long; and never shorter than a
@@ -27,6 +27,7 @@ class Lane:
     destination: Destination
     pace: Pace = field(default_factory=Pace)
     clock: Callable[[], float] = time.monotonic
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def paused(self, retry_after_s: float, code: str) -> None:
         """A 429 was read, of whichever of the requests that a call takes."""
@@ -142,7 +143,7 @@ class ThrottledDestination:
         source_keyed: str | None = None,
     ) -> AsyncIterator[pa.RecordBatch]:
         """See the port. One user reads all pages; each page takes its turn."""
-        lane = min(self.lanes, key=lambda lane: lane.pace.running)
+        lane = self.lanes[choose([lane.pace for lane in self.lanes], self._clock())[1]]
         pages = lane.destination.rows(table, columns, ids=ids, source_keyed=source_keyed)
 
         async def next_page(destination: Destination) -> pa.RecordBatch | None:
@@ -191,8 +192,9 @@ class ThrottledDestination:
             self._freed.set()
 
     async def _admit(self, only: Lane | None, kind: Hashable, units: int) -> tuple[Lane, float]:
-        """First come, first served: whoever holds the turn waits for the earliest lane."""
-        async with self._turn:
+        """First come, first served: whoever holds the turn waits for the earliest lane. What only one of several may do takes
+        that one's turn: while it is paused, the others go on."""
+        async with self._turn if only is None or len(self.lanes) == 1 else only.turn:
             while True:
                 now = self._clock()
                 self._freed.clear()
@@ -210,4 +212,4 @@ def _common(one: Mapping[str, str] | None, other: Mapping[str, str] | None) -> M
     """Privileges that both hold, at the lesser depth; nothing is known when one of them cannot be asked."""
     if one is None or other is None:
         return None
-    return {name: min(one[name], other[name], key=DEPTHS.index) for name in one.keys() & other.keys()}
+    return {name: min(one[name], other[name], key=reach) for name in one.keys() & other.keys()}

@@ -11,6 +11,7 @@ Rules (docs/loading.md):
 
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -18,7 +19,7 @@ from uuid import UUID
 import orjson
 
 from flitstack.catalogue.types import Table
-from flitstack.destinations.faults import Refusal, Refused, Unanswered
+from flitstack.destinations.faults import NOT_THERE, Refusal, Refused, Unanswered
 from flitstack.destinations.port import Call, Done
 from flitstack.errors import shape_of
 from flitstack.journal.frames import Operation, Outcome, Status
@@ -31,8 +32,12 @@ from flitstack.loading.before import VERSION, Before, read_before
 from flitstack.loading.rows import RowBatch
 
 DUPLICATE_KEY = "0x80040237"
-NOT_THERE = "0x80040217"
 NOT_EXECUTED = (429, 503)
+# A row of a batch that met a deadlock or a time-out of the database: it may well go through the next time.
+# Source: Microsoft Learn, "Web service error codes" (SqlError, with Sql Number 1205; SqlTimeout).
+_PASSING = frozenset({"0x80044150", "0x80044151"})
+_MOST_FAILURES = 3  # of one call; then its reason is told
+_ANSWERED = (501, *NOT_EXECUTED)
 NOT_ALLOWED = (401, 403)  # the request as a whole, so each half of it too
 TOO_LARGE = 413
 _PERSONAL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+|(?<![\w-])\+?\d[\d ().]{6,}\d(?![\w-])")
@@ -71,6 +76,14 @@ class _Verdicts:
     refusals: dict[UUID, Refusal] = field(default_factory=dict)
     refused: list[Call] = field(default_factory=list)
     was_lost: bool = False
+    failures: Counter[Call] = field(default_factory=Counter)
+
+    def may_pass(self, call: Call, refusal: Refusal) -> bool:
+        """Whether the service failed at the call, instead of refusing it, and not yet too often."""
+        if refusal.code not in _PASSING and (refusal.status < 500 or refusal.status in _ANSWERED):
+            return False
+        self.failures[call] += 1
+        return self.failures[call] <= _MOST_FAILURES
 
 
 @dataclass
@@ -220,8 +233,13 @@ class Sender:
         else:
             self.size.answered(len(calls), time.monotonic() - started)
         refused = [(call, d.refusal) for call, d in zip(calls, done, strict=False) if d.refusal is not None]
-        left = [*calls[len(done) :], *(call for call, refusal in refused if refusal.status in NOT_EXECUTED)]
-        final = [(call, refusal) for call, refusal in refused if refusal.status not in NOT_EXECUTED]
+        failed = [call for call, refusal in refused if verdicts.may_pass(call, refusal)]
+        verdicts.doubtful |= {call.row for call in failed}
+        landed = await work.reached(failed) if failed and work.reached else set()
+        again = {call for call, refusal in refused if refusal.status in NOT_EXECUTED}
+        again |= {call for call in failed if call.row not in landed}
+        left = [*calls[len(done) :], *(call for call in calls if call in again)]
+        final = [(call, refusal) for call, refusal in refused if call not in again and call not in failed]
         asked = [call for call, refusal in final if _may_be_reached(work.operation, refusal)]
         there = await work.reached(asked) if asked and work.reached else set()
         lost = [call for call, _ in final if call.row in verdicts.doubtful]

@@ -6,9 +6,10 @@ from uuid import UUID
 from flitstack.catalogue.types import Table
 from flitstack.destinations.port import Destination
 from flitstack.errors import Finding
-from flitstack.planning.document import SendTable
+from flitstack.planning.document import Plan, SendTable
 from flitstack.reconciling.document import ColumnResult
-from flitstack.reconciling.tables import Place
+from flitstack.reconciling.readback import as_uuid
+from flitstack.reconciling.tables import Place, meant_rows
 from flitstack.staging.engine.engine import Engine, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
@@ -17,6 +18,7 @@ _ROWS_PER_ROUND = 1_000
 
 
 async def compare_links(
+    plan: Plan,
     send: SendTable,
     table: Table,
     destination: Destination,
@@ -25,8 +27,11 @@ async def compare_links(
     place: Place,
 ) -> ColumnResult:
     """One cell a row and relationship: the set of rows it is joined with must be the one that was sent; a row that was there
-    before us may be joined with more."""
-    source = read_parquet(place.plan / send.parquet)
+    before us may be joined with more. Rows that are not there are told as missing or rejected, not here."""
+    there = f"SELECT {as_uuid('_row')} AS _row FROM {read_parquet(place.scratch / f'{table.name}.parquet')}"
+    meant = meant_rows(plan, send, table, engine, place, read_parquet(place.plan / send.parquet))
+    source = f"""(SELECT * FROM {meant} SEMI JOIN ({there}) USING (_row)
+        WHERE NOT list_contains(coalesce(_kept, []), '(row)'))"""
     groups = f"""
         SELECT CAST(_row AS VARCHAR), l.relationship, l."table", list(CAST(l.id AS VARCHAR)),
                any_value(_object), any_value(_file), any_value(_record), any_value(_line)

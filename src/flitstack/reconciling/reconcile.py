@@ -43,7 +43,7 @@ async def reconcile(
         for send, result in zip(sends, found, strict=True):
             ledger.add(plan, place.plan, send, place.scratch / f"{name}.parquet")
             if send.has_links:
-                links = await compare_links(send, table, destination, engine, findings, place)
+                links = await compare_links(plan, send, table, destination, engine, findings, place)
                 result = replace(result, columns=(*result.columns, links))
             results.append(result)
     roles = await compare_roles(plan, destination, findings)

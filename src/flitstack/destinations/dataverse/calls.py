@@ -93,7 +93,11 @@ def _close(call: Call, entity_sets: EntitySets, url: str) -> Part:
         raise Fatal(f"{call.table} has no message to {call.kind}")
     action, activity, lookup = found
     wanted = orjson.loads(call.body)
-    closing: dict[str, Any] = {f"{lookup}@odata.bind": f"/{entity_sets[call.table]}({call.row})"}
+    closing: dict[str, Any] = {}
+    if call.kind == "cancel":
+        # This message alone takes an entity of any type: Microsoft Learn, "CancelSalesOrder Action" (`crmbaseentity`).
+        closing["@odata.type"] = f"Microsoft.Dynamics.CRM.{activity.lower()}"
+    closing |= {f"{lookup}@odata.bind": f"/{entity_sets[call.table]}({call.row})"}
     members = {"subject": "subject", "at": "actualend", "description": "description"}
     if call.table == "opportunity" and call.kind == "win":
         members["value"] = "actualrevenue"

@@ -103,7 +103,8 @@ class Client:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise Fatal(f"{url!r} is not the address of an environment; it looks like https://name.crm4.dynamics.com")
-        self.url = f"{parts.scheme}://{parts.netloc}"
+        # A host has no case, and the service writes its own in lower case: next links are compared with it.
+        self.url = f"{parts.scheme}://{parts.netloc.lower()}"
         self.write_headers = dict(write_headers)
         self._tokens = tokens or NoTokens()
         self._timeouts = timeouts or Timeouts()

@@ -18,8 +18,9 @@ PARTIES = "_parties"
 _ID = pa.binary(16)
 _PARTY = pa.struct([("mask", pa.int32()), ("table", pa.string()), ("id", _ID), ("address", pa.string())])
 _EXACT = frozenset({"Money", "Decimal"})
-# Beyond this a float no longer holds every value with four decimals, so the page is parsed again, slowly and exactly.
-_FLOAT_IS_EXACT_BELOW = 9e10
+_FLOAT_DIGITS = 15  # a float holds every decimal number of so many digits
+_MOST_DECIMALS = 10
+_MONEY_DECIMALS = 4  # its currency's or the organization's decimals may stand for the column's own
 
 Row = Mapping[str, Any]
 
@@ -50,8 +51,9 @@ def needs_annotations(table: Table, columns: Sequence[str]) -> bool:
 def read_page(body: bytes, table: Table, columns: Sequence[str]) -> tuple[list[Row], str | None]:
     """Rows of a page and its next link. Numbers of Money and Decimal columns are exact."""
     page = orjson.loads(body)
-    exact = [n for n in columns if n != PARTIES and column_of(table, n).type in _EXACT]
-    if exact and any(abs(row.get(n) or 0) >= _FLOAT_IS_EXACT_BELOW for row in page["value"] for n in exact):
+    bounds = _exact_below(table, columns)
+    # With larger numbers the page is parsed again, slowly and exactly.
+    if any(abs(row.get(name) or 0) >= bound for name, bound in bounds.items() for row in page["value"]):
         page = json.loads(body, parse_float=Decimal)
     return page["value"], page.get("@odata.nextLink")
 
@@ -70,6 +72,18 @@ def to_batch(rows: Sequence[Row], table: Table, columns: Sequence[str]) -> pa.Re
         else:
             arrays[name] = _values([row.get(name) for row in rows], column)
     return pa.RecordBatch.from_pydict(arrays)
+
+
+def _exact_below(table: Table, columns: Sequence[str]) -> dict[str, float]:
+    """Money and Decimal columns, and below which number a float holds every value of theirs."""
+    found = {}
+    for name in columns:
+        column = column_of(table, name) if name != PARTIES else None
+        if column is not None and column.type in _EXACT:
+            decimals = _MOST_DECIMALS if column.precision is None else column.precision
+            decimals = max(decimals, _MONEY_DECIMALS) if column.type == "Money" else decimals
+            found[name] = 10.0 ** (_FLOAT_DIGITS - decimals)
+    return found
 
 
 def _is_polymorphic(column: Column) -> bool:

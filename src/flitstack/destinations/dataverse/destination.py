@@ -17,7 +17,7 @@ from flitstack.destinations.dataverse.metadata import StandardSets, read_entity_
 from flitstack.destinations.dataverse.multipart import read_batch, write_batch
 from flitstack.destinations.dataverse.reading import read_existing, read_ids, read_rows
 from flitstack.destinations.dataverse.schema import SchemaWriter
-from flitstack.destinations.faults import Fatal, Unanswered
+from flitstack.destinations.faults import NOT_THERE, Fatal, Refused, Unanswered
 from flitstack.destinations.port import Call, Done, Encoder, Facts
 from flitstack.limits import CALLS_PER_BATCH
 
@@ -123,7 +123,12 @@ class DataverseDestination:
 
     async def related(self, table: Table, row: UUID, relationship: str, other: Table) -> set[UUID]:
         """See the port."""
-        return await read_ids(self._client, f"{table.entity_set}({row})/{relationship}", other.id_column)
+        try:
+            return await read_ids(self._client, f"{table.entity_set}({row})/{relationship}", other.id_column)
+        except Refused as fault:
+            if fault.refusal.code == NOT_THERE:
+                return set()
+            raise
 
     async def close(self) -> None:
         """See the port."""

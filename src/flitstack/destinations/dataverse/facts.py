@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flitstack.destinations.dataverse.client import Client, query_url
 from flitstack.destinations.faults import Fatal, Refused
-from flitstack.destinations.port import DEPTHS, Currency, Facts, User
+from flitstack.destinations.port import Currency, Facts, User, reach
 
 # Where the local emulator says that it is one; no Microsoft host answers there.
 HANDSHAKE = "/flitstack-admin/"
@@ -86,7 +86,7 @@ async def _privileges(client: Client, user: UUID) -> dict[str, str] | None:
     held: dict[str, str] = {}
     for one in answer.json()["RolePrivileges"]:
         name, depth = one["PrivilegeName"], one["Depth"]
-        if name not in held or DEPTHS.index(depth) > DEPTHS.index(held[name]):
+        if name not in held or reach(depth) > reach(held[name]):
             held[name] = depth
     return held
 

@@ -15,19 +15,18 @@ from flitstack.destinations.faults import Fatal
 
 # A block holds at most 4 MB; so does a single request in practice.
 BLOCK_BYTES = 4 * 1024 * 1024
-# table -> (column of the content, name of the messages)
-_PLACES: Mapping[str, tuple[str, str]] = {
-    "annotation": ("documentbody", "Annotation"),
-    "activitymimeattachment": ("body", "Attachment"),
-}
+# Table -> column of the content.
+_COLUMNS: Mapping[str, str] = {"annotation": "documentbody", "activitymimeattachment": "body"}
+# Blocks of e-mail attachments "can only be used to create a new attachment", and here the row is there before its content.
+_IN_BLOCKS = "annotation"
 
 
 async def attach_file(client: Client, table: Table, row: UUID, file_name: str, mime_type: str, content: bytes) -> None:
     """See `Destination.attach`."""
-    if table.name not in _PLACES:
+    if table.name not in _COLUMNS:
         raise Fatal(f"rows of {table.name} hold no file")
-    column, message = _PLACES[table.name]
-    if len(content) <= BLOCK_BYTES:
+    column = _COLUMNS[table.name]
+    if len(content) <= BLOCK_BYTES or table.name != _IN_BLOCKS:
         body: dict[str, object] = {
             "filename": file_name,
             "mimetype": mime_type,
@@ -43,7 +42,7 @@ async def attach_file(client: Client, table: Table, row: UUID, file_name: str, m
         "filename": file_name,
         "mimetype": mime_type,
     }
-    started = await client.post(f"Initialize{message}BlocksUpload", {"Target": target})
+    started = await client.post("InitializeAnnotationBlocksUpload", {"Target": target})
     token = started.json()["FileContinuationToken"]
     blocks = []
     for number, at in enumerate(range(0, len(content), BLOCK_BYTES)):
@@ -53,7 +52,7 @@ async def attach_file(client: Client, table: Table, row: UUID, file_name: str, m
         await client.post("UploadBlock", block)
         blocks.append(block_id)
     commit = {"Target": target, "BlockList": blocks, "FileContinuationToken": token}
-    await client.post(f"Commit{message}BlocksUpload", commit)
+    await client.post("CommitAnnotationBlocksUpload", commit)
 
 
 async def _patch(client: Client, table: Table, row: UUID, body: dict[str, object]) -> None:

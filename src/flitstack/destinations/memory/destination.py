@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 
 from flitstack.catalogue.types import Catalogue, Table
-from flitstack.destinations.faults import Fatal, Refusal, Refused
+from flitstack.destinations.faults import NOT_THERE, Fatal, Refusal, Refused
 from flitstack.destinations.memory import schema
 from flitstack.destinations.memory.encoding import LOOKUPS, create_encoder
 from flitstack.destinations.memory.values import Row, checked, refuse, to_batch
@@ -218,7 +218,7 @@ class MemoryDestination:
     def _check_target(self, target: str, target_id: UUID) -> None:
         standing = {user.id for user in self._users} | {US_DOLLAR} if target in _STANDING else frozenset()
         if target_id not in standing and target_id not in self.stored.get(target, {}):
-            raise refuse("0x80040217", 404, f"{target} With Id = {target_id} Does Not Exist")
+            raise refuse(NOT_THERE, 404, f"{target} With Id = {target_id} Does Not Exist")
 
     def _check_keys(self, table: Table, row_id: UUID, row: Row) -> None:
         for key in table.keys:
@@ -234,7 +234,7 @@ class MemoryDestination:
     def _row(self, name: str, row_id: UUID) -> Row:
         row = self.stored.get(name, {}).get(row_id)
         if row is None:
-            raise refuse("0x80040217", 404, f"{name} With Id = {row_id} Does Not Exist")
+            raise refuse(NOT_THERE, 404, f"{name} With Id = {row_id} Does Not Exist")
         return row
 
     def _set_state(self, call: Call, state: int, status: int | None) -> None:
