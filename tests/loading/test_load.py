@@ -1,5 +1,6 @@
 """A plan is executed: everything lands once, bad rows come out, running again does only what is missing."""
 
+import base64
 import stat
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from flitstack.loading import counting
 from flitstack.loading.document import LoadDocument
 from flitstack.loading.refusals import save_refusals
 from flitstack.loading.rows import make_done_view
-from flitstack.planning.document import Plan, Step
+from flitstack.planning.document import Plan, SendColumn, SendTable, Step
 
 
 class Recording(MemoryDestination):
@@ -217,6 +218,33 @@ def test_a_phase_whose_counts_do_not_close_stops_the_run(
     with pytest.raises(StepFailed, match="of 50 made now the destination has 49"):
         case.load()
     assert "email" not in case.memory.stored
+
+
+def test_a_phase_of_changes_of_rows_that_stood_before_us_needs_no_count(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    case.load()
+    stood = UUID(int=1)
+    case.memory.stored["contact"][stood] = {"contactid": stood, "lastname": "was here"}
+    shared_engine().write_parquet(
+        f"SELECT * REPLACE (UUID '{stood}' AS _row, 'ours' AS lastname), ['lastname'] AS _changed, NULL::BIGINT AS _version "
+        f"FROM read_parquet('{tmp_path / 'contact.parquet'}') WHERE _ord = 0",
+        tmp_path / "update.parquet",
+    )
+    shared_engine().write_parquet(
+        f"SELECT * FROM read_parquet('{tmp_path / 'annotation.parquet'}') WHERE _ord = 1", tmp_path / "files.parquet"
+    )
+    (tmp_path / "export" / "file1.txt").write_bytes(b"changed 1")
+    names = (SendColumn("lastname", "String", "lastname", "lastname"),)
+    update = SendTable("update", "contact", "changes", "update.parquet", 1, "", names, ("contact",), is_change=True)
+    files = SendTable("files", "annotation", "changes", "files.parquet", 1, "", (), ("annotation",), is_change=True)
+    steps = [Step(n, kind, "changes", "", kind, kind, 1) for n, kind in enumerate(("update", "files"))]
+    tables = (update, replace(files, has_files=True))
+    plan = replace(case.plan, kind="delta", tables=tables, steps=tuple(steps), sha256="changes")
+    document = case.load(plan=plan)
+    assert (document.refused, document.counts) == (0, ())
+    assert case.memory.stored["contact"][stood]["lastname"] == "ours"
+    content = case.memory.stored["annotation"][row("annotation", 1)]["documentbody"]
+    assert content == base64.b64encode(b"changed 1").decode()
 
 
 class ReadsPages(Forgetful):

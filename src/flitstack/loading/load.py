@@ -1,7 +1,6 @@
 """Executes a plan, step by step, in order. Running it again does only what is missing."""
 
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from flitstack.loading.attempts import Counters
@@ -11,7 +10,7 @@ from flitstack.loading.execution import Load
 from flitstack.loading.recover import settle_unsettled
 from flitstack.loading.sending import Sender
 from flitstack.loading.steps import ROW_STEPS, give_roles
-from flitstack.planning.document import Step
+from flitstack.planning.document import Plan, Step
 
 __all__ = ["Load", "execute"]
 
@@ -33,7 +32,7 @@ async def execute(load: Load, command: str) -> LoadDocument:
         results.append(result)
         total.requests += counters.requests
         total.asked += counters.asked
-        if _ends_phase(load.plan.steps, place) and any(r.done or r.refused for r in results if r.phase == step.phase):
+        if _ends_phase(load.plan, place) and any(r.done or r.refused for r in results if r.phase == step.phase):
             counts += await count_phase(load, step.phase, run, load.attempts(total))
     return LoadDocument(
         plan=load.plan.sha256,
@@ -48,11 +47,14 @@ async def execute(load: Load, command: str) -> LoadDocument:
     )
 
 
-def _ends_phase(steps: Sequence[Step], place: int) -> bool:
-    """Whether this is the last step of a phase that makes rows."""
-    phase = steps[place].phase
-    makes_rows = any(step.phase == phase and step.kind in {"create", "files"} for step in steps)
-    return makes_rows and all(step.phase != phase for step in steps[place + 1 :])
+def _ends_phase(plan: Plan, place: int) -> bool:
+    """Whether this is the last step of a phase that makes rows. A file that changed is sent for a row that is there."""
+    phase = plan.steps[place].phase
+    makes_rows = any(
+        step.phase == phase and step.kind in {"create", "files"} and not plan.send_table(step.send).is_change
+        for step in plan.steps
+    )
+    return makes_rows and all(step.phase != phase for step in plan.steps[place + 1 :])
 
 
 async def _take(load: Load, step: Step) -> tuple[StepResult, Counters]:
