@@ -1,7 +1,8 @@
 """Giving changed rows back what they held before: the journal's before-images become a plan of updates.
 
 A cell is restored while it is as we left it; one that somebody edited since stays and is listed. Of several images of a row
-the oldest counts, column by column; cells that hold again what they held before are left out by whoever hands the images on.
+the oldest counts, column by column, those of refused changes left out; cells that hold again what they held before are left
+out by whoever hands the images on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,12 @@ _TYPES = {
     "Integer": "BIGINT", "BigInt": "BIGINT", "Picklist": "BIGINT", "State": "BIGINT", "Status": "BIGINT", "Boolean": "BOOLEAN",
     "Money": "DECIMAL(38, 10)", "Decimal": "DECIMAL(38, 10)", "Double": "DOUBLE", "DateTime": "TIMESTAMPTZ",
 }  # fmt: skip
+# What a refused change read is no state before ours: a person may have changed it before one of ours landed. A state is left
+# out: two calls may make it.
+_REFUSED = (
+    f'SELECT batch, "row" FROM journal_rows WHERE status = {Status.REFUSED} '
+    f"AND operation IN ({Operation.UPDATE}, {Operation.PARTIES})"
+)
 # Parties that the platform keeps by itself and takes from nobody: regarding (8) and owner (9).
 OWN_MASKS = "8, 9"
 _PARTIES = '\'[{"mask": "INTEGER", "table": "VARCHAR", "id": "UUID", "address": "VARCHAR"}]\''
@@ -93,6 +100,7 @@ def _oldest(engine: Engine, path: Path, without: str) -> Path:
             SELECT CAST(image->>'_row' AS UUID) AS "row", batch, operation, unnest(json_keys(image)) AS "column",
                    json_extract(image, '$."' || "column" || '"') AS value
             FROM {source} WHERE image->>'_absent' IS NULL) c {unless}
+        ANTI JOIN ({_REFUSED}) f ON f.batch = c.batch AND f."row" = c."row"
         WHERE c."column" <> '_row' GROUP BY c."row", c."column" """,
         target,
     )
