@@ -118,7 +118,7 @@ def _change_word(send: SendTable, step: int, runs: Sequence[int]) -> str:
     mine = f"{which} AND run IN ({', '.join(map(str, runs)) or '-1'})"
     return f"""
         SELECT "row", CASE WHEN bool_or(status = {Status.LANDED}) THEN 'updated'
-            WHEN arg_max(status, batch) = {Status.REFUSED} THEN 'rejected' ELSE 'pending' END AS word
+            WHEN arg_max(status, batch) IN ({Status.REFUSED}, {Status.PARTLY}) THEN 'rejected' ELSE 'pending' END AS word
         FROM journal_rows WHERE "table" = {literal(send.table)} AND {mine} GROUP BY "row"
     """
 

@@ -24,7 +24,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One operation on one row. `status`: landed, refused, absent (asked for, and not done) or unsettled."""
+    """One operation on one row. `status`: landed, refused, partly (refused, though something of it was done), absent (asked for, and not done)
+    or unsettled."""
 
     at: datetime | None  # of the outcome; None while unsettled
     run: int

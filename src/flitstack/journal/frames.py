@@ -54,12 +54,14 @@ class Operation(IntEnum):
 
 
 class Status(IntEnum):
-    """What became of a row in a batch. ABSENT: asked for and known not to have been done."""
+    """What became of a row in a batch. REFUSED: nothing was done. ABSENT: asked for and known not to have been done, or not
+    asked for. PARTLY: refused, and something of it was done or may have been: one of several links was made."""
 
     LANDED = 0
     REFUSED = 1
     ABSENT = 2
     UNSETTLED = 3
+    PARTLY = 4
 
 
 @dataclass(frozen=True, slots=True)

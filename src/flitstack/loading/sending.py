@@ -12,7 +12,7 @@ Rules (docs/loading.md):
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -40,6 +40,8 @@ _MOST_FAILURES = 3  # of one call; then its reason is told
 _ANSWERED = (501, *NOT_EXECUTED)
 NOT_ALLOWED = (401, 403)  # the request as a whole, so each half of it too
 TOO_LARGE = 413
+# One call a row, and a lost one is asked for, or answers for itself when it is made again.
+_TOLD = frozenset({Operation.CREATE, Operation.DELETE})
 _PERSONAL = re.compile(r"[^\s'\"<>]+@[^\s'\"<>]+|(?<![\w-])\+?\d[\d ().]{6,}\d(?![\w-])")
 Reached = Callable[[Sequence[Call]], Awaitable[set[UUID]]]
 Bulk = Callable[[Sequence[Call]], Awaitable[None]]
@@ -69,10 +71,11 @@ class Work:
 
 @dataclass
 class _Verdicts:
-    """What is known of the calls of one intent: rows of which an answer was lost, the first refusal of each row; the calls
-    refused and whether a request was lost since the last round."""
+    """What is known of the calls of one intent: rows of which an answer was lost, rows of which a call landed, the first refusal
+    of each row; the calls refused and whether a request was lost since the last round."""
 
     doubtful: set[UUID] = field(default_factory=set)
+    landed: set[UUID] = field(default_factory=set)
     refusals: dict[UUID, Refusal] = field(default_factory=dict)
     refused: list[Call] = field(default_factory=list)
     was_lost: bool = False
@@ -84,6 +87,11 @@ class _Verdicts:
             return False
         self.failures[call] += 1
         return self.failures[call] <= _MOST_FAILURES
+
+    def partly(self, work: Work) -> set[UUID]:
+        """Refused rows of which something was done, or may have been: what a rollback must not pass over."""
+        is_told = work.changed is not None or work.operation in _TOLD
+        return self.refusals.keys() & (self.landed if is_told else self.landed | self.doubtful)
 
 
 @dataclass
@@ -124,7 +132,7 @@ class Sender:
         verdicts = _Verdicts()
         if not (calls and work.bulk is not None and await self._change_bulk(work.bulk, calls, verdicts)):
             await self._until_done(replace(work, calls=calls, bulk=None), verdicts)
-        await self._settle(batch_id, batch, {**verdicts.refusals, **(barred or {})})
+        await self._settle(batch_id, batch, {**verdicts.refusals, **(barred or {})}, verdicts.partly(work))
 
     def existing(self, table: Table) -> Reached:
         """Whether rows are there at all: what a create wants."""
@@ -244,6 +252,11 @@ class Sender:
         there = await work.reached(asked) if asked and work.reached else set()
         lost = [call for call, _ in final if call.row in verdicts.doubtful]
         there |= await self._wait_for(work.changed, lost) if lost and work.changed else set()
+        verdicts.landed |= {
+            call.row
+            for call, one in zip(calls, done, strict=False)
+            if one.refusal is None or _says_done(work.operation, one.refusal)
+        }
         for call, refusal in final:
             if call.row not in there and not _says_done(work.operation, refusal):
                 verdicts.refusals.setdefault(call.row, refusal)
@@ -260,9 +273,11 @@ class Sender:
         left = await self._send(work, calls[:middle], verdicts)
         return left + await self._send(work, calls[middle:], verdicts)
 
-    async def _settle(self, batch_id: BatchId, batch: RowBatch, refusals: Mapping[UUID, Refusal]) -> None:
+    async def _settle(
+        self, batch_id: BatchId, batch: RowBatch, refusals: Mapping[UUID, Refusal], partly: Container[UUID] = ()
+    ) -> None:
         rows = len(batch)
-        outcome = outcome_of(batch_id, batch.row_ids(), refusals) if refusals else Outcome(batch_id, rows)
+        outcome = outcome_of(batch_id, batch.row_ids(), refusals, partly) if refusals else Outcome(batch_id, rows)
         self.journal.settle(outcome)
         await self.journal.commit()
         self.attempts.counters.refused += len(refusals)
@@ -310,9 +325,12 @@ def message_shape(message: str) -> str:
     return _PERSONAL.sub(lambda found: shape_of(found[0]), message[:5_000])[:500]
 
 
-def outcome_of(batch: BatchId, rows: Sequence[UUID], refusals: Mapping[UUID, Refusal]) -> Outcome:
-    """A batch's outcome: every row landed but those refused."""
-    statuses = bytes(Status.REFUSED if row in refusals else Status.LANDED for row in rows)
+def outcome_of(
+    batch: BatchId, rows: Sequence[UUID], refusals: Mapping[UUID, Refusal], partly: Container[UUID] = ()
+) -> Outcome:
+    """A batch's outcome: every row landed but those refused; `partly`: those of them of which something was done."""
+    refused = {row: Status.PARTLY if row in partly else Status.REFUSED for row in refusals}
+    statuses = bytes(refused.get(row, Status.LANDED) for row in rows)
     listed = tuple(
         (place, refusals[row].code, message_shape(refusals[row].message))
         for place, row in enumerate(rows)
