@@ -1,6 +1,7 @@
 """The journal as its users see it: what was committed is there, what was not is not."""
 
 import asyncio
+import os
 import stat
 import tempfile
 from pathlib import Path
@@ -254,6 +255,41 @@ def test_a_reader_sees_a_loaders_rows_and_writes_nothing_into_its_folder(tmp_pat
             with pytest.raises(StepFailed, match="for reading"):
                 reader.begin_run("plan", "load")
         assert sorted(path.name for path in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("left", [0, 3, 200])
+def test_row_files_that_lost_their_end_in_a_power_cut_are_made_again(tmp_path: Path, left: int) -> None:
+    with Journal(tmp_path, operator="ana", write=True) as journal:
+        journal.settle(Outcome(intend(journal, 1), 3))
+        journal.commit_now()
+        journal.refresh()
+        rows = settled(journal)
+    (file,) = (tmp_path / "rows").glob("*.parquet")
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:left].ljust(size, b"\0"))
+    with Journal(tmp_path, operator="ana", write=True) as journal:
+        assert settled(journal) == rows
+
+
+def test_a_row_file_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    fsync, replaced = os.fsync, Path.replace
+
+    def watched(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def renamed(path: Path, target: Path) -> Path:
+        assert path.stat().st_ino in synced
+        return replaced(path, target)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with Journal(tmp_path, operator="ana", write=True) as journal:
+        journal.settle(Outcome(intend(journal, 1), 3))
+        journal.commit_now()
+        monkeypatch.setattr(Path, "replace", renamed)
+        journal.refresh()
+        assert len(journal.rows_files()) == 1
 
 
 def test_segments_are_closed_when_full_and_rows_of_all_of_them_are_read(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Rows are kept as packed bytes and become Arrow columns; no Python object a row is made.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,7 @@ ROWS_SCHEMA = pa.schema(
     ]
 )
 _ROWS_PER_BATCH = 250_000
+_PARQUET_END = b"PAR1"
 
 
 @dataclass
@@ -112,7 +114,7 @@ class Reader:
 
     def _walk(self, path: Path, state: Replay, *, is_last: bool) -> Path | None:
         """Take a segment into the state; returns the file with its settled rows, if rows are wanted and there are any."""
-        if self._rows is None or (ready := self._file(path, path.stat().st_size)).exists():
+        if self._rows is None or _is_whole(ready := self._file(path, path.stat().st_size)):
             for group in read_groups(path, is_last=is_last):
                 for _ in _group_rows(group, state, wants_rows=False):
                     pass
@@ -132,6 +134,9 @@ class Reader:
         if not written.has_rows:
             return None
         target = self._file(path, end)
+        # It is known by its name from then on: after a power cut the name may be there and the bytes not.
+        with written.path.open("r+b") as file:
+            os.fsync(file.fileno())
         written.path.replace(target)
         for older in set(self._rows.glob(f"{path.stem}-*.parquet")) - {target}:
             older.unlink()
@@ -170,6 +175,15 @@ class _RowsFile:
             self.has_rows = True
         for batch in batches:
             self._writer.write_batch(batch)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file of rows is there to its end; one that lost it in a power cut is made again."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_PARQUET_END)))
+        return file.read() == _PARQUET_END
 
 
 def _merged(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
