@@ -125,9 +125,11 @@ def _touched(load: Load, send: SendTable) -> frozenset[UUID]:
 
 
 def runs_since(plan: Plan, journal: Journal) -> list[int]:
-    """Runs since a plan looked at the rows, its sample's among them; what was done before that, it saw."""
+    """Runs since a plan looked at the rows, its sample's among them; what was done before that, it saw. Its own are told by their
+    plan: the clock may have been set back since."""
     made = datetime.fromisoformat(plan.at).timestamp() if plan.at else 0
-    return journal.standing_runs(int(made * 1000))
+    own = set(journal.runs_of(plan.sha256)).intersection(journal.standing_runs())
+    return sorted(own.union(journal.standing_runs(int(made * 1000))))
 
 
 def _numbers(load: Load) -> str:
