@@ -5,6 +5,7 @@ the next delta decides about it anew.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -58,7 +59,6 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
     table = await load.table(send.table)
     columns = [column.name for column in send.columns]
     text = _HEAD_TEXT + changed_only(load.destination, table, columns)
-    touched = _touched(load, send)
 
     async def send_batch(batch: RowBatch) -> None:
         heads, calls = [], []
@@ -69,15 +69,18 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
         lists = {call.row: head["changed"] for call, head in zip(calls, heads, strict=True)}
         before = await read_before(sender.attempts, table, [*columns, VERSION], batch.row_ids())
         versions = {call.row: head["version"] for call, head in zip(calls, heads, strict=True)}
+        touched = batch.marked()
         barred = edited_since(before, {row: v for row, v in versions.items() if row not in touched})
         changed = sender.no_longer(table, before)
         work = Work(Operation.UPDATE, calls, bulk=in_bulk(load.destination, table), changed=changed)
         await sender.change(step.index, work, table, batch, before.lines(lists), barred=barred)
 
-    wanted = Wanted("len(_changed) > 0", without=done_in_plan(load, step, send.table))
+    wanted = Wanted("len(_changed) > 0", marked=_touched(load, send))
     if send.was_there:
         # The sample sent the same text about the same row under a plan of its own.
-        wanted = Wanted(wanted.where, same=_sent_since_plan(load, send.table))
+        wanted = replace(wanted, same=_sent_since_plan(load, send.table))
+    else:
+        wanted = replace(wanted, without=done_in_plan(load, step, send.table))
     await load.send_all(sender, read_rows(load.engine, load.folder, send, text, wanted), send_batch)
     return step.rows
 
@@ -111,17 +114,16 @@ def edited_since(before: Before, versions: dict[UUID, int | None]) -> dict[UUID,
     return barred
 
 
-def _touched(load: Load, send: SendTable) -> frozenset[UUID]:
-    """Rows that this plan has changed, or may have: their version is no longer the one it saw, by our own doing. What was refused
-    changed nothing: an edit that was met once is met again."""
+def _touched(load: Load, send: SendTable) -> str:
+    """SELECT "row" of rows that this plan has changed, or may have: their version is no longer the one it saw, by our own doing.
+    What was refused changed nothing: an edit that was met once is met again."""
     runs = ", ".join(map(str, load.journal.runs_of(load.plan.sha256)))
     # The sample is a plan of its own, and saw what this one saw.
     when = f"operation = {Operation.UPDATE} AND run IN ({_numbers(load)})" if send.was_there else f"run IN ({runs})"
-    rows = load.engine.rows(
-        f'SELECT DISTINCT CAST("row" AS VARCHAR) FROM journal_rows WHERE "table" = {literal(send.table)} AND {when} '
+    return (
+        f'SELECT "row" FROM journal_rows WHERE "table" = {literal(send.table)} AND {when} '
         f"AND status <> {Status.REFUSED}"
     )
-    return frozenset(UUID(row) for (row,) in rows)
 
 
 def runs_since(plan: Plan, journal: Journal) -> list[int]:

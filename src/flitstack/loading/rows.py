@@ -1,7 +1,7 @@
 """Send tables as packed batches: ids, payload texts and their hashes, without a Python object a row on the bulk path."""
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
@@ -22,13 +22,15 @@ READ_ROWS = 4_096
 class RowBatch:
     """Rows to send: packed 16-byte ids, packed 8-byte hashes, the texts one after another, each ended by a comma.
 
-    `offsets[i]` is where text i begins in `data`; there is one more offset than rows.
+    `offsets[i]` is where text i begins in `data`; there is one more offset than rows. `marks`: a byte a row, 1 for those that
+    `Wanted.marked` names; empty when nobody asked.
     """
 
     ids: bytes
     hashes: bytes
     data: memoryview
     offsets: tuple[int, ...]
+    marks: bytes = b""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -49,6 +51,10 @@ class RowBatch:
         """All ids."""
         return [self.row_id(place) for place in range(len(self))]
 
+    def marked(self) -> frozenset[UUID]:
+        """Ids of the marked rows."""
+        return frozenset(self.row_id(place) for place, mark in enumerate(self.marks) if mark)
+
     def pick(self, places: list[int]) -> "RowBatch":
         """A smaller batch of some of the rows."""
         texts = [bytes(self.data[self.offsets[p] : self.offsets[p + 1]]) for p in places]
@@ -61,6 +67,7 @@ class RowBatch:
             b"".join(self.hashes[p * HASH_BYTES : (p + 1) * HASH_BYTES] for p in places),
             memoryview(b"".join(texts)),
             tuple(offsets),
+            bytes(self.marks[p] for p in places) if self.marks else b"",
         )
 
     def part(self, start: int, end: int) -> "RowBatch":
@@ -70,6 +77,7 @@ class RowBatch:
             self.hashes[start * HASH_BYTES : end * HASH_BYTES],
             self.data,
             self.offsets[start : end + 1],
+            self.marks[start:end],
         )
 
     def followed_by(self, other: "RowBatch") -> "RowBatch":
@@ -83,7 +91,8 @@ class RowBatch:
             )
         )
         data = memoryview(b"".join((mine, theirs)))
-        return RowBatch(self.ids + other.ids, self.hashes + other.hashes, data, tuple(offsets.tolist()))
+        ids, hashes, marks = self.ids + other.ids, self.hashes + other.hashes, self.marks + other.marks
+        return RowBatch(ids, hashes, data, tuple(offsets.tolist()), marks)
 
 
 def make_done_view(engine: Engine, journal: Journal) -> None:
@@ -137,11 +146,13 @@ def tried_sql(table: str, operation: Operation) -> str:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which rows of a send table to read: where `where` holds, without those of the query `without` ("row"), and without
-    those for which the query `same` ("row", hash) already has the hash of the text."""
+    those for which the query `same` ("row", hash) already has the hash of the text. Rows of the query `marked` ("row") come marked:
+    the engine joins them, for a set of Python objects would grow with the table. The mark is no part of the text nor of its hash."""
 
     where: str = "TRUE"
     without: str = ""
     same: str = ""
+    marked: str = ""
 
 
 def read_rows(
@@ -149,18 +160,23 @@ def read_rows(
 ) -> Generator[RowBatch, None, None]:
     """Batches of rows, `text_sql` the text of one with a comma after it. About in load order: joins on two threads may swap neighbours."""
     joins = f'ANTI JOIN ({wanted.without}) gone ON gone."row" = _row ' if wanted.without else ""
-    was = ""
+    more = ""
     if wanted.same:
         joins += f'LEFT JOIN (SELECT "row" AS done_row, hash AS done_hash FROM ({wanted.same})) ON done_row = _row '
-        was = ", done_hash"
+        more += ", done_hash"
+    if wanted.marked:
+        joins += f'LEFT JOIN (SELECT DISTINCT "row" AS marked_row FROM ({wanted.marked})) ON marked_row = _row '
+        more += ", CAST(marked_row IS NOT NULL AS UTINYINT) AS mark"
     sql = (
-        f"SELECT _row AS id, {text_sql} AS text{was} "
+        f"SELECT _row AS id, {text_sql} AS text{more} "
         f"FROM {read_parquet(folder / send.parquet)} {joins}WHERE {wanted.where}"
     )
     for batch in engine.batches(sql, READ_ROWS):
         packed = _packed(batch)
+        if wanted.marked:
+            packed = replace(packed, marks=batch.column("mark").to_numpy().tobytes())
         if wanted.same:
-            packed = _without_same(packed, batch.column(2))
+            packed = _without_same(packed, batch.column("done_hash"))
         if len(packed):
             yield packed
 

@@ -1,7 +1,7 @@
 """The row steps of a plan. Each sends what the journal does not know as done, and returns how many rows it is about."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from uuid import UUID
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -86,17 +86,15 @@ async def state(load: Load, step: Step, send: SendTable, sender: Sender) -> int:
     """States. A row whose earlier attempt may have worked is asked first: closing twice would close twice."""
     table = await load.table(send.table)
     where = f"_action IS NOT NULL AND {_is_there(send)}"
-    tried = load.engine.rows(f'SELECT CAST("row" AS VARCHAR) FROM ({tried_sql(send.table, Operation.STATE)})')
-    doubtful = frozenset(UUID(row) for (row,) in tried)
 
     async def send_batch(batch: RowBatch) -> None:
         work = Work(Operation.STATE, state_calls(table, batch), sender.in_state(table))
         columns = (*STATE_COLUMNS, *CLOSING_COLUMNS.get(table.name, ()))
         before = await read_before(sender.attempts, table, columns, batch.row_ids()) if send.is_change else None
         lines = before.lines({}) if before else None
-        await sender.change(step.index, work, table, batch, lines, doubtful=doubtful)
+        await sender.change(step.index, work, table, batch, lines, doubtful=batch.marked())
 
-    wanted = _todo(load, step, send, where, Operation.STATE)
+    wanted = replace(_todo(load, step, send, where, Operation.STATE), marked=tried_sql(send.table, Operation.STATE))
     await load.send_all(sender, read_rows(load.engine, load.folder, send, STATE_TEXT, wanted), send_batch)
     return _count(load, send, where)
 
