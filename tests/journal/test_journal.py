@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from journal_rows import ids_of, intend, refuse
 
 from flitstack.errors import StepFailed
+from flitstack.journal import replay
 from flitstack.journal.audit import entries, runs
 from flitstack.journal.frames import Operation, Outcome, Status
 from flitstack.journal.journal import Journal
@@ -80,7 +81,7 @@ def test_a_refused_state_is_not_forgotten_when_a_lookup_lands(tmp_path: Path) ->
         journal.commit_now()
         journal.refresh()
         assert len(journal.state.refusals) == 1
-        assert journal.state.refused == {("account", ids_of(1, 3)[16:32]): {Operation.STATE: ("0x80040265", "no")}}
+        assert journal.state.refused == {("account", ids_of(1, 3)[16:32]): ((Operation.STATE, ("0x80040265", "no")),)}
 
 
 def test_each_refused_operation_of_a_row_lands_by_itself_and_a_deleted_row_has_none(tmp_path: Path) -> None:
@@ -90,11 +91,35 @@ def test_each_refused_operation_of_a_row_lands_by_itself_and_a_deleted_row_has_n
         journal.settle(Outcome(intend(journal, 1, operation=Operation.STATE), 3))
         journal.commit_now()
         journal.refresh()
-        assert [list(verdicts) for verdicts in journal.state.refused.values()] == [[Operation.LINK]]
+        assert [list(dict(verdicts)) for verdicts in journal.state.refused.values()] == [[Operation.LINK]]
         journal.settle(Outcome(intend(journal, 1, operation=Operation.DELETE), 3))
         journal.commit_now()
         journal.refresh()
         assert not journal.state.refused
+
+
+def test_rows_that_are_refused_for_one_reason_share_it_however_often_the_journal_is_read(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        for number in range(1, 6):
+            listed = tuple((place, "0x80040265", "the table is closed") for place in range(30))
+            journal.settle(Outcome(intend(journal, number, rows=30), 30, bytes([Status.REFUSED]) * 30, listed))
+            journal.commit_now()
+            journal.refresh()
+        assert len(journal.state.refused) == 150
+        assert len({id(verdicts) for verdicts in journal.state.refused.values()}) == 1
+
+
+def test_reasons_that_name_their_row_are_told_though_only_some_are_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "_MOST_SHARED", 2)
+    with Journal(tmp_path, "ana", write=True) as journal:
+        listed = tuple((place, "0x80040265", f"row {place // 2}") for place in range(10))
+        journal.settle(Outcome(intend(journal, 1, rows=10), 10, bytes([Status.REFUSED]) * 10, listed))
+        journal.commit_now()
+        journal.refresh()
+        told = [verdict for _, verdict in sorted(journal.state.refusals.items())]
+    assert told == [("0x80040265", f"row {place // 2}") for place in range(10)]
 
 
 def test_coroutines_that_wait_together_share_one_sync(tmp_path: Path) -> None:

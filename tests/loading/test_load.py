@@ -19,7 +19,7 @@ from flitstack.destinations.memory.destination import MemoryDestination
 from flitstack.destinations.port import Call, Done
 from flitstack.errors import StepFailed
 from flitstack.journal.journal import Journal
-from flitstack.loading import counting
+from flitstack.loading import counting, refusals
 from flitstack.loading.document import LoadDocument
 from flitstack.loading.refusals import save_refusals
 from flitstack.loading.rows import make_done_view
@@ -123,6 +123,19 @@ def test_a_refused_row_is_listed_with_file_and_record(tmp_path: Path) -> None:
         "3",
         "rejected",
     )
+
+
+def test_refused_rows_are_listed_however_many_are_handed_over_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "_ROWS_AT_ONCE", 2)
+    bad = tuple(f"contact {n}" for n in range(5))
+    case = make_case(tmp_path, bad=bad)
+    case.load()
+    with Journal(tmp_path / "journal", "ana", write=False) as journal:
+        assert save_refusals(shared_engine(), journal, case.plan, tmp_path, tmp_path / "load.parquet") == 5
+    told = pq.read_table(tmp_path / "load.parquet").to_pylist()
+    assert [f"contact {finding['record']}" for finding in told] == list(bad)
 
 
 def test_a_refused_row_lands_after_the_fix(tmp_path: Path) -> None:

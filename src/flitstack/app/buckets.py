@@ -68,7 +68,7 @@ def failed_rows(journal: Journal, undo: Plan) -> list[dict[str, str]]:
             "message": message,
         }
         for (table, row), verdicts in journal.state.refused.items()
-        for operation, (code, message) in verdicts.items()
+        for operation, (code, message) in verdicts
         if table in tables and operation in wanted
     ]
 

@@ -46,5 +46,5 @@ def _not_given_back(this: Rollback, undo: Plan) -> list[str]:
     return [
         str(UUID(bytes=row))
         for (table, row), verdicts in this.journal.state.refused.items()
-        if table in tables and Operation.UPDATE in verdicts
+        if table in tables and Operation.UPDATE in dict(verdicts)
     ]

@@ -42,6 +42,10 @@ ROWS_SCHEMA = pa.schema(
 )
 _ROWS_PER_BATCH = 250_000
 _PARQUET_END = b"PAR1"
+# Reasons kept once for all rows that have them; of messages that name their row there may be as many as rows.
+_MOST_SHARED = 1_000
+# What is refused of a row, in the order in which it first was: operation, (code, message).
+Verdicts = tuple[tuple[Operation, tuple[str, str]], ...]
 
 
 @dataclass
@@ -50,27 +54,38 @@ class Replay:
 
     notes: list[dict[str, Any]] = field(default_factory=list)
     unsettled: dict[int, Intent] = field(default_factory=dict)
-    # (table, row id) -> what was refused -> code, message. Each operation on a row is refused and lands by itself.
-    refused: dict[tuple[str, bytes], dict[Operation, tuple[str, str]]] = field(default_factory=dict)
+    # (table, row id) -> what was refused. Each operation on a row is refused and lands by itself.
+    refused: dict[tuple[str, bytes], Verdicts] = field(default_factory=dict)
     last_batch: int = 0
     run: int = 0
     run_of_batch: dict[int, int] = field(default_factory=dict)  # unsettled batches only
+    _shared: dict[Verdicts, Verdicts] = field(default_factory=dict)
 
     @property
     def refusals(self) -> dict[tuple[str, bytes], tuple[str, str]]:
         """(table, row id) -> code and message of the first thing that is still refused."""
-        return {key: next(iter(verdicts.values())) for key, verdicts in self.refused.items()}
+        return {key: verdicts[0][1] for key, verdicts in self.refused.items()}
 
     def copy(self) -> "Replay":
         """The same, to go on from twice."""
         return Replay(
             list(self.notes),
             dict(self.unsettled),
-            {key: dict(verdicts) for key, verdicts in self.refused.items()},
+            dict(self.refused),
             self.last_batch,
             self.run,
             dict(self.run_of_batch),
+            self._shared,
         )
+
+    def keep_refused(self, key: tuple[str, bytes], verdicts: Verdicts) -> None:
+        """What of a row is refused now. A table that is refused as a whole has one reason for millions of rows."""
+        if not verdicts:
+            self.refused.pop(key, None)
+        elif len(self._shared) < _MOST_SHARED:
+            self.refused[key] = self._shared.setdefault(verdicts, verdicts)
+        else:
+            self.refused[key] = self._shared.get(verdicts, verdicts)
 
 
 class Reader:
@@ -238,16 +253,17 @@ def _packed(data: bytes, width: int, count: int) -> pa.Array:
 
 def _keep_refusals(intent: Intent, outcome: Outcome, state: Replay) -> None:
     """The last word on a row and operation counts: what landed later is no refusal any more. A deleted row has none."""
+    operation = intent.operation
     for place in range(intent.rows) if state.refused else ():
         key = _key(intent, place)
         landed = not outcome.statuses or outcome.statuses[place] == Status.LANDED
         if not landed or key not in state.refused:
             continue
-        state.refused[key].pop(intent.operation, None)
-        if not state.refused[key] or intent.operation is Operation.DELETE:
-            del state.refused[key]
+        still = () if operation is Operation.DELETE else state.refused[key]
+        state.keep_refused(key, tuple(entry for entry in still if entry[0] is not operation))
     for place, code, message in outcome.refusals:
-        state.refused.setdefault(_key(intent, place), {})[intent.operation] = (code, message)
+        key = _key(intent, place)
+        state.keep_refused(key, tuple((dict(state.refused.get(key, ())) | {operation: (code, message)}).items()))
 
 
 def _key(intent: Intent, place: int) -> tuple[str, bytes]:

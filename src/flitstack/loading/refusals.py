@@ -1,6 +1,7 @@
 """What the destination refused, as findings with file, record and remedy."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -13,16 +14,22 @@ from flitstack.planning.document import Plan, SendTable
 from flitstack.staging.engine.engine import Engine, literal, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
+_ROWS_AT_ONCE = 50_000
+_SCHEMA = pa.schema(
+    [
+        ("table", pa.string()),
+        ("row", pa.uuid()),
+        ("operation", pa.int32()),
+        ("code", pa.string()),
+        ("message", pa.string()),
+    ]
+)
+
 
 def save_refusals(engine: Engine, journal: Journal, plan: Plan, folder: Path, target: Path) -> int:
     """Write a finding for everything that is still refused, several for a row of which several things were; returns how many."""
     findings = FindingsWriter(engine, "load")
-    listed = [
-        {"table": table, "row": str(UUID(bytes=row)), "operation": int(operation), "code": code, "message": message}
-        for (table, row), verdicts in journal.state.refused.items()
-        for operation, (code, message) in verdicts.items()
-    ]
-    engine.connection.register("refusals", pa.Table.from_pylist(listed, schema=_SCHEMA))
+    _hand_over(engine, journal)
     for send in plan.tables:
         findings.add_sql(
             f"""
@@ -31,18 +38,36 @@ def save_refusals(engine: Engine, journal: Journal, plan: Plan, folder: Path, ta
                    AS outcome, '' AS shape, 'the destination refused {send.table}: ' || r.message AS what,
                    'correct the record or the map for it, then: flitstack map, flitstack plan, flitstack retry' AS "do"
             FROM {read_parquet(folder / send.parquet)} e
-            JOIN refusals r ON r."table" = {literal(send.table)} AND r."row" = CAST(e._row AS VARCHAR)
+            JOIN refusals r ON r."table" = {literal(send.table)} AND r."row" = e._row
             WHERE r.operation IN ({", ".join(str(int(operation)) for operation in _operations(send))})
             """
         )
-    engine.connection.unregister("refusals")
+    engine.run("DROP TABLE refusals")
     findings.add(_refused_roles(journal, plan))
     return findings.save(target)
 
 
+def _hand_over(engine: Engine, journal: Journal) -> None:
+    """Temporary table `refusals` ("table", row, operation, code, message), filled part by part: a table that is refused as a whole
+    has millions."""
+    engine.run(
+        'CREATE OR REPLACE TEMP TABLE refusals ("table" VARCHAR, "row" UUID, operation INTEGER, code VARCHAR, message VARCHAR)'
+    )
+    told = (
+        (table, row, int(operation), code, message)
+        for (table, row), verdicts in journal.state.refused.items()
+        for operation, (code, message) in verdicts
+    )
+    while part := list(islice(told, _ROWS_AT_ONCE)):
+        columns = [pa.array(column, kind) for column, kind in zip(zip(*part, strict=True), _SCHEMA.types, strict=True)]
+        engine.connection.register("told_refusals", pa.table(columns, schema=_SCHEMA))
+        engine.run("INSERT INTO refusals SELECT * FROM told_refusals")
+        engine.connection.unregister("told_refusals")
+
+
 def _refused_roles(journal: Journal, plan: Plan) -> Iterator[Finding]:
     for grant in plan.roles:
-        refused = journal.state.refused.get(("systemuser", UUID(grant.user).bytes), {}).get(Operation.LINK)
+        refused = dict(journal.state.refused.get(("systemuser", UUID(grant.user).bytes), ())).get(Operation.LINK)
         if refused is not None:
             code, message = refused
             yield Finding(
@@ -50,14 +75,6 @@ def _refused_roles(journal: Journal, plan: Plan) -> Iterator[Finding]:
                 what=f"the destination refused the role {grant.name}: {message}",
                 do="have an administrator give the role, or let the migration user give it, then: flitstack load",
             )  # fmt: skip
-
-
-_SCHEMA = pa.schema(
-    [
-        (name, pa.int64() if name == "operation" else pa.string())
-        for name in ("table", "row", "operation", "code", "message")
-    ]
-)
 
 
 def _operations(send: SendTable) -> list[Operation]:
