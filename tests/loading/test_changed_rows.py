@@ -12,6 +12,7 @@ from loading.loading_case import Case, make_case, row, shared_engine
 from flitstack.catalogue.types import Table
 from flitstack.destinations.memory.destination import MemoryDestination
 from flitstack.destinations.port import Call, Done
+from flitstack.journal.journal import Journal
 from flitstack.loading.changes import EDITED_SINCE_PLAN
 from flitstack.loading.sending import SendOptions
 from flitstack.planning.document import SendColumn, SendTable, Step
@@ -101,6 +102,22 @@ def test_after_a_crash_only_what_others_edited_is_rejected_and_no_set_of_rows_is
     assert {verdict[0] for verdict in case.refusals().values()} == {EDITED_SINCE_PLAN}
     assert [place for place, found in contacts.items() if found["lastname"] == "was here"] == [by_others]
     assert max(most_rows, default=0) < PER_REQUEST
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_an_edit_that_was_met_before_a_crash_is_still_there_after_it(tmp_path: Path, was_there: bool) -> None:
+    case, versioned = change_case(tmp_path, was_there=was_there)
+    edited = versioned.stored["contact"][row("contact", 0)]
+    edited |= {"lastname": "Ana's", "versionnumber": 7}
+    versioned.last = 1
+    with pytest.raises(Ended):
+        case.load()
+    assert case.load().refused == 1
+    assert edited["lastname"] == "Ana's"
+    assert {verdict[0] for verdict in case.refusals().values()} == {EDITED_SINCE_PLAN}
+    with Journal(tmp_path / "journal", "ana", write=False) as journal:
+        images = b"".join(lines for _, lines in journal.before_images())
+    assert str(row("contact", 0)).encode() not in images
 
 
 def test_states_whose_answer_is_missing_are_asked_for_and_no_set_of_rows_is_made(

@@ -1,6 +1,6 @@
 """What rows held before a change, as JSON lines for the journal's before-images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -30,6 +30,10 @@ class Before:
         of a row in one plan the oldest counts.
         """
         return b"".join(orjson.dumps(self._line(row, only.get(row))) + b"\n" for row in self.ids)
+
+    def without(self, rows: Container[UUID]) -> "Before":
+        """The same without some rows."""
+        return Before(tuple(row for row in self.ids if row not in rows), self.found)
 
     def versions(self) -> dict[UUID, int | None]:
         """Each row's version, where it was read."""

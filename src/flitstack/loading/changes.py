@@ -71,9 +71,16 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
         versions = {call.row: head["version"] for call, head in zip(calls, heads, strict=True)}
         touched = batch.marked()
         barred = edited_since(before, {row: v for row, v in versions.items() if row not in touched})
+        if barred:
+            places = [place for place, call in enumerate(calls) if call.row in barred]
+            await sender.refuse(step.index, Operation.UPDATE, table, batch.pick(places), barred)
+            batch = batch.pick([place for place, call in enumerate(calls) if call.row not in barred])
+            calls, before = [call for call in calls if call.row not in barred], before.without(barred)
+        if not calls:
+            return
         changed = sender.no_longer(table, before)
         work = Work(Operation.UPDATE, calls, bulk=in_bulk(load.destination, table), changed=changed)
-        await sender.change(step.index, work, table, batch, before.lines(lists), barred=barred)
+        await sender.change(step.index, work, table, batch, before.lines(lists))
 
     wanted = Wanted("len(_changed) > 0", marked=_touched(load, send))
     if send.was_there:

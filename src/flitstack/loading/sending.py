@@ -120,19 +120,24 @@ class Sender:
         batch: RowBatch,
         before: bytes | None = None,
         doubtful: frozenset[UUID] = frozenset(),
-        barred: Mapping[UUID, Refusal] | None = None,
     ) -> None:
-        """Updates, states, links, deletes: one or more calls a row. `doubtful` rows may be as wanted: they are asked for first.
-        `barred` rows are not sent; they end as refused, for the reason given."""
+        """Updates, states, links, deletes: one or more calls a row. `doubtful` rows may be as wanted: they are asked for first."""
         batch_id = self.journal.intend(step, work.operation, table.name, batch.ids, batch.hashes, before)
         await self.journal.commit()
         asked = [call for call in work.calls if call.row in doubtful]
         there = await work.reached(asked) if asked and work.reached else set()
-        calls = [call for call in work.calls if call.row not in there and call.row not in (barred or {})]
+        calls = [call for call in work.calls if call.row not in there]
         verdicts = _Verdicts()
         if not (calls and work.bulk is not None and await self._change_bulk(work.bulk, calls, verdicts)):
             await self._until_done(replace(work, calls=calls, bulk=None), verdicts)
-        await self._settle(batch_id, batch, {**verdicts.refusals, **(barred or {})}, verdicts.partly(work))
+        await self._settle(batch_id, batch, verdicts.refusals, verdicts.partly(work))
+
+    async def refuse(
+        self, step: int, operation: Operation, table: Table, batch: RowBatch, reasons: Mapping[UUID, Refusal]
+    ) -> None:
+        """Rows that are not sent, each with its reason. Their intent and outcome are one write: with rows that are sent a crash could
+        leave them undecided, and then they would count as perhaps changed by us."""
+        await self._settle(self.journal.intend(step, operation, table.name, batch.ids, batch.hashes), batch, reasons)
 
     def existing(self, table: Table) -> Reached:
         """Whether rows are there at all: what a create wants."""
