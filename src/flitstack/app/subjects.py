@@ -109,8 +109,30 @@ def _schema(project: Project) -> Subject:
     plan = load_plan(project)
     if plan is None:
         return Subject("", "run: flitstack plan")
+    if why := _outdated(project, plan):
+        return Subject("", why)
     operations = [list(step.operations) for step in plan.steps if step.kind == "schema"]
     return Subject(fingerprint(to_json(operations)))
+
+
+def _outdated(project: Project, plan: Plan) -> str:
+    """What the plan was made from and is no more; "" for a plan of what is there now."""
+    staged, deduped = load_staging(project), load_dedupe(project)
+    again = f"run: flitstack plan{' --delta' if plan.kind == 'delta' else ''}"
+    if staged is not None and plan.staged != staged.fingerprint:
+        if load_loaded(project) is not None and staged.number:
+            return "a later export was staged: run flitstack plan --delta"
+        return f"the export was staged anew after the plan: {again}"
+    if deduped is not None and plan.deduped != deduped.fingerprint:
+        return f"duplicates were looked for anew after the plan: {again}"
+    maps = {
+        name: file_sha256(project.maps / f"{name}.yaml")
+        for name in plan.maps
+        if (project.maps / f"{name}.yaml").exists()
+    }
+    if maps != plan.maps or {path.stem for path in project.maps.glob("*.yaml")} - maps.keys():
+        return f"the map was changed after the plan: {again}"
+    return ""
 
 
 def _owners(project: Project) -> Subject:
@@ -152,9 +174,11 @@ def _rehearsal(project: Project) -> Subject:
     sandbox = Project(
         project.folder, project.settings, project.pack, project.decisions, project.operator, "sandbox", project.decided
     )
-    outcome = load_reconciliation(sandbox)
-    if outcome is None:
+    outcome, plan = load_reconciliation(sandbox), load_plan(sandbox)
+    if outcome is None or plan is None:
         return Subject("", "make the full run in the sandbox: flitstack run --env sandbox")
+    if _outdated(sandbox, plan):
+        return Subject("", "export, duplicates or map changed since the rehearsal: flitstack run --env sandbox")
     return Subject(fingerprint(outcome.plan), "" if not outcome.differences else "the rehearsal shows differences")
 
 
@@ -162,10 +186,10 @@ def _load(project: Project) -> Subject:
     plan, staged, loaded = load_plan(project), load_staging(project), load_loaded(project)
     if plan is None:
         return Subject("", "run: flitstack plan")
+    if why := _outdated(project, plan):
+        return Subject("", why)
     if loaded is None or staged is None or not staged.number:
         return Subject(plan.sha256)
-    if plan.staged != staged.fingerprint:
-        return Subject("", "a later export was staged: run flitstack plan --delta")
     return Subject(plan.sha256, _open_owners(plan))
 
 
