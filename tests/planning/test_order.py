@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from flitstack.errors import UsageError
 from flitstack.mapping.document import MappedColumn, MappedRoute
+from flitstack.planning.build import plan_steps
+from flitstack.planning.document import SendColumn, SendTable
 from flitstack.planning.order import order_groups
 from flitstack.planning.rows import merge_columns
 
@@ -31,6 +33,26 @@ def test_a_table_that_points_to_itself_gets_a_second_pass() -> None:
 def test_a_cycle_is_cut_and_the_cut_lookup_is_held_back() -> None:
     groups = order_groups([route("account", "all", "contact"), route("contact", "all", "account")], ["all"])
     assert sorted(name for group in groups for name in group.held_back) in (["to_account"], ["to_contact"])
+
+
+def send(table: str, phase: str, *held_back: str) -> SendTable:
+    columns = tuple(SendColumn(f"to_{t}", "Lookup", "", "", second_pass=True, targets=(t,)) for t in held_back)
+    return SendTable(f"{phase}_{table}", table, phase, "", 1, "", columns, (table,), has_states=True)
+
+
+def test_what_is_held_back_is_sent_once_the_rows_it_points_to_are_there_and_states_after_it() -> None:
+    tables = [send("account", "first", "contact"), send("contact", "second", "contact"), send("task", "third")]
+    steps = plan_steps((), tables, ["first", "second", "third"])
+    assert [(step.kind, step.table, step.phase) for step in steps] == [
+        ("create", "account", "first"),
+        ("create", "contact", "second"),
+        ("lookups", "account", "second"),
+        ("lookups", "contact", "second"),
+        ("state", "account", "second"),
+        ("state", "contact", "second"),
+        ("create", "task", "third"),
+        ("state", "task", "third"),
+    ]
 
 
 def test_a_lookup_to_a_later_phase_is_held_back() -> None:

@@ -130,7 +130,13 @@ def plan_steps(
     existing: Sequence[Step] = (),
     roles: Sequence[Grant] = (),
 ) -> tuple[Step, ...]:
-    """Schema first; then, phase by phase: rows, held-back lookups, links, states; then what was there before; roles last."""
+    """Schema first; then, phase by phase: rows, held-back lookups, links, states; then what was there before; roles last.
+
+    Where a held-back lookup points to a table of a later phase, it and what follows it (a closed row takes no update) wait
+    for that phase.
+    """
+    phases = list(phases)
+    held = {phase: [table for table in tables if _last_phase(table, tables, phases) == phase] for phase in phases}
     drafts: list[dict[str, Any]] = [
         {"kind": s.kind, "phase": s.phase, "table": "", "title": s.title, "operations": s.operations} for s in existing
     ]
@@ -141,9 +147,10 @@ def plan_steps(
     for phase in phases:
         mine = [table for table in tables if table.phase == phase]
         drafts += [_rows_step(table) for table in mine]
-        drafts += [_more(table, "lookups", "held-back lookups") for table in mine if _second_pass(table)]
-        drafts += [_more(table, "associate", "links") for table in mine if table.has_links]
-        drafts += [_more(table, "state", "states") for table in mine if table.has_states]
+        full = held[phase]
+        drafts += [_more(table, "lookups", "held-back lookups", phase) for table in full if _second_pass(table)]
+        drafts += [_more(table, "associate", "links", phase) for table in full if table.has_links]
+        drafts += [_more(table, "state", "states", phase) for table in full if table.has_states]
     there = [table for table in tables if table.was_there]
     drafts += [_more(table, "update", "what is there already") | {"rows": table.to_send} for table in there]
     drafts += [_more(table, "associate", "links") for table in there if table.has_links]
@@ -175,11 +182,18 @@ def _rows_step(table: SendTable) -> dict[str, Any]:
     return _more(table, kind, "rows")
 
 
-def _more(table: SendTable, kind: str, what: str) -> dict[str, Any]:
+def _last_phase(table: SendTable, tables: Sequence[SendTable], phases: Sequence[str]) -> str:
+    """The phase after whose rows everything that the table's held-back lookups point to is there; else its own."""
+    targets = {target for column in table.columns if column.second_pass for target in column.targets}
+    later = {one.phase for one in tables if one.table in targets and one.phase in phases}
+    return max(table.phase, *later, key=phases.index) if later and table.phase in phases else table.phase
+
+
+def _more(table: SendTable, kind: str, what: str, phase: str = "") -> dict[str, Any]:
     title = f"{what} of {table.table}"
     return {
         "kind": kind,
-        "phase": table.phase,
+        "phase": phase or table.phase,
         "table": table.table,
         "title": title,
         "send": table.name,

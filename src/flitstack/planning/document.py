@@ -33,7 +33,8 @@ STEP_KINDS = (
 @dataclass(frozen=True, slots=True)
 class SendColumn:
     """A column of a send table. `field` is the source field shown to people; `read_back` the column that shows the
-    value afterwards (`overriddencreatedon` reads back as `createdon`); `second_pass`: sent by a `lookups` step."""
+    value afterwards (`overriddencreatedon` reads back as `createdon`); `second_pass`: sent by a `lookups` step, when the
+    tables it points to, `targets`, have their rows."""
 
     name: str
     type: str  # catalogue type: String, Money, DateTime, Lookup ...
@@ -42,6 +43,7 @@ class SendColumn:
     is_lookup: bool = False
     second_pass: bool = False
     verify: bool = True
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,6 +279,7 @@ def _filled(
             is_lookup=column.kind in {"lookup", "owner"},
             second_pass=column.name in group.held_back,
             verify=column.verify,
+            targets=column.targets if column.name in group.held_back else (),
         )
         for column in columns
     ]
