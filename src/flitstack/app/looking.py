@@ -45,7 +45,8 @@ class Look:
         return Evidence(changes, as_wanted, as_written, self.kept, suspects, versions)
 
     def _suspects(self, table: str, changes: Path, versions: Path) -> str:
-        """SELECT "row" of the rows wanted that the source changed, or that are another version than we left."""
+        """SELECT "row" of the rows wanted that are there, as far as we know, and that the source changed or that are another
+        version than we left. One that never landed is made by this plan: nobody deleted it."""
         mine = " UNION ALL ".join(
             f"SELECT _row FROM {read_parquet(self.wanted.folder / s.parquet)}" for s in self.wanted.sends(table)
         )
@@ -54,7 +55,7 @@ class Look:
             read_parquet(left) if left.exists() else '(SELECT NULL::UUID AS "row", NULL::BIGINT AS version WHERE FALSE)'
         )
         return f"""
-            SELECT "row" FROM {read_parquet(changes)}
+            SELECT c."row" FROM {read_parquet(changes)} c SEMI JOIN ({self.there[table]}) t ON t."row" = c."row"
             UNION
             SELECT m._row FROM ({mine}) m SEMI JOIN ({self.there[table]}) t ON t."row" = m._row
             LEFT JOIN {read_parquet(versions)} n ON n."row" = m._row LEFT JOIN {known} k ON k."row" = m._row

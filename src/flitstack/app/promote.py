@@ -1,5 +1,6 @@
 """A load becomes the state that stands: what later deltas compare with, what reconciliation and rollback are about."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,20 @@ from flitstack.app.rounds import (
     State,
     link_folder,
     load_loaded,
-    load_state,
     open_state,
+    put_in_place,
     save_loaded,
     state_folder,
+    tried_states,
 )
 from flitstack.app.store import load_staging, plan_folder
 from flitstack.app.subjects import current_gates
 from flitstack.documents import load_json, save_json
-from flitstack.journal.frames import Status
 from flitstack.journal.journal import Journal
+from flitstack.planning.changes import Side
 from flitstack.planning.document import Plan
-from flitstack.staging.engine.engine import Engine, literal, read_parquet
+from flitstack.planning.landed import Delta, find_undone, write_as_landed
+from flitstack.staging.engine.engine import Engine, read_parquet
 
 
 def begin_state(project: Project, plan: Plan) -> None:
@@ -51,14 +54,18 @@ def finish_state(
     accounts: dict[str, dict[str, Any]],
     tables: dict[str, dict[str, int]],
 ) -> None:
-    """Name the state a finished load leaves. Rows whose change did not land keep the values they had."""
-    loaded, before = load_loaded(project), load_state(project)
+    """Name the state a finished load leaves. Cells whose change did not land keep the values they had."""
+    loaded = load_loaded(project)
+    before = _state_before(project, loaded, plan)
     name = plan.sha256[:16]
     folder = state_folder(project, name)
     if plan.kind != "delta":
         _lay_down_full(project, plan, folder)
-    if before is not None and before.folder != folder:
-        _keep_older(engine, _undone(engine, journal, plan, before), before, open_state(folder))
+        if before is not None:
+            _keep_older(engine, before, open_state(folder))
+    elif before is not None:
+        tried = [state for state in reversed(tried_states(project)) if state.folder != folder]
+        _lay_down_delta(project, plan, engine, journal, before, tried)
     staged = load_staging(project)
     number = staged.number if staged else 0
     rounds = loaded.rounds if loaded else ()
@@ -77,54 +84,55 @@ def _lay_down_full(project: Project, plan: Plan, folder: Path) -> None:
     save_json(folder / "whole.json", plan)
 
 
-def _undone(engine: Engine, journal: Journal, plan: Plan, before: State) -> str:
-    """SELECT "table", row of rows that still hold what they held before this plan."""
-    if plan.kind != "delta":
-        # A plan of everything only makes what is not there; rows of earlier loads are not touched by it.
-        parts = [
-            f'SELECT {literal(send.table)} AS "table", _row AS "row" FROM {read_parquet(before.folder / send.parquet)}'
-            for send in before.whole.tables
-        ]
-    else:
-        runs = ", ".join(map(str, journal.runs_of(plan.sha256))) or "-1"
-        folder = before.folder.parents[1] / "plan"
-        parts = []
-        for step in plan.steps:
-            send = plan.send_table(step.send) if step.send else None
-            if send is None or not send.is_change:
-                continue
-            parts.append(
-                f"""SELECT {literal(send.table)} AS "table", e._row AS "row"
-                FROM {read_parquet(folder / send.parquet)} e ANTI JOIN (
-                    SELECT "row" FROM journal_rows WHERE "table" = {literal(send.table)} AND step = {step.index}
-                    AND status = {Status.LANDED} AND run IN ({runs})) j ON j."row" = e._row"""
-            )
-    return " UNION ".join(parts) or 'SELECT \'\' AS "table", NULL::UUID AS "row" WHERE FALSE'
+def _state_before(project: Project, loaded: Loaded | None, plan: Plan) -> State | None:
+    """What stood before a plan, which may have been loaded already, when what was refused then is sent once more."""
+    if loaded is None:
+        return None
+    name = loaded.state
+    if name == plan.sha256[:16]:
+        earlier = [r.plan[:16] for r in loaded.rounds if r.plan != plan.sha256]
+        if not earlier:
+            return None
+        name = earlier[-1]
+    return open_state(state_folder(project, name))
 
 
-def _keep_older(engine: Engine, undone: str, before: State, after: State) -> None:
-    engine.run(f"CREATE OR REPLACE TEMP TABLE undone AS {undone}")
-    for send in after.whole.tables:
-        mine = f'SELECT "row" FROM undone WHERE "table" = {literal(send.table)}'
-        if not engine.one(f"SELECT count(*) FROM ({mine})")[0]:
+def _lay_down_delta(
+    project: Project, plan: Plan, engine: Engine, journal: Journal, before: State, tried: Sequence[State]
+) -> None:
+    """Lay the delta's state down anew, less what did not land. `tried`: of loads that were stopped before it, the newest first."""
+    source, folder = plan_folder(project) / "state", state_folder(project, plan.sha256[:16])
+    whole = load_json(source / "whole.json", Plan)
+    wanted, delta = Side(whole, source), Delta(plan, plan_folder(project), journal.runs_of(plan.sha256))
+    stood = [Side(before.whole, before.folder), Side(before.left, before.folder)]
+    stood += [Side(state.whole, state.folder) for state in tried]
+    tables = {}
+    for name in wanted.tables():
+        if not find_undone(engine, delta, name):
             continue
+        for send in wanted.sends(name):
+            made = write_as_landed(engine, delta, wanted, send, stood, folder / send.parquet)
+            if made is not None:
+                tables[send.name] = made
+    for send in whole.tables:
+        if send.name not in tables:
+            put_in_place(source / send.parquet, folder / send.parquet)
+    save_json(folder / "whole.json", replace(whole, tables=tuple(tables.get(s.name, s) for s in whole.tables)))
+
+
+def _keep_older(engine: Engine, before: State, after: State) -> None:
+    """A plan of everything only makes what is not there: rows of earlier loads keep the values they had."""
+    for send in after.whole.tables:
         new = read_parquet(after.folder / send.parquet)
-        old = [
-            side / earlier.parquet
-            for side, plan in ((before.folder, before.whole), (before.folder, before.left))
-            for earlier in plan.tables
-            if earlier.table == send.table
-        ]
+        old = [before.folder / earlier.parquet for earlier in before.whole.tables if earlier.table == send.table]
         if not old:
             continue
         earlier = read_parquet(old, "union_by_name = true")
         engine.write_parquet(
-            f"""SELECT * FROM {new} n WHERE n._row NOT IN ({mine}) OR n._row NOT IN (SELECT _row FROM {earlier})
-            UNION ALL BY NAME
-            SELECT * FROM {earlier} o WHERE o._row IN ({mine}) AND o._row IN (SELECT _row FROM {new})""",
+            f"""SELECT * FROM {new} n ANTI JOIN {earlier} o ON o._row = n._row
+            UNION ALL BY NAME SELECT * FROM {earlier} o SEMI JOIN {new} n ON n._row = o._row""",
             after.folder / send.parquet,
         )
-    engine.run("DROP TABLE undone")
 
 
 def kept_file(state: State) -> Path | None:

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from flitstack.app.project import Project
 from flitstack.app.store import load_staging, staged_folder
@@ -175,9 +176,17 @@ def link_folder(source: Path, target: Path) -> None:
     """The same files under other names; copies where the file system has no second names."""
     for path in sorted(source.rglob("*")):
         if path.is_file():
-            twin = target / path.relative_to(source)
-            twin.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(path, twin)
-            except OSError:
-                shutil.copyfile(path, twin)
+            put_in_place(path, target / path.relative_to(source))
+
+
+def put_in_place(source: Path, target: Path) -> None:
+    """A file under a second name, in place of what may be there; a copy where the file system has no second names."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{uuid4().hex}")
+    try:
+        os.link(source, beside)
+    except OSError:
+        shutil.copyfile(source, beside)
+    # Where both are one file already, nothing is renamed: the name beside it would stay.
+    beside.replace(target)
+    beside.unlink(missing_ok=True)

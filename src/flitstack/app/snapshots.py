@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from flitstack.app.edits import known, note_versions, seen_folder, versions_folder, write_edits
+from flitstack.app.edits import NOTE, known, note_versions, seen_folder, versions_folder, write_edits
 from flitstack.app.project import Project
 from flitstack.app.store import plan_folder
 from flitstack.catalogue.types import Table
@@ -80,8 +80,10 @@ async def see_tables(
 
 
 def _is_begun(journal: Journal, plan: Plan) -> bool:
+    """Whether a load of the plan was stopped: one that came to its end noted which versions it left, and may be carried out again."""
     runs = journal.notes("run")
-    return bool(runs) and runs[-1]["plan"] == plan.sha256
+    noted = max((int(note["upto"]) for note in journal.notes(NOTE)), default=-1)
+    return bool(runs) and runs[-1]["plan"] == plan.sha256 and int(runs[-1]["run"]) > noted
 
 
 async def keep_versions(

@@ -64,13 +64,14 @@ def write_changes(
 ) -> int:
     """Write `target` ("row" UUID, changed LIST(VARCHAR)): rows on both sides whose columns are not the same any more.
 
-    `standing`: what we hold to be there, the newest first; a row counts by the first that has it. `other_contents`: query
-    ("row") of rows whose file has other bytes (contents.py).
+    `standing`: what we hold to be there; a cell counts as changed when any of them that has the row holds something else in it:
+    after a load that was stopped nobody knows which of them the destination holds. `other_contents`: query ("row") of rows whose
+    file has other bytes (contents.py).
     """
     known = columns_of([wanted, *standing], table)
     names = [*known, *_GROUPED]
     new = rows_of(engine, wanted, table, names)
-    old = standing_rows(engine, standing, table, names)
+    old = " UNION ALL BY NAME ".join(rows_of(engine, side, table, names) for side in standing)
     digest = f"hash({', '.join(quoted(name) for name in names)})"
     engine.run(
         f"""CREATE OR REPLACE TEMP TABLE differing AS
@@ -78,11 +79,11 @@ def write_changes(
         JOIN (SELECT _row, {digest} AS h FROM ({old})) o ON o._row = n._row WHERE n.h <> o.h
         UNION SELECT "row" FROM ({other_contents})"""
     )
-    or_other = f" OR n._row IN ({other_contents})"
+    or_other = ' OR q."row" IS NOT NULL'
     cases = [
-        *(f"CASE WHEN {_differ([name])} THEN {literal(name)} END" for name in known),
+        *(f"CASE WHEN bool_or({_differ([name])}) THEN {literal(name)} END" for name in known),
         *(
-            f"CASE WHEN {_differ(members)}{or_other if group == FILE else ''} THEN {literal(group)} END"
+            f"CASE WHEN bool_or({_differ(members)}{or_other if group == FILE else ''}) THEN {literal(group)} END"
             for group, members in GROUPS.items()
         ),
     ]
@@ -91,6 +92,7 @@ def write_changes(
             SELECT n._row AS "row", list_filter([{", ".join(cases)}]::VARCHAR[], lambda x: x IS NOT NULL) AS changed
             FROM (SELECT * FROM ({new}) SEMI JOIN differing USING (_row)) n
             JOIN (SELECT * FROM ({old}) SEMI JOIN differing USING (_row)) o ON o._row = n._row
+            LEFT JOIN (SELECT DISTINCT "row" FROM ({other_contents})) q ON q."row" = n._row GROUP BY n._row
         ) WHERE len(changed) > 0""",
         target,
     )

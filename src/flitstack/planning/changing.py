@@ -113,8 +113,8 @@ def _group(
     return replace(made, has_files=True, columns=send.columns) if made is not None and group == "(file)" else made
 
 
-def _was(inputs: DeltaInputs, send: SendTable, name: str, kind: str) -> str:
-    """SELECT _row and what a column of a table's rows was before, over everything that stands."""
+def _was(inputs: DeltaInputs, send: SendTable, name: str, kind: str, summary: str) -> str:
+    """SELECT _row and, over everything that stands, the `summary` of what a column of a table's rows was before (called `was`)."""
     parts = []
     for side in inputs.standing:
         for earlier in side.sends(send.table):
@@ -122,7 +122,7 @@ def _was(inputs: DeltaInputs, send: SendTable, name: str, kind: str) -> str:
             value = name if has else f"NULL::{kind}"
             parts.append(f"SELECT _row, {value} AS was FROM {read_parquet(side.folder / earlier.parquet)}")
     listed = " UNION ALL ".join(parts) or f"SELECT NULL::UUID AS _row, NULL::{kind} AS was WHERE FALSE"
-    return f"SELECT _row, any_value(was) AS was FROM ({listed}) GROUP BY _row"
+    return f"SELECT _row, {summary} AS was FROM ({listed}) GROUP BY _row"
 
 
 def _reopened(engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Path, folder: Path) -> SendTable | None:
@@ -135,7 +135,7 @@ def _reopened(engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Pat
         f"'state' AS _action, {open_state.value}::BIGINT AS _state, {open_state.default_status}::BIGINT AS _status, "
         "NULL::TIMESTAMPTZ AS _state_at"
     )
-    join = f"JOIN ({_was(inputs, send, '_action', 'VARCHAR')}) o ON o._row = e._row"
+    join = f"JOIN ({_was(inputs, send, '_action', 'VARCHAR', 'any_value(was)')}) o ON o._row = e._row"
     # An instance of a process is moved while it is active only.
     where = f"o.was IS NOT NULL AND (e._action IS NULL OR e._action IN {_CLOSING} OR {live.is_process})"
     return write_group(
@@ -153,14 +153,18 @@ def _closed(engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Path,
 def _links(
     engine: Engine, inputs: DeltaInputs, send: SendTable, decided: Path, folder: Path, *, gone: bool
 ) -> SendTable | None:
-    """Links that came, or went: the two lists less each other."""
+    """Links that came, or went. Where several states stand, nobody knows which of them is there: made is what one of them lacks,
+    taken away what one of them has. Both may be done again."""
     if not send.has_links:
         return None
-    kind = 'STRUCT(relationship VARCHAR, "table" VARCHAR, id UUID)[]'
-    now, was = "coalesce(e._links, [])", "coalesce(o.was, [])"
-    first, second = (was, now) if gone else (now, was)
+    every = "list_sort(list_distinct(flatten(list(was))))"
+    counted = f"list_filter({every}, lambda l: len(list_filter(list(was), lambda w: list_contains(w, l))) = count(*))"
+    now, was = "coalesce(e._links, [])", "o.was"
+    first, second, summary = (was, now, every) if gone else (now, was, counted)
     links = f"list_filter({first}, lambda l: NOT list_contains({second}, l))"
-    join = f"JOIN ({_was(inputs, send, '_links', kind)}) o ON o._row = e._row"
+    kind = 'STRUCT(relationship VARCHAR, "table" VARCHAR, id UUID)[]'
+    before = _was(inputs, send, "_links", kind, f"coalesce({summary}, [])")
+    join = f"JOIN ({before}) o ON o._row = e._row"
     return write_group(
         engine,
         inputs.wanted,
@@ -179,7 +183,7 @@ def _links(
 def _left(engine: Engine, inputs: DeltaInputs, folder: Path) -> list[tuple[str, SendTable]]:
     """States of rows that no record makes, then deletes, children first."""
     found: list[tuple[str, SendTable]] = []
-    for side in inputs.standing:
+    for side in inputs.standing[:1]:  # the state that stands, in which absent.find_left found them
         for send in side.plan.tables:
             live = inputs.live.get(send.table)
             if live is not None:

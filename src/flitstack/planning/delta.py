@@ -111,17 +111,18 @@ def decide(engine: Engine, live: Table, wanted: Side, evidence: Evidence, rules:
     )
 
 
-def write_kept(engine: Engine, table: str, decided: Path, earlier: Path | None, target: Path) -> int:
+def write_kept(engine: Engine, table: str, decided: Path, earlier: Path | None, there: str, target: Path) -> int:
     """Write `target` ("table", row, column, why): cells of one table that are Dynamics' own from now on.
 
-    Rows that were not looked at this time keep what was said of them.
+    Rows that were not looked at this time keep what was said of them while they are `there` (query "row"): nothing that was said
+    of a row that is made anew is true any more.
     """
     source = read_parquet(decided)
     carried = ""
     if earlier is not None:
         carried = (
             f' UNION ALL SELECT "table", "row", "column", why FROM {read_parquet(earlier)} k WHERE "table" = {literal(table)} '
-            f'AND "row" NOT IN (SELECT "row" FROM {source})'
+            f'AND "row" NOT IN (SELECT "row" FROM {source}) AND "row" IN ({there})'
         )
     lists = " UNION ALL ".join(
         f'SELECT "row", unnest({name}) AS "column", {literal(name)} AS why FROM {source} WHERE NOT is_gone'

@@ -33,6 +33,7 @@ from flitstack.app.sharepoint import write_copy_plan
 from flitstack.app.steps.dedupe import dedupe
 from flitstack.app.store import deduped_folder, load_applied_schema, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates
+from flitstack.app.unfinished import unfinished_side
 from flitstack.app.upserts import Upserts, matched_files, upsert_lines
 from flitstack.app.wiring import open_destination
 from flitstack.catalogue.types import Table
@@ -59,7 +60,7 @@ from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
 @dataclass
 class Work:
-    """One `plan --delta`. `standing`: what we hold to be there, the state that stands first."""
+    """One `plan --delta`. `standing`: what we hold to be there, the state that stands first, rows without all they were to get last."""
 
     project: Project
     engine: Engine
@@ -120,7 +121,7 @@ def plan_delta(project: Project, progress: Progress) -> Result:
         make_done_view(engine, journal)
         write_copy_plan(engine, project, staged, inputs.mapping)
         work = Work(project, engine, journal, staged, deduped, loaded, state, Side(whole, folder / "state"), folder)
-        work.standing = standing
+        work.standing = [*standing, unfinished_side(engine, journal, standing, project.env_state / "unfinished")]
         work.live = {n: t for n, t in prepared.environment.live.items() if t is not None}
         progress.phase("comparing with the destination")
         policies = read_policies(project.decisions, project.pack.playbook)
@@ -181,7 +182,7 @@ async def _decide(work: Work, policies: Policies) -> list[str]:
             decide(work.engine, live, work.wanted, evidence, rules, work.decided[table])
             extend_ours(work.engine, work.wanted, table, work.decided[table])
             parts.append(folder / f"{table}.kept.parquet")
-            write_kept(work.engine, table, work.decided[table], kept, parts[-1])
+            write_kept(work.engine, table, work.decided[table], kept, work.there[table], parts[-1])
         await _find_left(work, policies, destination, folder)
         there = upsert_lines(whole, upserts.report(whole, work.wanted.folder))
     finally:
