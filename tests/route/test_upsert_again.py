@@ -14,6 +14,8 @@ from route.test_upsert_rows import MARTA, seed
 
 APART = "keep_apart:\n  - {object: Contact, record: p01}\n"
 
+LATER = {"firstname": "Lena", "lastname": "Spät", "emailaddress1": "lena.spaet@harbourlights.example"}
+
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
@@ -34,6 +36,16 @@ def martas(migration: Migration) -> list[dict[str, Any]]:
 def marta(migration: Migration) -> dict[str, Any]:
     (row,) = martas(migration)
     return row
+
+
+def tags_of(migration: Migration) -> dict[str, set[str]]:
+    """First name of the two rows that were there -> their tags."""
+    rows = migration.rows("contacts?$expand=flit_tag_contact($select=flit_name)")
+    return {
+        row["firstname"]: {tag["flit_name"] for tag in row["flit_tag_contact"]}
+        for row in rows
+        if row["firstname"] in {"Marta", "Lena"}
+    }
 
 
 @pytest.mark.parametrize(
@@ -180,6 +192,31 @@ def test_a_record_stays_its_row_in_later_rounds_whatever_is_decided_since(planne
     take_round(planned, source.partial(), "--partial")
     assert "https://www.linkedin.com/in/marta2" in marta(planned).values()
     assert planned.do("reconcile", code={0, 3})["differences"] == 0
+    assert planned.do("rollback")["equal"]
+
+
+@pytest.mark.slow
+def test_tags_as_links_reach_rows_that_were_there_and_are_taken_off_them_again(
+    planned: Migration, tmp_path: Path
+) -> None:
+    planned.back_to("planned")
+    decide(planned, tag_strategy="table")
+    planned.go((*TO_PLAN[3:4], *TO_PLAN[6:], *TO_LOAD, (("load",), {0, 3})))
+    planned.post("contacts", LATER)
+    source = Source.example(tmp_path / "later")
+    source.change("contacts", "p01", Tags="VIP; Key Account; Fair")
+    source.change(
+        "contacts", "p95", First_Name="Lena", Last_Name="Spät", Email=LATER["emailaddress1"], Tags="VIP; Fair"
+    )
+    plan = take_round(planned, source.partial(), "--partial")
+    linked = [step["rows"] for step in plan["steps"] if (step["kind"], step["table"]) == ("associate", "contact")]
+    assert linked == [1, 1], "the row found at first, and the one found now"
+    contact = planned.do("status")["accounts"]["Contact"]
+    assert (contact["updated"], contact["rejected"], contact["closes"]) == (2, 0, True)
+    assert planned.do("reconcile", code={0, 3})["differences"] == 0
+    assert tags_of(planned) == {"Marta": {"VIP", "Key Account", "Fair"}, "Lena": {"VIP", "Fair"}}
+    assert planned.do("rollback", "--last")["equal"]
+    assert tags_of(planned) == {"Marta": {"VIP", "Key Account"}, "Lena": set()}
     assert planned.do("rollback")["equal"]
 
 

@@ -109,12 +109,13 @@ def sides_of(project: Project, plan: Plan) -> list[tuple[Path, SendTable]]:
     return [(state.folder, send) for side in (state.whole, state.left) for send in side.tables]
 
 
-def _change_word(send: SendTable, step: int, runs: Sequence[int]) -> str:
+def _change_word(send: SendTable, step: int, runs: Sequence[int], *, is_sampled: bool) -> str:
     """SQL: row, word (updated | rejected | pending) by what this step of the plan did to each row.
 
-    What the sample sent about a row that was there before is not sent again: there its runs count too, under any step.
+    What the sample sent about a row that was there before is not sent again (`is_sampled`): there its runs count too, under any
+    step.
     """
-    which = f"operation = {Operation.UPDATE}" if send.was_there else f"step = {step}"
+    which = f"operation = {Operation.UPDATE}" if is_sampled else f"step = {step}"
     mine = f"{which} AND run IN ({', '.join(map(str, runs)) or '-1'})"
     return f"""
         SELECT "row", CASE WHEN bool_or(status = {Status.LANDED}) THEN 'updated'
@@ -133,9 +134,10 @@ def _record_outcomes(plan: Plan, project: Project, runs: Sequence[int], since: S
         # A table's first step is about its columns; links, which may follow, say nothing of the record.
         if step.send and step.send not in words:
             send = plan.send_table(step.send)
-            words[step.send] = _change_word(send, step.index, since if send.was_there else runs)
+            is_sampled = _is_sampled(plan, send)
+            words[step.send] = _change_word(send, step.index, since if is_sampled else runs, is_sampled=is_sampled)
     parts = [
-        f"""SELECT e._object AS object, e._file AS file, e._record AS record, coalesce(w.word, {_unsaid(send)}) AS word
+        f"""SELECT e._object AS object, e._file AS file, e._record AS record, coalesce(w.word, {_unsaid(plan, send)}) AS word
             FROM {read_parquet(plan_folder(project) / send.parquet)} e
             LEFT JOIN ({words[send.name]}) w ON w."row" = e._row
             WHERE NOT e._beside"""
@@ -155,9 +157,16 @@ def _record_outcomes(plan: Plan, project: Project, runs: Sequence[int], since: S
     """
 
 
-def _unsaid(send: SendTable) -> str:
+def _is_sampled(plan: Plan, send: SendTable) -> bool:
+    # A delta has no sample, and tables of its own for what it changes.
+    return send.was_there and plan.kind != "delta"
+
+
+def _unsaid(plan: Plan, send: SendTable) -> str:
     """SQL: what a row is of which the journal says nothing: one that was there before may have nothing to change."""
-    return "CASE WHEN len(e._changed) = 0 THEN 'unchanged' ELSE 'pending' END" if send.was_there else "'pending'"
+    return (
+        "CASE WHEN len(e._changed) = 0 THEN 'unchanged' ELSE 'pending' END" if _is_sampled(plan, send) else "'pending'"
+    )
 
 
 def _last_word(table: str) -> str:

@@ -11,7 +11,7 @@ from flitstack.planning.changes import Side
 from flitstack.planning.delta import sealed_table, write_creates, write_group, write_updates
 from flitstack.planning.document import Plan, SendTable, Step
 from flitstack.planning.instances import stage_by_stage
-from flitstack.planning.upsert import write_new_matches
+from flitstack.planning.upsert import write_new_links, write_new_matches
 from flitstack.staging.engine.engine import Engine, read_parquet
 
 # Actions that the destination takes from an open row only.
@@ -90,6 +90,7 @@ def _changes(engine: Engine, inputs: DeltaInputs, folder: Path) -> list[tuple[st
             ("files", _group(engine, inputs, send, decided, "(file)", folder) if send.has_files else None),
             ("disassociate", _links(engine, inputs, send, decided, folder, gone=True)),
             ("associate", _links(engine, inputs, send, decided, folder, gone=False)),
+            ("associate", _new_links(engine, inputs, send, folder)),
             ("state", _closed(engine, inputs, send, decided, folder)),
         ]
         made += [(kind, table) for kind, table in found if table is not None]
@@ -165,7 +166,7 @@ def _links(
     kind = 'STRUCT(relationship VARCHAR, "table" VARCHAR, id UUID)[]'
     before = _was(inputs, send, "_links", kind, f"coalesce({summary}, [])")
     join = f"JOIN ({before}) o ON o._row = e._row"
-    return write_group(
+    made = write_group(
         engine,
         inputs.wanted,
         send,
@@ -178,6 +179,14 @@ def _links(
         where=f"len({links}) > 0",
         join=join,
     )
+    # Which links of a row that was there before us are ours only the load sees, when it makes them.
+    return replace(made, was_there=send.was_there) if made is not None and not gone else made
+
+
+def _new_links(engine: Engine, inputs: DeltaInputs, send: SendTable, folder: Path) -> SendTable | None:
+    if not (send.was_there and send.has_links):
+        return None
+    return write_new_links(engine, inputs.wanted, inputs.standing, send, folder)
 
 
 def _left(engine: Engine, inputs: DeltaInputs, folder: Path) -> list[tuple[str, SendTable]]:

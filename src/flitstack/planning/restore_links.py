@@ -79,8 +79,12 @@ def links_back(
     if not any(send.has_links for _, send in sends):
         return []
     was, is_now = (standing_rows(engine, [side], table, ["_links"]) for side in (before, now))
+    # Of a row that was there before us the journal says which links are ours (write_made_links), the states do not.
+    there = [read_parquet(now.folder / send.parquet) for send in now.sends(table) if send.was_there]
+    older = " UNION ALL ".join(f"SELECT _row FROM {rows}" for rows in there)
     made = []
     for kind, what in (("disassociate", "unlink"), ("associate", "link")):
+        unless = f"ANTI JOIN ({older}) w ON w._row = r._row" if older and kind == "disassociate" else ""
         first, second = ("n", "b") if kind == "disassociate" else ("b", "n")
         links = {side: f"coalesce(CAST({side}._links AS {_LINKS}), [])" for side in ("b", "n")}
         name = f"rollback/{what}_{table}{label}.parquet"
@@ -88,7 +92,7 @@ def links_back(
             f"""SELECT * FROM (
                 SELECT r.*, list_filter({links[first]}, lambda l: NOT list_contains({links[second]}, l)) AS _links
                 FROM ({records_of(sends)}) r JOIN ({was}) b ON b._row = r._row JOIN ({is_now}) n ON n._row = r._row
-                SEMI JOIN ({tried}) t ON t."row" = r._row) WHERE len(_links) > 0""",
+                SEMI JOIN ({tried}) t ON t."row" = r._row {unless}) WHERE len(_links) > 0""",
             folder / name,
         )
         if rows:

@@ -156,6 +156,20 @@ def write_new_matches(
     )
 
 
+def write_new_links(
+    engine: Engine, wanted: Side, standing: Sequence[Side], send: SendTable, folder: Path
+) -> SendTable | None:
+    """The links of those rows; which of them are there already only the load sees."""
+    name = f"{send.name}_new_link"
+    rows = engine.write_parquet(
+        f"""SELECT e.* FROM {read_parquet(wanted.folder / send.parquet)} e
+        ANTI JOIN ({_stood(standing, send.table)}) o ON o._row = e._row
+        WHERE len(e._links) > 0 ORDER BY e._ord""",
+        folder / f"rows/{name}.parquet",
+    )
+    return replace(send, name=name, parquet=f"rows/{name}.parquet", rows=rows, columns=(), to_send=0) if rows else None
+
+
 def ours_of(side: Side, table: str) -> str:
     """Query (row, columns): of rows of a table that were there before us, the cells that are ours; "" without such rows."""
     parts = [
