@@ -45,7 +45,8 @@ def look(folder: Path, rounds: str, attempts: str, journal_says: list[str]) -> L
         ("fd", "", ["f", "d", "d"], (2, 3), "f"),
         ("f", "d", ["f", "d"], (2,), "f"),
         ("fd", "eg", ["f", "d", "e", "g"], (3, 4), "d"),  # two attempts, the second planned anew
-        ("fd", "", ["f", "d", "undo", "d"], (2, 3, 4), "f"),  # taken back half, then loaded once more
+        ("fd", "", ["f", "d", "undo", "d"], (2, 4), "f"),  # taken back half, then loaded once more
+        ("f", "d", ["f", "d", "undo"], (2,), "f"),  # a rollback that was stopped made nothing that is to go
         ("fe", "", ["f", "d", "undo", BACK, "e"], (4,), "f"),  # what was taken back wholly is over
         ("fd", "", ["f", "d", "e", "undo", BACK], (2,), "f"),  # the round after it was taken back: now this one
         ("fd", "e", ["f", "d", "g", "undo", BACK, "e"], (5,), "d"),

@@ -358,3 +358,17 @@ def test_the_audit_names_operator_run_and_time_of_every_row(tmp_path: Path) -> N
             (2, "ben", "delete", 0, "landed"),
             (1, "ana", "create", 0, "unsettled"),
         ]
+
+
+def test_runs_of_a_round_that_was_taken_back_no_longer_stand(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        for plan, command in (("first", "load"), ("delta", "load"), ("undo", "rollback")):
+            journal.begin_run(plan, command)
+        journal.note_round_rolled_back([2, 3])
+        journal.begin_run("later", "load")
+        assert journal.standing_runs() == [1, 4]
+    with Journal(tmp_path, "ana", write=True) as journal:
+        assert journal.standing_runs() == [1, 4]
+        journal.note("round_rolled_back")  # as older versions noted it: their runs count
+        journal.note_rolled_back()
+        assert journal.standing_runs() == []

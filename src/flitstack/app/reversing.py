@@ -43,6 +43,11 @@ class Rollback:
         return self.last.runs if self.last else self.journal.standing_runs()
 
     @property
+    def made_in(self) -> Sequence[int] | None:
+        """The runs whose rows are deleted; None: whatever made them."""
+        return self.last.runs if self.last else None
+
+    @property
     def work(self) -> Path:
         """Where versions and fingerprints of now are kept."""
         return self.project.env_state / "rollback"
@@ -80,12 +85,21 @@ async def resume(this: Rollback, begun: Begun) -> Begun:
     rows = " UNION ALL ".join(
         f'SELECT {literal(t)} AS "table", "row", \'edited\' AS why FROM ({q})' for t, q in edited.items()
     )
-    plan, _ = spare(this.engine, this.plan, folder, begun.plan, rows, label)
+    plan, _ = spare(this.engine, this.plan, folder, begun.plan, rows, label, this.made_in)
     kept = _kept_rows(this)
     deleted = {t: f'SELECT "row" FROM ours WHERE "table" = {literal(t)}' for t in {s.table for s in this.plan.tables}}
     again, cells = await _given_again(this, deleted, edited, f"_{label}")
     plan = replanned(this.engine, plan, folder, edited, again, label)
-    return Begun(plan, [*begun.kept, *kept], [*begun.edited, *cells], begun.asked)
+    # What is edited still was listed when the rollback went on before.
+    return Begun(plan, _once([*begun.kept, *kept]), _once([*begun.edited, *cells]), begun.asked)
+
+
+def _once(listed: list[dict[str, str]]) -> list[dict[str, str]]:
+    """A row, or a cell, once: as it was listed first."""
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for entry in listed:
+        found.setdefault((entry["table"], entry["row"], entry.get("column", "")), entry)
+    return list(found.values())
 
 
 async def _given_again(
@@ -124,7 +138,7 @@ async def _find_kept(this: Rollback) -> None:
         plan_folder(this.project),
         edits,
         references,
-        this.last.runs if this.last else None,
+        this.made_in,
         lost,
     )
 

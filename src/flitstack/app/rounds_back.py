@@ -17,6 +17,8 @@ from flitstack.reconciling.reconcile import reconcile
 from flitstack.reconciling.tables import Landed, Place
 from flitstack.staging.engine.engine import Engine, read_parquet
 
+ROLLBACK = "rollback"  # the command, as its runs are noted
+
 
 @dataclass(frozen=True, slots=True)
 class LastRound:
@@ -46,7 +48,7 @@ def last_round(project: Project, journal: Journal) -> LastRound:
 
 def _runs_since(journal: Journal, before: str, last: str) -> tuple[int, ...]:
     """Numbers of the runs since the plan `before` was loaded, up to those of the plan `last` (all, if it is empty); without what
-    was taken back in between. Rollbacks that were stopped count too: what they gave back is in nobody's way."""
+    was taken back in between. Runs of rollbacks that were stopped are none of it: a row that one of them made again is older."""
     notes = [note for note in journal.state.notes if note["note"] in {"run", "rolled_back", "round_rolled_back"}]
     if last:
         ends = max((at for at, note in enumerate(notes) if note.get("plan") == last), default=-1)
@@ -58,13 +60,20 @@ def _runs_since(journal: Journal, before: str, last: str) -> tuple[int, ...]:
             is_known |= note.get("plan") == before
         elif note["command"] == "journal recover":
             is_known = False
-        else:
+        elif note["command"] != ROLLBACK:
             found.append(int(note["run"]))
     if not is_known:
         what = "the journal was made again after it was lost: it does not say which rows the last delta made or changed"
         do = "run: flitstack rollback (takes back everything that was made), or reconcile and correct what is wrong by a later export"
         raise UsageError(Problem("rounds-unknown", what, where=str(journal.folder), do=do))
     return tuple(found)
+
+
+def runs_taken_back(journal: Journal, last: LastRound) -> list[int]:
+    """The runs whose doing no longer stands once the round is taken back: its own, and those of the rollbacks that took it back."""
+    first = min(last.runs, default=journal.state.run + 1)
+    undoing = [int(n["run"]) for n in journal.notes("run") if n["command"] == ROLLBACK and int(n["run"]) > first]
+    return sorted({*last.runs, *undoing})
 
 
 def back_to_round_before(project: Project) -> None:

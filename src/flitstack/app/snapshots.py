@@ -100,7 +100,8 @@ async def keep_versions(
 async def keep_tables(
     project: Project, names: Sequence[str], destination: Destination, journal: Journal, engine: Engine, *, careful: bool
 ) -> None:
-    """The same for tables by name. `careful`: `see_tables` was asked before, and what it saw edited stays so."""
+    """The same for tables by name. `careful`: `see_tables` was asked before, and what it saw edited stays so. A row that it did not
+    see was made again since, by us."""
     for name in names:
         now, left = seen_folder(project) / f"{name}.now.parquet", versions_folder(project) / f"{name}.parquet"
         seen = seen_folder(project) / f"{name}.parquet"
@@ -110,7 +111,7 @@ async def keep_tables(
         await write_versions(destination, engine, table, ids, now)
         select = f"SELECT * FROM {read_parquet(now)}"
         if careful and left.exists() and seen.exists():
-            select = f"""SELECT n."row", CASE WHEN l."row" IS NULL OR s.version IS NOT DISTINCT FROM l.version THEN n.version
+            select = f"""SELECT n."row", CASE WHEN l."row" IS NULL OR s."row" IS NULL OR s.version IS NOT DISTINCT FROM l.version THEN n.version
                 ELSE l.version END AS version FROM {read_parquet(now)} n
                 LEFT JOIN {read_parquet(left)} l ON l."row" = n."row"
                 LEFT JOIN {read_parquet(seen)} s ON s."row" = n."row" """

@@ -4,6 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from flitstack.app.reversing import Rollback
+from flitstack.app.rounds_back import ROLLBACK
 from flitstack.app.store import plan_folder
 from flitstack.app.undoing import Begun
 from flitstack.app.unsettled import server_limit_s
@@ -25,8 +26,8 @@ async def take_back(this: Rollback, begun: Begun) -> tuple[int, int]:
     refused = (await _run(this, replace(plan, steps=giving))).refused if giving else 0
     spared = 0
     if refused:
-        rows = still_pointed_to(this.engine, this.plan, plan_folder(project), _not_given_back(this, plan))
-        plan, spared = spare(this.engine, this.plan, plan_folder(project), plan, rows, "spared")
+        rows = still_pointed_to(this.engine, this.plan, plan_folder(project), _not_given_back(this, plan), this.made_in)
+        plan, spared = spare(this.engine, this.plan, plan_folder(project), plan, rows, "spared", this.made_in)
     deleting = tuple(step for step in plan.steps if step.kind in {"delete", "revert"})
     if spared:
         deleting = tuple(step for step in deleting if step.kind == "delete")
@@ -37,7 +38,7 @@ async def _run(this: Rollback, plan: Plan) -> LoadDocument:
     facts = await this.destination.facts()
     options = SendOptions(in_flight=max(2, min(facts.parallelism_hint, 16)), server_limit_s=server_limit_s(facts))
     work = Load(plan, plan_folder(this.project), this.destination, this.journal, this.engine, this.progress, options)
-    return await execute(work, "rollback")
+    return await execute(work, ROLLBACK)
 
 
 def _not_given_back(this: Rollback, undo: Plan) -> list[str]:

@@ -3,7 +3,7 @@
 Made anew, it would take its own traces for somebody's edits: a deal it has reopened would stay open.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flitstack.app.project import Project
@@ -22,6 +22,12 @@ class Asked:
     force: bool
     with_schema: bool
     last: bool
+
+    @property
+    def command(self) -> str:
+        """As a person types it."""
+        chosen = {"--last": self.last, "--force": self.force, "--schema": self.with_schema}
+        return " ".join(("flitstack rollback", *(flag for flag, is_set in chosen.items() if is_set)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,12 @@ class Begun:
 def remember_begun(project: Project, begun: Begun) -> None:
     """Keep it before its first request."""
     save_json(_file(project), begun)
+
+
+def remember_ended(project: Project, begun: Begun) -> None:
+    """All of it is done, and another one is about to take its place on disk: stopped before that is remembered, this one goes on
+    with nothing, and not with the other's send tables."""
+    remember_begun(project, replace(begun, plan=replace(begun.plan, tables=(), steps=())))
 
 
 def forget_begun(project: Project) -> None:
@@ -67,13 +79,27 @@ def require_none_begun(project: Project, journal: Journal) -> None:
     begun, loaded = load_begun(project, journal), load_loaded(project)
     if begun is None or loaded is None or not (loaded.attempts or len(loaded.rounds) > 1):
         return
-    command = "flitstack rollback --last" if begun.asked.last else "flitstack rollback"
     raise UsageError(
         Problem(
             "rollback-unfinished",
             "a rollback was begun and did not come to its end: part of what deltas changed is taken back",
             where=str(_file(project)),
-            do=f"run: {command} (it goes on where it stopped), then plan and load again",
+            do=f"run: {begun.asked.command} (it goes on where it stopped), then plan and load again",
+        )
+    )
+
+
+def require_asked_alike(project: Project, begun: Begun, asked: Asked) -> None:
+    """Raise UsageError when another rollback is to be shown than the one that was begun: what it would do is known only once that
+    one is over, and looking would write over the send tables that it goes on with."""
+    if begun.asked == asked:
+        return
+    raise UsageError(
+        Problem(
+            "rollback-unfinished",
+            "another rollback was begun and did not come to its end: what this one would do depends on it",
+            where=str(_file(project)),
+            do=f"run: {begun.asked.command} (it goes on where it stopped; --dry-run shows it), then ask again",
         )
     )
 

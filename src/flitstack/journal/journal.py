@@ -9,7 +9,7 @@ import os
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,15 +168,20 @@ class Journal:
 
     def standing_runs(self, since_ms: int = 0) -> list[int]:
         """Runs whose doing still stands: those after the last rollback of everything that came to its end (`note_rolled_back`),
-        and, if told, begun at `since_ms` or later."""
+        without those of rounds that were taken back by themselves (`note_round_rolled_back`), and, if told, begun at `since_ms` or
+        later."""
         back = max((int(note["run"]) for note in self.notes("rolled_back")), default=0)
-        return [
-            int(note["run"]) for note in self.notes("run") if int(note["run"]) > back and int(note["at_ms"]) >= since_ms
-        ]
+        gone = {int(run) for note in self.notes("round_rolled_back") for run in note.get("runs", ())}
+        runs = ((int(note["run"]), int(note["at_ms"])) for note in self.notes("run"))
+        return [run for run, at_ms in runs if run > back and at_ms >= since_ms and run not in gone]
 
     def note_rolled_back(self) -> None:
         """Note that everything up to now was taken back: what rows hold from here on is theirs."""
         self._note({"note": "rolled_back", "run": self.state.run})
+
+    def note_round_rolled_back(self, runs: Iterable[int]) -> None:
+        """Note that what these runs did was taken back, and nothing else: what rows hold in its place is theirs."""
+        self._note({"note": "round_rolled_back", "runs": sorted(runs)})
 
     def last_rollback_ms(self) -> int:
         """When a rollback, of everything or of one round, last came to its end; 0: never."""

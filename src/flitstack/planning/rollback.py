@@ -107,11 +107,13 @@ def rollback_plan(
     return sealed(replace(plan, kind="rollback", tables=tuple(tables), steps=tuple(steps), accounts={}, roles=()))
 
 
-def spare(engine: Engine, plan: Plan, folder: Path, undo: Plan, rows: str, label: str) -> tuple[Plan, int]:
-    """The rollback plan `undo` that leaves rows of ours undeleted: those of the query `rows` ("table", row, why), and every row
-    that they need; with how many there are (temporary table `kept` names them). What was planned stays on disk as it was: the
-    send tables are written beside it, named by `label`."""
-    _ours(engine, plan, None)
+def spare(
+    engine: Engine, plan: Plan, folder: Path, undo: Plan, rows: str, label: str, runs: Sequence[int] | None
+) -> tuple[Plan, int]:
+    """The rollback plan `undo` that leaves rows of ours (made in `runs`, if told) undeleted: those of the query `rows` ("table",
+    row, why), and every row that they need; with how many there are (temporary table `kept` names them). What was planned stays on
+    disk as it was: the send tables are written beside it, named by `label`."""
+    _ours(engine, plan, runs)
     engine.run('CREATE OR REPLACE TEMP TABLE kept ("table" VARCHAR, "row" UUID, why VARCHAR)')
     engine.run(
         f'INSERT INTO kept SELECT DISTINCT r."table", r."row", r.why FROM ({rows}) r '
@@ -163,10 +165,10 @@ def replanned(
     return replace(undo, tables=(*(table for _, table in again), *tables), steps=steps)
 
 
-def still_pointed_to(engine: Engine, plan: Plan, folder: Path, rows: Iterable[str]) -> str:
-    """Query ("table", row, why): rows of ours that these older rows (ids) still point to, since they could not be given back what
-    they held: deleting such a row could take the older one along."""
-    _ours(engine, plan, None)
+def still_pointed_to(engine: Engine, plan: Plan, folder: Path, rows: Iterable[str], runs: Sequence[int] | None) -> str:
+    """Query ("table", row, why): rows of ours (made in `runs`, if told) that these older rows (ids) still point to, since they could
+    not be given back what they held: deleting such a row could take the older one along."""
+    _ours(engine, plan, runs)
     _given_back(engine, plan, folder)
     listed = ", ".join(f"UUID '{row}'" for row in rows) or "NULL"
     return f"""SELECT o."table", o."row", 'parent' AS why FROM ours o

@@ -11,13 +11,13 @@ from flitstack.app.result import EXIT_DIFFERENCES, EXIT_DONE, EXIT_FAILED, Progr
 from flitstack.app.resuming import remember_versions
 from flitstack.app.reversing import Rollback, begin_anew, resume
 from flitstack.app.rounds import everything, forget_loaded
-from flitstack.app.rounds_back import LastRound, back_to_round_before, last_round, prove_round
+from flitstack.app.rounds_back import LastRound, back_to_round_before, last_round, prove_round, runs_taken_back
 from flitstack.app.running import run_async
 from flitstack.app.snapshots import keep_tables, see_tables
 from flitstack.app.store import load_plan
 from flitstack.app.subjects import plan_missing
 from flitstack.app.taking_back import take_back
-from flitstack.app.undoing import Asked, forget_begun, load_begun, remember_begun
+from flitstack.app.undoing import Asked, forget_begun, load_begun, remember_begun, remember_ended, require_asked_alike
 from flitstack.app.unsettled import settle_first
 from flitstack.app.wiring import open_destination
 from flitstack.documents import save_json
@@ -40,7 +40,9 @@ def rollback(
         begun = load_begun(project, journal)
         if begun is not None and last and not begun.asked.last:
             raise UsageError(_everything_begun(project))
-        if begun is not None and begun.asked.last and not last and not dry_run:
+        if begun is not None and dry_run:
+            require_asked_alike(project, begun, asked)
+        elif begun is not None and begun.asked.last and not last:
             # The delta is taken back to its end first, as it was begun.
             _take(project, engine, journal, progress, begun.asked, dry_run=False)
         document = _take(project, engine, journal, progress, asked, dry_run=dry_run)
@@ -102,9 +104,11 @@ async def _roll_back(
 
 
 async def _show(this: Rollback, asked: Asked) -> dict[str, Any]:
-    """What it would do."""
-    await settle_first(this.destination, this.journal, this.engine, this.progress)
-    begun = await begin_anew(this, asked)
+    """What it would do. One that was begun is told as it was begun: its send tables are not written anew."""
+    begun = load_begun(this.project, this.journal)
+    if begun is None:
+        await settle_first(this.destination, this.journal, this.engine, this.progress)
+        begun = await begin_anew(this, asked)
     buckets = buckets_of(begun)
     this.progress.phase(told_before(buckets))
     return document_of(begun, buckets)
@@ -116,7 +120,10 @@ async def _carry_out(this: Rollback, asked: Asked) -> dict[str, Any]:
     begun = load_begun(project, journal)
     if begun is not None and begun.asked != asked:
         # What was begun is finished first: half of it would look like somebody's edits.
-        await take_back(this, await resume(this, begun))
+        begun = await resume(this, begun)
+        refused, _ = await take_back(this, begun)
+        if not refused:
+            remember_ended(project, begun)
         begun = None
     is_resumed = begun is not None
     if not is_resumed:
@@ -141,7 +148,8 @@ async def _carry_out(this: Rollback, asked: Asked) -> dict[str, Any]:
     if not refused:
         forget_begun(project)
         if last:
-            journal.note("round_rolled_back")
+            # Where before-images are lost, what the round wrote stays, and is still ours to tell.
+            journal.note_round_rolled_back([] if proof.lost else runs_taken_back(journal, last))
         else:
             journal.note_rolled_back()
     is_removed = asked.with_schema and not begun.stays
