@@ -160,3 +160,33 @@ def test_what_it_made_again_and_took_away_is_nobodys_edit_and_nobodys_loss_after
     assert shown["buckets"]["restored"] == 0
     assert migration.do("rollback")["equal"]
     assert contacts(migration) == {}
+
+
+def test_a_row_that_the_last_round_made_and_that_stays_is_kept_by_the_next_one_with_all_it_needs(turns: Turns) -> None:
+    migration = turns.migration
+    migration.back_to("finished")
+    turns.edit("p90", department="Purchasing")
+    kept = migration.do("rollback", "--last")["kept_rows"]
+    assert [(row["record"], row["why"]) for row in kept] == [("p90", "edited")]
+    needed = contacts(migration)["p90"]["_parentcustomerid_value"]
+    told = migration.do("rollback")
+    why = {(row["table"], row["why"]) for row in told["kept_rows"]}
+    assert (why, told["equal"]) == ({("contact", "edited"), ("account", "parent")}, True)
+    (stays,) = contacts(migration).values()
+    assert (stays["department"], stays["_parentcustomerid_value"]) == ("Purchasing", needed)
+    assert needed in accounts(migration)
+    forced = migration.do("rollback", "--force")
+    assert (forced["reversed"], forced["equal"]) == (2, True)
+    assert contacts(migration) == {}
+    assert needed not in accounts(migration)
+
+
+def test_what_a_stopped_delta_made_and_the_next_one_does_not_mean_is_taken_back_as_well(turns: Turns) -> None:
+    migration = turns.migration
+    migration.back_to("stopped")
+    del turns.source.records["contacts"]["p90"]
+    take_round(migration, turns.source.full(), "--full")
+    shown = migration.do("rollback", "--dry-run")
+    assert shown["kept_rows"] == []
+    assert migration.do("rollback")["equal"]
+    assert contacts(migration) == {}

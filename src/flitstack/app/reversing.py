@@ -15,6 +15,7 @@ from flitstack.app.rounds import State, load_state, planned_state, tried_states
 from flitstack.app.rounds_back import LastRound
 from flitstack.app.snapshots import FEW_ROWS
 from flitstack.app.store import load_applied_schema, plan_folder
+from flitstack.app.strays import with_strays
 from flitstack.app.undoing import Asked, Begun
 from flitstack.destinations.port import Destination
 from flitstack.journal.journal import Journal
@@ -56,6 +57,7 @@ class Rollback:
 async def begin_anew(this: Rollback, asked: Asked) -> Begun:
     """Look who edited and referenced what, and make the plan."""
     this.progress.phase("looking for rows edited or referenced since")
+    this.plan = with_strays(this.project, this.engine, this.journal, this.plan)
     await _find_kept(this)
     kept = _kept_rows(this)
     if asked.force:
@@ -78,6 +80,7 @@ async def resume(this: Rollback, begun: Begun) -> Begun:
     this.progress.phase("looking for rows edited since the rollback was interrupted")
     this.journal.refresh()
     make_done_view(this.engine, this.journal)
+    this.plan = with_strays(this.project, this.engine, this.journal, this.plan)
     edited = await find_edited(this.project, this.engine, this.destination, begun.plan)
     if not edited or begun.asked.force:
         return begun

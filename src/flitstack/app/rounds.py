@@ -104,6 +104,12 @@ def tried_states(project: Project) -> list[State]:
     return [open_state(state_folder(project, name)) for name in loaded.attempts] if loaded else []
 
 
+def laid_down(project: Project) -> list[State]:
+    """Every state on disk, the newest first: those too that no longer stand, or never came to stand."""
+    found = sorted((path.stat().st_mtime_ns, path.parent) for path in state_folder(project, "").glob("*/whole.json"))
+    return [open_state(folder) for _, folder in reversed(found) if (folder / "left.json").exists()]
+
+
 def planned_state(project: Project) -> State | None:
     """What the plan of a first load means to leave; None without one."""
     folder = project.env_state / "plan"
@@ -129,10 +135,14 @@ def everything(project: Project, plan: Plan) -> Plan:
     tables: list[SendTable] = []
     for number, (place, side) in enumerate(sides):
         for send in side.tables:
-            twin = replace(send, name=f"{number}_{send.name}", parquet=str(place / send.parquet))
-            ends = [at for at, known in enumerate(tables) if known.table == send.table]
-            tables.insert(ends[-1] + 1 if ends else len(tables), twin)
+            place_beside(tables, replace(send, name=f"{number}_{send.name}", parquet=str(place / send.parquet)))
     return replace(plan, tables=tuple(tables))
+
+
+def place_beside(tables: list[SendTable], send: SendTable) -> None:
+    """Put a send table behind the last one of its destination table; at the end where there is none."""
+    ends = [at for at, known in enumerate(tables) if known.table == send.table]
+    tables.insert(ends[-1] + 1 if ends else len(tables), send)
 
 
 def loaded_anywhere(project: Project) -> bool:

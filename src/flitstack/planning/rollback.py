@@ -55,7 +55,7 @@ def find_kept(
             WHERE r."row" NOT IN (SELECT "row" FROM ours_ever) AND o."row" NOT IN (SELECT "row" FROM kept)
             """
         )
-    while _keep_parents(engine, plan, folder):
+    while _keep_parents(engine, plan, folder) + _keep_targets(engine, references):
         pass
     return int(engine.one("SELECT count(*) FROM kept")[0])
 
@@ -221,6 +221,18 @@ def _keep_parents(engine: Engine, plan: Plan, folder: Path) -> int:
                 JOIN ours o ON o."row" = t.target WHERE o."row" NOT IN (SELECT "row" FROM kept)
                 """
             )
+    return int(engine.one("SELECT count(*) FROM kept")[0]) - before
+
+
+def _keep_targets(engine: Engine, references: Mapping[str, Path]) -> int:
+    """The same by what the kept rows point to now: somebody may have moved them, and of some no send table says."""
+    before = int(engine.one("SELECT count(*) FROM kept")[0])
+    for table in sorted(references) if before else ():
+        engine.run(
+            f"""INSERT INTO kept SELECT DISTINCT o."table", o."row", 'parent' FROM {read_parquet(references[table])} r
+            SEMI JOIN kept k ON k."row" = r."row" AND k."table" = {literal(table)}
+            JOIN ours o ON o."row" = r.target WHERE o."row" NOT IN (SELECT "row" FROM kept)"""
+        )
     return int(engine.one("SELECT count(*) FROM kept")[0]) - before
 
 
