@@ -52,6 +52,7 @@ class Case:
     objects: Mapping[str, Rows]
     rules: str = ""
     decisions: Mapping[str, Any] = field(default_factory=dict)
+    absent: Mapping[str, Sequence[str]] = field(default_factory=dict)  # fields that the pack knows and no file has
 
     def run(
         self,
@@ -61,7 +62,7 @@ class Case:
         """Stage the rows as Parquet, dedupe, read everything back."""
         staged = self.folder / "staged"
         tables = {name: write_staged(staged, name, rows) for name, rows in self.objects.items()}
-        sources = {name: _source(name, table) for name, table in tables.items()}
+        sources = {name: _source(name, table, self.absent.get(name, ())) for name, table in tables.items()}
         playbook = {"dedupe": yaml.safe_load(self.rules) or {}}
         pack = Pack("test", "Test", sources, {}, playbook, self.folder)
         snapshot = StagingDocument("test", "", "snapshot", "", tables, ())
@@ -96,5 +97,5 @@ def write_staged(folder: Path, name: str, rows: Rows) -> StagedTable:
     return StagedTable(name, f"{name}.parquet", len(rows), fields, ())
 
 
-def _source(name: str, table: StagedTable) -> SourceObject:
-    return SourceObject(name, (), "Id", {f.name: Field(f.name) for f in table.fields})
+def _source(name: str, table: StagedTable, absent: Sequence[str]) -> SourceObject:
+    return SourceObject(name, (), "Id", {one: Field(one) for one in (*(f.name for f in table.fields), *absent)})

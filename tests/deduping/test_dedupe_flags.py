@@ -60,6 +60,14 @@ def test_the_teams_own_addresses_are_internal_but_not_a_customer_who_hosts_one_m
     assert [record for record, _ in outcome.codes("internal_address")] == ["member", "colleague"]
 
 
+def test_a_team_whose_list_has_no_addresses_makes_nobody_internal(case: MakeCase) -> None:
+    rows = [contact("a", "Ana", "ana@x.example"), contact("b", "Ben", "ben@x.example")]
+    made = case(
+        objects={"Contact": rows, "Member": [{"Id": "U1"}, {"Id": "U2"}]}, rules=RULES, absent={"Member": ["Email"]}
+    )
+    assert made.run().codes("internal_address") == []
+
+
 def test_a_record_excluded_by_rule_never_becomes_a_survivor(case: MakeCase) -> None:
     rows = [contact("t", "TEST", "ana@x.example"), contact("a", "Ana", "ana@x.example")]
     outcome = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES).run()

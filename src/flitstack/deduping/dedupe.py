@@ -12,7 +12,16 @@ import pyarrow as pa
 from flitstack.deduping.alike import ALIKE, list_alike, open_lists
 from flitstack.deduping.document import DedupeDocument, MergedTable
 from flitstack.deduping.grouping import EDGES, SIGNED, group_records
-from flitstack.deduping.records import LEAVING, SOURCE, Work, finding_select, list_remarks, mark_leaving, open_records
+from flitstack.deduping.records import (
+    LEAVING,
+    SOURCE,
+    Others,
+    Work,
+    finding_select,
+    list_remarks,
+    mark_leaving,
+    open_records,
+)
 from flitstack.deduping.review import MergeDecisions
 from flitstack.deduping.rules import ObjectRules, read_rules
 from flitstack.deduping.survivors import PLACED, borrowed_cells, merge_values, place_records, surviving_rows
@@ -60,12 +69,12 @@ def dedupe(
     rules = read_rules(pack.playbook.get("dedupe") or {}, fields)
     register_rule_values(engine, decisions)
     _open_lists(engine, signed or MergeDecisions())
-    tables = {}
+    others, tables = Others(staged, staged_folder, rules, fields), {}
     for name, table in staged.tables.items():
         parquet = staged_folder / table.parquet
         chosen = rules.get(name, ObjectRules())
         work = open_records(engine, pack.objects[name], chosen, table, parquet, decisions, findings)
-        mark_leaving(work, staged, staged_folder, rules)
+        mark_leaving(work, others)
         tables[name] = _dedupe_object(work, parquet, folder, (established or {}).get(name))
     return _save(staged, folder, tables, engine, findings)
 

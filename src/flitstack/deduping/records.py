@@ -1,6 +1,6 @@
 """The records of one object as deduping sees them, and those that leave before anything is compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,22 @@ class Work:
     source: SourceObject
 
 
+@dataclass(frozen=True)
+class Others:
+    """All objects, for rules that look into another one. `fields`: by object, the declared and the staged ones."""
+
+    staged: StagingDocument
+    folder: Path
+    rules: Mapping[str, ObjectRules]
+    fields: Mapping[str, Sequence[str]]
+
+    def rows(self, name: str) -> str:
+        """SQL of an object's records with every field of its: an absent one would be read from whatever asks."""
+        table = self.staged.tables[name]
+        present = {field.name.casefold() for field in table.fields}
+        return f"(SELECT *{_blanks(self.fields[name], present)} FROM {read_parquet(self.folder / table.parquet)})"
+
+
 def open_records(
     engine: Engine,
     source: SourceObject,
@@ -45,8 +61,7 @@ def open_records(
     """Lay the view `SOURCE` over the staged file: `_n`, provenance, staged columns, absent fields as NULL."""
     columns = tuple(field.name for field in staged.fields)
     present = {name.casefold() for name in columns}
-    absent = [name for name in source.fields if name.casefold() not in present]
-    blanks = "".join(f", NULL::VARCHAR AS {quoted(name)}" for name in absent)
+    blanks = _blanks(source.fields, present)
     engine.run(
         f"CREATE OR REPLACE TEMP VIEW {SOURCE} AS SELECT file_row_number AS _n, * EXCLUDE (file_row_number){blanks}"
         f" FROM {read_parquet(parquet, 'file_row_number = true')}"
@@ -54,6 +69,11 @@ def open_records(
     keys = (source.key, *source.also_key)
     key_fields = keys if all(key.casefold() in present for key in keys) else ()
     return Work(engine, source.name, rules, columns, key_fields, decisions, findings, source)
+
+
+def _blanks(fields: Iterable[str], present: Collection[str]) -> str:
+    absent = {name.casefold(): name for name in fields if name.casefold() not in present}
+    return "".join(f", NULL::VARCHAR AS {quoted(name)}" for name in absent.values())
 
 
 def finding_select(
@@ -66,20 +86,15 @@ def finding_select(
     )
 
 
-def mark_leaving(
-    work: Work, staged: StagingDocument, folder: Path, rules: Mapping[str, ObjectRules] | None = None
-) -> None:
-    """Fill LEAVING (held and excluded records) and REMARKS (flags on records that stay), with the leavers' findings.
-
-    `rules`: those of all objects, for records that are history with what they belong to.
-    """
+def mark_leaving(work: Work, others: Others) -> None:
+    """Fill LEAVING (held and excluded records) and REMARKS (flags on records that stay), with the leavers' findings."""
     engine = work.engine
     shape = "_n BIGINT, rank INTEGER, code VARCHAR, outcome VARCHAR, field VARCHAR, what VARCHAR, remedy VARCHAR"
     engine.run(f"CREATE OR REPLACE TEMP TABLE {REMARKS} ({shape})")
     _mark_required(work)
     for rank, flag in enumerate(work.rules.flags, start=1):
-        _mark_flag(work, flag, rank, staged, folder)
-    mark_archived(work, rules or {}, staged, folder)
+        _mark_flag(work, flag, rank, others)
+    mark_archived(work, others)
     engine.run(
         f"CREATE OR REPLACE TEMP TABLE {LEAVING} AS SELECT _n, arg_min(outcome, rank) AS outcome FROM {REMARKS}"
         " WHERE outcome IN ('held', 'excluded') GROUP BY _n"
@@ -118,9 +133,9 @@ def _mark_required(work: Work) -> None:
     )
 
 
-def _mark_flag(work: Work, flag: Flag, rank: int, staged: StagingDocument, folder: Path) -> None:
+def _mark_flag(work: Work, flag: Flag, rank: int, others: Others) -> None:
     conditions = [f"coalesce(({flag.when}), FALSE)"] if flag.when else []
-    conditions += [_among(one, staged, folder) for one in flag.among if one.object in staged.tables]
+    conditions += [_among(one, others) for one in flag.among if one.object in others.staged.tables]
     if not conditions:
         return
     excluded = flag.excluded_by and str(work.decisions.get(flag.excluded_by, "")).casefold() == "exclude"
@@ -129,20 +144,20 @@ def _mark_flag(work: Work, flag: Flag, rank: int, staged: StagingDocument, folde
     work.engine.run(f"INSERT INTO {REMARKS} SELECT _n, {rank}, {told} FROM {SOURCE} WHERE {' OR '.join(conditions)}")
 
 
-def mark_archived(work: Work, rules: Mapping[str, ObjectRules], staged: StagingDocument, folder: Path) -> None:
+def mark_archived(work: Work, others: Others) -> None:
     """Records before the date of the decision: excluded by rule; the step writes them to the archive."""
     before, archive = str(work.decisions.get(ARCHIVE_BEFORE) or ""), work.rules.archive
     if not before or archive is None:
         return
     conditions = [_is_history(archive.dates, work.decisions, before)] if archive.dates else []
     for one in archive.among:
-        theirs = rules.get(one.object, ObjectRules()).archive
-        table = staged.tables.get(one.object)
+        theirs = others.rules.get(one.object, ObjectRules()).archive
+        table = others.staged.tables.get(one.object)
         present = {field.name.casefold() for field in table.fields} if table else set()
         dates = [date for date in theirs.dates if date.casefold() in present] if theirs else []
         if table and dates:
-            other, history = read_parquet(folder / table.parquet), _is_history(dates, work.decisions, before)
-            conditions.append(f"({one.value}) IN (SELECT {one.theirs} FROM {other} WHERE {history})")
+            history = _is_history(dates, work.decisions, before)
+            conditions.append(f"({one.value}) IN (SELECT {one.theirs} FROM {others.rows(one.object)} WHERE {history})")
     what = literal(f"before {before}: kept in the archive, not moved")
     do = literal(f"nothing, or move it: change {ARCHIVE_BEFORE} in decisions.yaml, then flitstack dedupe")
     field = literal(archive.dates[0] if archive.dates else "")
@@ -161,10 +176,9 @@ def _is_history(dates: Sequence[str], decisions: Mapping[str, Any], before: str)
     return f"coalesce(greatest({read}) < {limit}, FALSE)"
 
 
-def _among(one: Membership, staged: StagingDocument, folder: Path) -> str:
-    other = read_parquet(folder / staged.tables[one.object].parquet)
+def _among(one: Membership, others: Others) -> str:
     return (
-        f"({one.value}) IN (SELECT {one.theirs} FROM {other} WHERE ({one.theirs}) IS NOT NULL"
+        f"({one.value}) IN (SELECT {one.theirs} FROM {others.rows(one.object)} WHERE ({one.theirs}) IS NOT NULL"
         f" GROUP BY 1 HAVING count(*) >= {one.at_least})"
     )
 

@@ -143,12 +143,7 @@ def write_new_matches(
 ) -> SendTable | None:
     """A delta's update of rows that this round found first; None when there are none with anything to send."""
     name = f"{send.name}_new"
-    rows = engine.write_parquet(
-        f"""SELECT e.* FROM {read_parquet(wanted.folder / send.parquet)} e
-        ANTI JOIN ({_stood(standing, send.table)}) o ON o._row = e._row
-        WHERE len(e._changed) > 0 ORDER BY e._ord""",
-        folder / f"rows/{name}.parquet",
-    )
+    rows = _write_first_found(engine, wanted, standing, send, folder / f"rows/{name}.parquet", "len(e._changed) > 0")
     if not rows:
         return None
     return replace(
@@ -161,13 +156,18 @@ def write_new_links(
 ) -> SendTable | None:
     """The links of those rows; which of them are there already only the load sees."""
     name = f"{send.name}_new_link"
-    rows = engine.write_parquet(
-        f"""SELECT e.* FROM {read_parquet(wanted.folder / send.parquet)} e
-        ANTI JOIN ({_stood(standing, send.table)}) o ON o._row = e._row
-        WHERE len(e._links) > 0 ORDER BY e._ord""",
-        folder / f"rows/{name}.parquet",
-    )
+    rows = _write_first_found(engine, wanted, standing, send, folder / f"rows/{name}.parquet", "len(e._links) > 0")
     return replace(send, name=name, parquet=f"rows/{name}.parquet", rows=rows, columns=(), to_send=0) if rows else None
+
+
+def _write_first_found(
+    engine: Engine, wanted: Side, standing: Sequence[Side], send: SendTable, path: Path, where: str
+) -> int:
+    return engine.write_parquet(
+        f"""SELECT e.* FROM {read_parquet(wanted.folder / send.parquet)} e
+        ANTI JOIN ({_stood(standing, send.table)}) o ON o._row = e._row WHERE {where} ORDER BY e._ord""",
+        path,
+    )
 
 
 def ours_of(side: Side, table: str) -> str:
