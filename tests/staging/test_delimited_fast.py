@@ -95,6 +95,16 @@ def test_what_is_not_clean_is_left_to_the_careful_reader(tmp_path: Path, module_
     assert fast(module_engine, path) is None
 
 
+@pytest.mark.parametrize(
+    "line", [b"\n", b"\r\n", b",,\n", b'"",""\n', b" , \n", b"\xef\xbb\xbf\n", "\u00a0\n".encode()]
+)
+def test_a_header_below_a_blank_line_is_no_record(tmp_path: Path, module_engine: Engine, line: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(line + HEADER + b"1,2,3\n4,5,6\n")
+    assert fast(module_engine, path) is None
+    assert careful(path) == [(1, 3, ["1", "2", "3"]), (2, 4, ["4", "5", "6"])]
+
+
 CELLS = st.text(st.sampled_from('ab ,"\n\r;\té小\u00a0'), max_size=5)
 
 

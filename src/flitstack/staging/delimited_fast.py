@@ -34,7 +34,7 @@ def stage_fast(
     if dialect.encoding not in ENCODINGS or not dialect.is_usual or width < 2:
         return None
     lines = _physical_lines(path, dialect.delimiter)
-    if lines is None:
+    if lines is None or _begins_blank(path, dialect.delimiter):
         return None
     try:
         records = engine.write_parquet(_select(path, dialect, width, places), target)
@@ -67,6 +67,13 @@ def _select(path: Path, dialect: Dialect, width: int, places: Sequence[int]) -> 
                         columns = {{{columns}}}, auto_detect = false, strict_mode = true, ignore_errors = false,
                         null_padding = false, parallel = true, max_line_size = {MAX_LINE_BYTES}))))
     """
+
+
+def _begins_blank(path: Path, delimiter: str) -> bool:
+    """Whether the first line holds nothing: the header is then a later one, and the engine would take this one for it."""
+    with path.open("rb") as file:
+        first = file.readline(MAX_LINE_BYTES).decode("utf-8-sig", "replace")
+    return not first.replace(delimiter, "").replace('"', "").strip()
 
 
 def _physical_lines(path: Path, delimiter: str) -> int | None:
