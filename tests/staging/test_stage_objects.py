@@ -241,6 +241,13 @@ def test_merged_header_cells_over_two_rows_give_one_name_a_column(export: Export
     assert staged.records() == [{"Id": "1", "Name": "Ana"} | names]
 
 
+@pytest.mark.parametrize("box", ["D1:F25", "D1:D25", "D3:F9", "H1:J1", "H40:J44"])
+def test_a_box_merged_beside_a_table_takes_none_of_its_records(export: Export, box: str) -> None:
+    rows: list[list[Any]] = [["Id", "Name", "Home"], *([number, f"N{number}", "x"] for number in range(1, 31))]
+    staged = workbook(export, "contacts.xlsx", {"S": rows}, {"S": [box]}).staged()
+    assert [(one["Id"], one["Name"]) for one in staged.records()] == [(str(n), f"N{n}") for n in range(1, 31)]
+
+
 def test_what_is_no_workbook_is_held(export: Export) -> None:
     staged = export.write("contacts.xlsx", b"PK\x03\x04 not really").staged()
     assert [(f["object"], f["outcome"]) for f in staged.findings("not_a_workbook")] == [("Contact", "held")]

@@ -31,6 +31,8 @@ class Sheet:
         """The first rows as text, each merged range filled with its text: for finding the header."""
         rows = [[cell_text(cell) or "" for cell in row] for row in self.rows[:HEAD_ROWS]]
         for (top, left), (bottom, right) in self.merged:
+            if top >= len(rows) or left >= len(rows[top]):
+                continue  # it stands beside all that is written
             for row in rows[top : bottom + 1]:
                 row[left : right + 1] = [rows[top][left]] * len(row[left : right + 1])
         return rows
@@ -46,8 +48,7 @@ class SheetSource:
             self._first = 0
             self.header = numbered_names(max(map(len, sheet.rows), default=0))
             return
-        bottom = max((b for (t, _), (b, _) in sheet.merged if t <= header_row <= b), default=header_row)
-        bottom = min(bottom, HEAD_ROWS - 1, len(sheet.rows) - 1)
+        bottom = min(_lowest_header_row(sheet, header_row), HEAD_ROWS - 1, len(sheet.rows) - 1)
         head = sheet.head()
         cells = _two_level_names(head[header_row], head[bottom]) if bottom > header_row else head[header_row]
         while cells and not cells[-1] and all(_is_blank(row, len(cells) - 1) for row in sheet.rows[bottom:]):
@@ -103,6 +104,14 @@ def cell_text(cell: Any) -> str | None:
         case timedelta():
             return str(round(cell.total_seconds()))
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), str(cell)) or None
+
+
+def _lowest_header_row(sheet: Sheet, header_row: int) -> int:
+    """A header has several rows where one name is merged over columns, a heading, and others down to its lowest row. What is
+    merged further down is a box beside the table."""
+    has_heading = any(t <= header_row <= b and left < right for (t, left), (b, right) in sheet.merged)
+    lower = [b for (t, left), (b, right) in sheet.merged if t <= header_row < b and left == right]
+    return min(lower, default=header_row) if has_heading else header_row
 
 
 def _two_level_names(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
