@@ -99,6 +99,51 @@ def test_a_merge_is_undone_by_keeping_its_pair_apart(case: MakeCase) -> None:
     assert undone.survivors == []
 
 
+LINKED = """
+Contact:
+  identity: [{rule: email, key: email_key(Email)}, {rule: phone, key: clean(Phone)}]
+  alike: [{key: label_key(Name), what: same name}]
+"""
+
+
+def apart(*pairs: str) -> MergeDecisions:
+    return MergeDecisions(keep_apart=frozenset(Pair("Contact", *pair) for pair in pairs))
+
+
+CHAIN = [
+    contact("a", "Ana", "a@x.example") | {"Phone": "1"},
+    contact("c", "C", "c@x.example") | {"Phone": "1"},
+    contact("d", "Ana", "c@x.example"),
+]
+
+
+def test_who_was_linked_only_through_a_record_kept_apart_goes_with_it(case: MakeCase) -> None:
+    outcome = case(objects={"Contact": CHAIN}, rules=LINKED).run(apart("ac"))
+    assert outcome.ids("Contact") == ["a", "c"]
+    assert outcome.merged() == {"d": "c"}
+    assert [record["rule"] for record in outcome.survivors] == ["email"]
+
+
+def test_what_is_one_with_a_record_kept_apart_is_not_flagged_either(case: MakeCase) -> None:
+    outcome = case(objects={"Contact": CHAIN[::-1]}, rules=LINKED).run(apart("ac"))
+    assert outcome.merged() == {"c": "d"}
+    assert outcome.codes("possible_duplicate") == []
+
+
+def test_a_record_kept_apart_from_one_that_stands_apart_itself_stays_with_the_others(case: MakeCase) -> None:
+    rows = [contact(name, name, "info@x.example") for name in "abcd"]
+    outcome = case(objects={"Contact": rows}, rules=LINKED, absent={"Contact": ["Phone"]}).run(apart("ab", "bc"))
+    assert outcome.merged() == {"c": "a", "d": "a"}
+    assert outcome.ids("Contact") == ["a", "b"]
+
+
+def test_a_record_kept_apart_that_stands_twice_in_the_export_is_one_row(case: MakeCase) -> None:
+    rows = [contact(name, name, "info@x.example") for name in "acc"]
+    outcome = case(objects={"Contact": rows}, rules=LINKED, absent={"Contact": ["Phone"]}).run(apart("ac"))
+    assert outcome.ids("Contact") == ["a", "c"]
+    assert outcome.merged() == {"c": "c"}
+
+
 def test_a_pair_that_only_looks_alike_is_merged_once_it_is_signed(case: MakeCase) -> None:
     rows = [contact("a", "Ana", "a@x.example"), contact("b", "Ana", "b@x.example")]
     made = case(objects={"Contact": rows, "Member": MEMBERS}, rules=RULES)

@@ -9,6 +9,7 @@ from deduping.dedupe_case import Case, Outcome
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flitstack.deduping.review import MergeDecisions, Pair
 from flitstack.staging.engine.engine import Engine
 
 pytestmark = pytest.mark.slow
@@ -31,9 +32,9 @@ ONE_ENGINE = settings(max_examples=25, deadline=None, suppress_health_check=[Hea
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[dict[str, str]]], Outcome]:
     engine = Engine(tmp_path_factory.mktemp("scratch"), memory_mb=128)
 
-    def dedupe(rows: list[dict[str, str]]) -> Outcome:
+    def dedupe(rows: list[dict[str, str]], signed: MergeDecisions | None = None) -> Outcome:
         with TemporaryDirectory() as folder:
-            return Case(Path(folder), engine, {"Thing": rows}, RULES).run()
+            return Case(Path(folder), engine, {"Thing": rows}, RULES).run(signed)
 
     yield dedupe  # type: ignore[misc]
     engine.close()
@@ -113,3 +114,19 @@ def test_deduping_twice_is_deduping_once(run: Callable[[list[dict[str, str]]], O
         twice = run(kept)
         assert twice.merged() == {}
         assert twice.ids("Thing") == once.ids("Thing")
+
+
+@ONE_ENGINE
+@given(things, st.sets(st.tuples(st.integers(0, 13), st.integers(0, 13)), max_size=6))
+def test_no_pair_kept_apart_is_one_and_every_record_has_one_place(
+    run: Callable[..., Outcome], drawn: Things, pairs: set[tuple[int, int]]
+) -> None:
+    rows = rows_of(drawn)
+    apart = {(f"t{a:02}", f"t{b:02}") for a, b in pairs if a != b}
+    outcome = run(rows, MergeDecisions(keep_apart=frozenset(Pair("Thing", a, b) for a, b in apart)))
+    merged = outcome.merged()
+    left = {record for _, _, record, told, _ in outcome.findings if told in {"held", "excluded"}}
+    assert sorted([*outcome.ids("Thing"), *merged, *left]) == [row["Id"] for row in rows]
+    homes = {record: merged.get(record, record) for record in [*outcome.ids("Thing"), *merged]}
+    assert not [pair for pair in apart if homes.get(pair[0], "") == homes.get(pair[1], "-")]
+    assert set(homes.values()) <= set(outcome.ids("Thing"))

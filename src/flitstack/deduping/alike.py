@@ -1,6 +1,6 @@
 """What is listed after merging: groups that only look alike."""
 
-from flitstack.deduping.grouping import SIGNED
+from flitstack.deduping.clusters import SIGNED
 from flitstack.deduping.records import LEAVING, SOURCE, Work, finding_select
 from flitstack.deduping.survivors import PLACED
 from flitstack.staging.engine.engine import literal
@@ -22,7 +22,7 @@ def open_lists(work: Work) -> None:
 def list_alike(work: Work) -> int:
     """Survivors that share an `alike` key with an earlier one: a finding each, and a row of ALIKE. Never merged here.
 
-    A pair that was signed as different is not listed again.
+    Two of which records were signed as different are not listed again.
     """
     before = work.engine.one(f"SELECT count(*) FROM {ALIKE}")[0]
     for rule in work.rules.alike:
@@ -36,9 +36,11 @@ def list_alike(work: Work) -> int:
             FROM (SELECT _home, min(first) AS first FROM keys JOIN shared USING (_key)
                 WHERE _home <> first GROUP BY _home) later
             JOIN {SOURCE} a ON a._n = later._home JOIN {SOURCE} b ON b._n = later.first
-            WHERE NOT EXISTS (SELECT 1 FROM {SIGNED} p
-                WHERE p.decision = 'keep_apart' AND p.object = {literal(work.object)}
-                AND ((p.a = a._id AND p.b = b._id) OR (p.a = b._id AND p.b = a._id)))"""
+            WHERE (least(later._home, later.first), greatest(later._home, later.first)) NOT IN (
+                SELECT (least(x._home, y._home), greatest(x._home, y._home)) FROM {SIGNED} p
+                JOIN {SOURCE} m ON m._id = p.a JOIN {HOMES} x ON x._n = m._n
+                JOIN {SOURCE} o ON o._id = p.b JOIN {HOMES} y ON y._n = o._n
+                WHERE p.decision = 'keep_apart' AND p.object = {literal(work.object)})"""
         )
     work.findings.add_sql(
         finding_select(

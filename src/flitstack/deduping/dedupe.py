@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from flitstack.deduping.alike import ALIKE, list_alike, open_lists
+from flitstack.deduping.clusters import EDGES, SIGNED
 from flitstack.deduping.document import DedupeDocument, MergedTable
-from flitstack.deduping.grouping import EDGES, SIGNED, group_records
+from flitstack.deduping.grouping import group_records
 from flitstack.deduping.records import (
     LEAVING,
     SOURCE,
@@ -24,7 +25,14 @@ from flitstack.deduping.records import (
 )
 from flitstack.deduping.review import MergeDecisions
 from flitstack.deduping.rules import ObjectRules, read_rules
-from flitstack.deduping.survivors import PLACED, borrowed_cells, merge_values, place_records, surviving_rows
+from flitstack.deduping.survivors import (
+    PLACED,
+    borrowed_cells,
+    merge_values,
+    place_records,
+    preference_order,
+    surviving_rows,
+)
 from flitstack.deduping.values import register_rule_values
 from flitstack.documents import save_json
 from flitstack.packs.types import Pack
@@ -96,8 +104,9 @@ def _open_lists(engine: Engine, signed: MergeDecisions) -> None:
 
 def _dedupe_object(work: Work, parquet: Path, folder: Path, established: Path | None) -> MergedTable:
     engine = work.engine
-    group_records(work)
-    place_records(work, established)
+    order = preference_order(work, established)
+    group_records(work, order)
+    place_records(work, order)
     merged = int(engine.one(f"SELECT count(*) FROM {PLACED} WHERE _place > 1")[0])
     left = dict(engine.rows(f"SELECT outcome, count(*) FROM {LEAVING} GROUP BY outcome"))
     list_remarks(work, PLACED)

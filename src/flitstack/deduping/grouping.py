@@ -6,22 +6,20 @@ duplicates, not of records.
 
 from collections.abc import Sequence
 
+from flitstack.deduping.clusters import EDGES, LABELS, SAME_ID, SIGNED, form_clusters
 from flitstack.deduping.records import LEAVING, SOURCE, Work
 from flitstack.deduping.rules import IdentityRule
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
 KEYED = "dedupe_keyed"
-EDGES = "dedupe_edges"
-LABELS = "dedupe_labels"
-SIGNED = "dedupe_signed"
-SAME_ID = "same id"
 SIGNED_MERGE = "signed"
 
 
-def group_records(work: Work) -> None:
+def group_records(work: Work, order: str) -> None:
     """Fill LABELS (_n, _label): records with one label are one; a record that stands alone has no row.
 
-    EDGES keeps which rule joined whom: (_n, rule, rank, anchor); records of one (rule, anchor) are a group.
+    EDGES keeps which rule joined whom: (_n, rule, rank, anchor); records of one (rule, anchor) are a group. `order`: SQL
+    of preference_order.
     """
     engine = work.engine
     rules = work.rules.identity
@@ -37,35 +35,11 @@ def group_records(work: Work) -> None:
     keys = [rank for rank, rule in enumerate(rules, start=1) if not rule.only_unkeyed]
     for rank in keys:
         _join_by_key(engine, rules[rank - 1].name, rank)
-    connect(engine)
+    form_clusters(work, order)
     for rank, rule in enumerate(rules, start=1):
         if rule.only_unkeyed:
             _join_unkeyed(engine, rule, rank, keys)
-            connect(engine)
-
-
-def connect(engine: Engine) -> None:
-    """Connected components over EDGES into LABELS; a label is the lowest record number of its component.
-
-    Each round gives a record the lowest label of its groups, then of that label's own record: rounds grow with the
-    logarithm of the longest chain. Ends for every input, because labels only ever fall.
-    """
-    engine.run(f"CREATE OR REPLACE TEMP TABLE {LABELS} AS SELECT DISTINCT _n, _n AS _label FROM {EDGES}")
-    changed = 1
-    while changed:
-        engine.run(
-            f"""CREATE OR REPLACE TEMP TABLE {LABELS}_next AS
-            WITH lowest AS (
-                SELECT rule, anchor, min(_label) AS low FROM {EDGES} JOIN {LABELS} USING (_n) GROUP BY rule, anchor),
-            near AS (SELECT _n, min(low) AS _label FROM {EDGES} JOIN lowest USING (rule, anchor) GROUP BY _n)
-            SELECT near._n, least(near._label, coalesce(jump._label, near._label)) AS _label
-            FROM near LEFT JOIN {LABELS} jump ON jump._n = near._label"""
-        )
-        changed = engine.one(
-            f"SELECT count(*) FROM {LABELS}_next a JOIN {LABELS} b USING (_n) WHERE a._label <> b._label"
-        )[0]
-        engine.run(f"DROP TABLE {LABELS}")
-        engine.run(f"ALTER TABLE {LABELS}_next RENAME TO {LABELS}")
+            form_clusters(work, order)
 
 
 def _join_by_key(engine: Engine, name: str, rank: int) -> None:

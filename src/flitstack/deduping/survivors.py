@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from flitstack.deduping.grouping import LABELS, SIGNED
+from flitstack.deduping.clusters import LABELS
 from flitstack.deduping.records import LEAVING, SOURCE, Work
 from flitstack.deduping.rules import ColumnRule
 from flitstack.staging.engine.engine import literal, quoted, read_parquet
@@ -13,11 +13,11 @@ MERGED = "dedupe_merged"
 PROVENANCE = ("_file", "_record", "_line", "_id")
 
 
-def place_records(work: Work, established: Path | None) -> None:
-    """Fill PLACED (_n, _cluster, _place, _own_id): place 1 survives. Only clusters of two and more.
+def preference_order(work: Work, established: Path | None) -> str:
+    """SQL that orders records of `SOURCE s`, the most preferred first.
 
-    Order: records that are rows already (`established`, a Parquet file with `_id`) before others, then the rule's
-    preferences, then the earlier record. Who was signed as different from a better placed record stands alone.
+    Records that are rows already (`established`, a Parquet file with `_id`) before others, then the rule's preferences,
+    then the earlier record.
     """
     order = []
     if established is not None:
@@ -25,17 +25,15 @@ def place_records(work: Work, established: Path | None) -> None:
     for step in work.rules.survivor:
         value = step.value or _filled(work)
         order.append(f"({value}) {'DESC' if step.most else 'ASC'} NULLS LAST")
+    return ", ".join([*order, "_n"])
+
+
+def place_records(work: Work, order: str) -> None:
+    """Fill PLACED (_n, _cluster, _place, _own_id): place 1 survives. Only clusters of two and more."""
     work.engine.run(
         f"CREATE OR REPLACE TEMP TABLE {PLACED} AS SELECT _n, _label AS _cluster, s._id AS _own_id,"
-        f" row_number() OVER (PARTITION BY _label ORDER BY {', '.join([*order, '_n'])}) AS _place"
+        f" row_number() OVER (PARTITION BY _label ORDER BY {order}) AS _place"
         f" FROM {SOURCE} s JOIN {LABELS} USING (_n)"
-    )
-    work.engine.run(
-        f"""DELETE FROM {PLACED} WHERE _n IN (
-            SELECT worse._n FROM {PLACED} worse JOIN {PLACED} better
-            ON worse._cluster = better._cluster AND better._place < worse._place
-            JOIN {SIGNED} p ON p.decision = 'keep_apart' AND p.object = {literal(work.object)}
-            AND ((p.a = worse._own_id AND p.b = better._own_id) OR (p.b = worse._own_id AND p.a = better._own_id)))"""
     )
     work.engine.run(
         f"DELETE FROM {PLACED} WHERE _cluster IN (SELECT _cluster FROM {PLACED} GROUP BY _cluster HAVING count(*) = 1)"
