@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from flitstack.staging.encodings import Lines
+from flitstack.staging.encodings import UNREADABLE, Lines
 from flitstack.staging.source import Record, Reject, Remarks
 
 HEADER = ["Message", "Chat", "Date", "Time", "Author", "Text", "Kind"]
@@ -53,8 +53,11 @@ class ChatSource:
         self.order = find_order(_day(match) for match, _, _ in self._messages())
 
     def records(self) -> Iterator[Record | Reject]:
-        """Every message."""
+        """Every message; one that holds unreadable bytes is a reject."""
         for number, (match, line, text) in enumerate(self._messages(), start=1):
+            if UNREADABLE in (raw := match.string + text):
+                yield Reject(number, line, "bad_row", f"holds bytes that are no {self.encoding} text", raw)
+                continue
             hour, minute, second, half, said = match.group(5, 6, 7, 8, 9)
             author, body = _told(said + text)
             kind = "system" if author is None else "media" if _MEDIA.fullmatch(body) else "text"
