@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from flitstack.staging.encodings import UNREADABLE
+
 
 @dataclass(slots=True)
 class Record:
@@ -65,6 +67,9 @@ def unique_names(cells: Sequence[str], remarks: Remarks) -> list[str]:
         if not name:
             name = f"Column {place}"
             remarks.add("unnamed_column", f"column {place} has no name and is read as {name!r}")
+        if UNREADABLE in name:
+            name = name.replace(UNREADABLE, "\ufffd")
+            remarks.add("unreadable_column", f"column name {name!r} holds bytes that are no text in the file's encoding")
         if name.casefold() in taken:
             number = 2
             while f"{name} ({number})".casefold() in taken:

@@ -39,6 +39,10 @@ _REMARKS = {
         "confirm or change what is proposed for it; to leave it out: flitstack map --reject 'Object=why it is not moved'",
     ),
     "unnamed_column": ("listed", "name the column in the file if it matters"),
+    "unreadable_column": (
+        "listed",
+        "save the file in one encoding, or name the field under headers in flitstack.yaml, and stage again",
+    ),
 }
 _DO_REJECT = (
     "correct this record in the export and stage again; its text is kept in rejects.parquet of the staging folder"
