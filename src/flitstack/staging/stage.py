@@ -11,14 +11,14 @@ from flitstack.documents import file_sha256, fingerprint, save_json
 from flitstack.errors import Finding, Problem, UsageError
 from flitstack.packs.found import found_document
 from flitstack.packs.types import Pack, SourceObject
-from flitstack.staging.attachments import export_files
+from flitstack.staging.attachments import export_files, is_named_in_utf8
 from flitstack.staging.document import StagedField, StagedFile, StagedTable, StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 from flitstack.staging.found import FoundTables, complete_found, found_remark
 from flitstack.staging.inline import take_out
 from flitstack.staging.parts import TABLES, Intake, Part, read_directory, read_file
-from flitstack.staging.recognise import fits
+from flitstack.staging.recognise import fits, object_of
 from flitstack.staging.write import RejectsFile
 
 # What a reader noticed about a whole file: outcome, what to do. Unread files of an object are held: nobody knows how
@@ -73,7 +73,7 @@ def stage(
         raise UsageError(
             Problem("export-empty", f"{export} holds no files", do="name the folder the export files lie in")
         )
-    findings.add(_link_refused(path) for path in refused)
+    findings.add(_refused(path, pack) for path in refused)
     findings.add(_not_portable(pack, files))
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(mkdtemp(prefix=".staging-", dir=folder.parent))
@@ -220,7 +220,13 @@ def _reject_findings(rejects: Path) -> str:
         FROM {read_parquet(rejects)}"""
 
 
-def _link_refused(path: PurePosixPath) -> Finding:
+def _refused(path: PurePosixPath, pack: Pack) -> Finding:
+    if not is_named_in_utf8(path):
+        shown = str(path).encode(errors="replace").decode()
+        expected, _ = object_of(shown, [], pack)
+        code, what = "unreadable_name", "the file's name holds bytes that are no UTF-8, so it is not read"
+        outcome, do = "held" if expected else "listed", "rename the file and stage again"
+        return Finding(code, expected.name if expected else "", shown, "", outcome, what=what, do=do)
     what = "a link is not followed: it could lead out of the export"
     return Finding("link_refused", "", str(path), "", "listed", what=what, do="put the file itself into the export")
 
