@@ -148,3 +148,17 @@ VALUES = st.recursive(
 def test_a_path_meets_any_resource_without_fault(resource: dict[str, Any], path: str) -> None:
     found = compile_path(path).find(resource, Directory())
     assert None not in found
+
+
+@pytest.mark.parametrize("identifier", [{"system": NPI, "value": "77"}, ["77", {"system": NPI, "value": "77"}]])
+def test_an_identifier_that_is_no_list_of_identifiers_ends_nothing(clinic: Export, identifier: Any) -> None:
+    doctors = [{**DOCTORS[0], "identifier": identifier}, DOCTORS[1]]
+    staged = clinic.write("a.ndjson", lines(*doctors)).staged()
+    assert staged.column("role", "Doctor") == ["Nurse"]
+
+
+def test_a_bundle_whose_only_entry_stands_without_a_list_is_read(clinic: Export) -> None:
+    clinic.write("a.json", json.dumps({"resourceType": "Bundle", "entry": {"resource": patient("p1")}}))
+    staged = clinic.write("b.json", json.dumps({"resourceType": "Bundle", "entry": 5})).staged()
+    assert staged.column("id", "Patient") == ["p1"]
+    assert [found["file"] for found in staged.findings("not_fhir")] == ["b.json"]

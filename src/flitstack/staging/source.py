@@ -69,7 +69,9 @@ def unique_names(cells: Sequence[str], remarks: Remarks) -> list[str]:
             remarks.add("unnamed_column", f"column {place} has no name and is read as {name!r}")
         if UNREADABLE in name:
             name = name.replace(UNREADABLE, "\ufffd")
-            remarks.add("unreadable_column", f"column name {name!r} holds bytes that are no text in the file's encoding")
+            remarks.add(
+                "unreadable_column", f"column name {name!r} holds bytes that are no text in the file's encoding"
+            )
         if name.casefold() in taken:
             number = 2
             while f"{name} ({number})".casefold() in taken:

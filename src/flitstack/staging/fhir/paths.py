@@ -86,6 +86,11 @@ def reference_key(value: Any, directory: Directory) -> str | None:
     return None
 
 
+def listed(value: Any) -> list[Any]:
+    """The values of an element: systems write a lone one without its list."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 class _Tokens:
     def __init__(self, text: str) -> None:
         self._text, self._place = text, 0
@@ -164,10 +169,7 @@ def _step(tokens: _Tokens) -> Step:
 def _children(values: list[Any], name: str) -> Iterator[Any]:
     for value in values:
         found = value.get(name) if isinstance(value, Mapping) else None
-        if isinstance(found, list):
-            yield from (one for one in found if one is not None)
-        elif found is not None:
-            yield found
+        yield from (one for one in listed(found) if one is not None)
 
 
 def _at(place: int) -> Step:

@@ -12,7 +12,15 @@ from typing import Any
 from flitstack.errors import Problem, UsageError
 from flitstack.packs.types import FhirObject
 from flitstack.staging.encodings import find_encoding, read_text, sample_text
-from flitstack.staging.fhir.paths import DIRECTORY_TYPES, Directory, Path, PathError, compile_path, reference_key
+from flitstack.staging.fhir.paths import (
+    DIRECTORY_TYPES,
+    Directory,
+    Path,
+    PathError,
+    compile_path,
+    listed,
+    reference_key,
+)
 from flitstack.staging.source import Record, Reject, Remarks
 from flitstack.staging.trees import Tree, TreeSource, as_text, parsed
 
@@ -109,7 +117,7 @@ def build_directory(files: Iterable[FilePath]) -> Directory:
             kind = type_of(value)
             if kind in DIRECTORY_TYPES and value.get("id"):
                 directory.types[str(value["id"])] = kind
-                for identifier in value.get("identifier") or ():
+                for identifier in (one for one in listed(value.get("identifier")) if isinstance(one, Mapping)):
                     key = f"{kind}|{identifier.get('system', '')}|{identifier.get('value', '')}"
                     directory.identifiers.setdefault(key, str(value["id"]))
             elif kind == "PractitionerRole":
@@ -140,7 +148,7 @@ def _entries_of(path: FilePath, encoding: str) -> list[Any]:
     if type_of(bundle) != "Bundle":
         return [bundle]
     return [
-        entry.get("resource", entry) if isinstance(entry, Mapping) else entry for entry in bundle.get("entry") or ()
+        entry.get("resource", entry) if isinstance(entry, Mapping) else entry for entry in listed(bundle.get("entry"))
     ]
 
 
