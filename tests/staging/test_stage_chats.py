@@ -84,7 +84,7 @@ def test_a_message_with_an_unreadable_byte_is_held_and_the_others_are_read(expor
     export.pack = CHATS
     good = "".join(f"09.07.2025, 22:1{minute} - Ana: Łódź\n" for minute in range(8)).encode()
     bad = b"10.07.2025, 08:00 - Ana: goes on\nfor \xff two lines\n"
-    staged = export.write("whatsapp/a.txt", good + bad + "10.07.2025, 08:01 - Ana: last".encode()).staged()
+    staged = export.write("whatsapp/a.txt", good + bad + b"10.07.2025, 08:01 - Ana: last").staged()
     assert staged.column("Text", "Chat") == ["Łódź"] * 8 + ["last"]
     assert staged.rejects() == [(9, "9", "10.07.2025, 08:00 - Ana: goes on\nfor \ufffd two lines")]
     assert "no utf-8 text" in staged.findings("bad_row")[0]["what"]
