@@ -12,8 +12,8 @@ from pathlib import Path
 
 from flitstack.app.project import Project
 from flitstack.app.rounds import State, laid_down, place_beside
-from flitstack.journal.frames import Operation, Status
 from flitstack.journal.journal import Journal
+from flitstack.journal.replay import STANDING_ROWS
 from flitstack.planning.document import Plan, SendTable
 from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
@@ -45,12 +45,7 @@ def _find(engine: Engine, tables: Sequence[SendTable]) -> int:
         for table, paths in files.items()
     )
     unless = f'ANTI JOIN ({known}) k ON k."table" = o."table" AND k."row" = o."row"' if known else ""
-    engine.run(
-        f"""CREATE OR REPLACE TEMP TABLE strays AS SELECT o.* FROM (
-            SELECT "table", "row" FROM journal_rows
-            WHERE status = {Status.LANDED} AND operation IN ({Operation.CREATE}, {Operation.DELETE})
-            GROUP BY "table", "row" HAVING arg_max(operation, batch) = {Operation.CREATE}) o {unless}"""
-    )
+    engine.run(f'CREATE OR REPLACE TEMP TABLE strays AS SELECT o."table", o."row" FROM ({STANDING_ROWS}) o {unless}')
     return int(engine.one("SELECT count(*) FROM strays")[0])
 
 

@@ -125,12 +125,7 @@ def _outdated(project: Project, plan: Plan) -> str:
         return f"the export was staged anew after the plan: {again}"
     if deduped is not None and plan.deduped != deduped.fingerprint:
         return f"duplicates were looked for anew after the plan: {again}"
-    maps = {
-        name: file_sha256(project.maps / f"{name}.yaml")
-        for name in plan.maps
-        if (project.maps / f"{name}.yaml").exists()
-    }
-    if maps != plan.maps or {path.stem for path in project.maps.glob("*.yaml")} - maps.keys():
+    if plan.maps != {path.stem: file_sha256(path) for path in project.maps.glob("*.yaml")}:
         return f"the map was changed after the plan: {again}"
     return ""
 

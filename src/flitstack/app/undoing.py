@@ -79,13 +79,9 @@ def require_none_begun(project: Project, journal: Journal) -> None:
     begun, loaded = load_begun(project, journal), load_loaded(project)
     if begun is None or loaded is None or not (loaded.attempts or len(loaded.rounds) > 1):
         return
-    raise UsageError(
-        Problem(
-            "rollback-unfinished",
-            "a rollback was begun and did not come to its end: part of what deltas changed is taken back",
-            where=str(_file(project)),
-            do=f"run: {begun.asked.command} (it goes on where it stopped), then plan and load again",
-        )
+    what = "a rollback was begun and did not come to its end: part of what deltas changed is taken back"
+    raise _unfinished(
+        project, what, f"run: {begun.asked.command} (it goes on where it stopped), then plan and load again"
     )
 
 
@@ -94,14 +90,21 @@ def require_asked_alike(project: Project, begun: Begun, asked: Asked) -> None:
     one is over, and looking would write over the send tables that it goes on with."""
     if begun.asked == asked:
         return
-    raise UsageError(
-        Problem(
-            "rollback-unfinished",
-            "another rollback was begun and did not come to its end: what this one would do depends on it",
-            where=str(_file(project)),
-            do=f"run: {begun.asked.command} (it goes on where it stopped; --dry-run shows it), then ask again",
-        )
+    what = "another rollback was begun and did not come to its end: what this one would do depends on it"
+    raise _unfinished(
+        project, what, f"run: {begun.asked.command} (it goes on where it stopped; --dry-run shows it), then ask again"
     )
+
+
+def require_not_everything_begun(project: Project, begun: Begun, asked: Asked) -> None:
+    """Raise UsageError when only the last delta is asked for while a rollback of everything was begun."""
+    if asked.last and not begun.asked.last:
+        what = "a rollback of everything was begun and did not come to its end: the last delta can no longer be taken back by itself"
+        raise _unfinished(project, what, f"run: {begun.asked.command} (it goes on where it stopped)")
+
+
+def _unfinished(project: Project, what: str, do: str) -> UsageError:
+    return UsageError(Problem("rollback-unfinished", what, where=str(_file(project)), do=do))
 
 
 def _file(project: Project) -> Path:

@@ -40,6 +40,10 @@ ROWS_SCHEMA = pa.schema(
         ("at_ms", pa.int64()),
     ]
 )
+# Rows that are there by the journal, of the view `journal_rows` of row files: the last create or delete that landed was a create.
+STANDING_ROWS = f"""SELECT "table", "row", arg_max(run, batch) AS run FROM journal_rows
+    WHERE status = {Status.LANDED} AND operation IN ({Operation.CREATE}, {Operation.DELETE})
+    GROUP BY "table", "row" HAVING arg_max(operation, batch) = {Operation.CREATE}"""
 _ROWS_PER_BATCH = 250_000
 _PARQUET_END = b"PAR1"
 # Reasons kept once for all rows that have them; of messages that name their row there may be as many as rows.

@@ -12,6 +12,7 @@ import xxhash
 
 from flitstack.journal.frames import HASH_BYTES, ID_BYTES, Operation, Status
 from flitstack.journal.journal import Journal
+from flitstack.journal.replay import STANDING_ROWS
 from flitstack.planning.document import SendTable
 from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
@@ -109,11 +110,7 @@ def make_done_view(engine: Engine, journal: Journal) -> None:
 
 def landed_sql(table: str) -> str:
     """Rows of a table that are there by the journal: the last create or delete that landed was a create."""
-    return (
-        f'SELECT "row" FROM journal_rows WHERE "table" = {literal(table)} AND status = {Status.LANDED} '
-        f"AND operation IN ({Operation.CREATE}, {Operation.DELETE}) "
-        f'GROUP BY "row" HAVING arg_max(operation, batch) = {Operation.CREATE}'
-    )
+    return f'SELECT "row" FROM ({STANDING_ROWS}) WHERE "table" = {literal(table)}'
 
 
 def ours_sql(table: str) -> str:

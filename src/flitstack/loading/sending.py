@@ -246,9 +246,9 @@ class Sender:
         else:
             self.size.answered(len(calls), time.monotonic() - started)
         refused = [(call, d.refusal) for call, d in zip(calls, done, strict=False) if d.refusal is not None]
-        failed = [call for call, refusal in refused if verdicts.may_pass(call, refusal)]
+        failed = {call for call, refusal in refused if verdicts.may_pass(call, refusal)}
         verdicts.doubtful |= {call.row for call in failed}
-        landed = await work.reached(failed) if failed and work.reached else set()
+        landed = await work.reached(list(failed)) if failed and work.reached else set()
         again = {call for call, refusal in refused if refusal.status in NOT_EXECUTED}
         again |= {call for call in failed if call.row not in landed}
         left = [*calls[len(done) :], *(call for call in calls if call in again)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from flitstack.journal.frames import Operation, Status
+from flitstack.journal.replay import STANDING_ROWS
 from flitstack.planning.build import sealed
 from flitstack.planning.document import Plan, SendTable, Step
 from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
@@ -181,10 +181,7 @@ def _ours(engine: Engine, plan: Plan, runs: Sequence[int] | None) -> None:
     names = ", ".join(literal(name) for name in sorted({send.table for send in plan.tables}))
     engine.run(
         f"""
-        CREATE OR REPLACE TEMP TABLE ours_ever AS
-        SELECT "table", "row", arg_max(run, batch) AS run FROM journal_rows
-        WHERE status = {Status.LANDED} AND operation IN ({Operation.CREATE}, {Operation.DELETE}) AND "table" IN ({names or "''"})
-        GROUP BY "table", "row" HAVING arg_max(operation, batch) = {Operation.CREATE}
+        CREATE OR REPLACE TEMP TABLE ours_ever AS SELECT * FROM ({STANDING_ROWS}) WHERE "table" IN ({names or "''"})
         """
     )
     chosen = "TRUE" if runs is None else f"run IN ({', '.join(map(str, runs)) or '-1'})"

@@ -17,11 +17,19 @@ from flitstack.app.snapshots import keep_tables, see_tables
 from flitstack.app.store import load_plan
 from flitstack.app.subjects import plan_missing
 from flitstack.app.taking_back import take_back
-from flitstack.app.undoing import Asked, forget_begun, load_begun, remember_begun, remember_ended, require_asked_alike
+from flitstack.app.undoing import (
+    Asked,
+    forget_begun,
+    load_begun,
+    remember_begun,
+    remember_ended,
+    require_asked_alike,
+    require_not_everything_begun,
+)
 from flitstack.app.unsettled import settle_first
 from flitstack.app.wiring import open_destination
 from flitstack.documents import save_json
-from flitstack.errors import Problem, UsageError
+from flitstack.errors import UsageError
 from flitstack.journal.journal import Journal
 from flitstack.loading.rows import make_done_view
 from flitstack.planning.document import Plan
@@ -38,8 +46,8 @@ def rollback(
     asked = Asked(force, with_schema and not last, last)
     with open_engine(project) as engine, open_journal(project, write=True) as journal:
         begun = load_begun(project, journal)
-        if begun is not None and last and not begun.asked.last:
-            raise UsageError(_everything_begun(project))
+        if begun is not None:
+            require_not_everything_begun(project, begun, asked)
         if begun is not None and dry_run:
             require_asked_alike(project, begun, asked)
         elif begun is not None and begun.asked.last and not last:
@@ -51,15 +59,6 @@ def rollback(
         EXIT_DONE if document["equal"] or dry_run else EXIT_DIFFERENCES,
     )
     return Result(document, tuple(lines_of(document, dry_run=dry_run)), code)
-
-
-def _everything_begun(project: Project) -> Problem:
-    return Problem(
-        "rollback-unfinished",
-        "a rollback of everything was begun and did not come to its end: the last delta can no longer be taken back by itself",
-        where=str(project.env_state / "rollback"),
-        do="run: flitstack rollback (it goes on where it stopped)",
-    )
 
 
 def _take(
