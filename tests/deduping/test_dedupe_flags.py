@@ -196,3 +196,41 @@ def test_a_review_file_gives_back_only_what_a_person_changed(tmp_path: Path) -> 
     path.write_text("object,record,other,kind,why,decision\nContact,b,a,merged,email,perhaps\n")
     with pytest.raises(UsageError, match="'perhaps' is no decision"):
         read_review(path)
+
+
+def test_a_review_that_a_spreadsheet_saved_with_its_own_separator_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "merges.csv"
+    path.write_text("object;record;other;kind;why;decision\r\nContact;b;a;merged;email, phone;keep apart\r\n;;;;;\r\n")
+    assert read_review(path) == apart("ab")
+    path.write_text("object\trecord\tother\tkind\twhy\tdecision\nContact\tb\ta\tmerged\temail\tkeep apart\n")
+    assert read_review(path) == apart("ab")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("merges.csv", b"object|record|other|kind|why|decision\nContact|b|a|merged|email|keep apart\n", "is missing"),
+        ("merges.csv", b"", "is missing"),
+        (
+            "merges.csv",
+            "object;record;other;kind;why;decision\nContact;\xe9;a;merged;x;merge".encode("cp1252"),
+            "UTF-8",
+        ),
+        ("merges.csv", b'object,record,other,kind,why,decision\nContact,"b,a,merged,email,keep apart\n', "no CSV"),
+        ("merges.xlsx", b"no workbook", "no workbook"),
+    ],
+)
+def test_a_review_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: bytes, told: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=told) as raised:
+        read_review(tmp_path / name)
+    assert [problem.where for problem in raised.value.problems] == [name]
+
+
+def test_a_pair_decided_one_way_here_and_another_there_is_told(tmp_path: Path) -> None:
+    sheets = [tmp_path / "merges.csv", tmp_path / "other" / "merges.csv"]
+    for path, word in zip(sheets, ("merge", "keep apart"), strict=True):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"object,record,other,kind,why,decision\nContact,b,a,alike,name,{word}\n")
+    with pytest.raises(UsageError, match=r"a and b: keep apart here, merge in merges\.csv, row 2"):
+        read_review(*sheets)

@@ -253,6 +253,17 @@ run()
 """
 
 
+def test_a_record_kept_apart_in_the_csv_gets_a_row_of_its_own(planned: Migration) -> None:
+    planned.back_to("planned")
+    sheet = planned.folder / "reports" / "matches.csv"
+    first, *lines = sheet.read_text(encoding="utf-8-sig").splitlines()
+    decided = [line + "keep apart" if line.startswith("Contact,p01,") else line for line in lines]
+    sheet.write_text("\n".join((first, *decided)), encoding="utf-8-sig")
+    planned.do("plan", code={0, 3})
+    assert "record: p01" in (planned.folder / "matches.yaml").read_text()
+    assert "Contact,p01," not in sheet.read_text(encoding="utf-8-sig")
+
+
 @pytest.mark.parametrize("stores", [1, 2])
 def test_a_plan_killed_while_it_notes_who_was_found_takes_no_row_of_others_for_its_own(
     planned: Migration, stores: int

@@ -6,15 +6,13 @@
     keep_apart:
       - {object: Contact, record: per_000002, by: ana, why: a namesake}
 
-A person decides there, or in the column `decision` of reports/matches.xlsx (or .csv). The sheet is written anew by every
-plan, so decisions read from it go to `matches.yaml` first.
+A person decides there, or in the column `decision` of reports/matches.xlsx or .csv. Both are written anew by every
+plan, so decisions read from them go to `matches.yaml` first.
 """
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-
-from python_calamine import CalamineError
 
 from flitstack.deduping.review import sheet_rows
 from flitstack.documents import edit_yaml, read_yaml, write_yaml
@@ -117,7 +115,9 @@ def check_apart(
 def read_sheet(path: Path) -> Apart:
     """Decisions written into reports/matches.xlsx or .csv. Raises UsageError naming every cell that cannot be read."""
     found, problems = set(), []
-    for number, row in enumerate(_rows(path), start=2):
+    do = "take the file away and run: flitstack plan (it is written anew), then decide there or in matches.yaml"
+    rows = sheet_rows(path, ("object", "record", "decision"), "match-decision", do)
+    for number, row in enumerate(rows, start=2):
         word = row.get("decision", "").strip().casefold().replace("_", " ")
         if word == KEEP_APART:
             found.add((row["object"], row["record"]))
@@ -130,20 +130,6 @@ def read_sheet(path: Path) -> Apart:
     if problems:
         raise UsageError(*problems)
     return frozenset(found)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The sheet's rows. Raises UsageError for a file that is no such sheet any more."""
-    do = "take the file away and run: flitstack plan (it is written anew), then decide there or in matches.yaml"
-    try:
-        rows = list(sheet_rows(path))
-    except CalamineError as error:
-        raise UsageError(Problem("match-decision", f"no workbook: {error}", where=path.name, do=do)) from error
-    missing = [name for name in ("object", "record", "decision") if rows and name not in rows[0]]
-    if missing:
-        what = f"the column {' and '.join(missing)} is missing in its first line"
-        raise UsageError(Problem("match-decision", what, where=path.name, do=do))
-    return rows
 
 
 def add_apart(path: Path, decided: Iterable[tuple[str, str]], by: str) -> int:

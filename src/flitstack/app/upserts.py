@@ -188,8 +188,8 @@ def _made(journal: Journal, table: str) -> str:
 
 
 def _apart(project: Project, engine: Engine) -> list[tuple[str, str]]:
-    decisions, sheet = project.folder / "matches.yaml", project.reports / SHEET
-    if sheet.exists():
+    decisions = project.folder / "matches.yaml"
+    for sheet in filter(Path.exists, _sheets(project)):
         add_apart(decisions, read_sheet(sheet), by=project.operator)
     entries, staged, deduped = read_apart(decisions), load_staging(project), load_dedupe(project)
     if entries and staged is not None and deduped is not None:
@@ -300,8 +300,12 @@ class Upserts:
 
 def forget_report(project: Project) -> None:
     """Nobody was found: no list of an earlier plan stays."""
-    for path in (project.reports / SHEET, (project.reports / SHEET).with_suffix(".csv")):
+    for path in _sheets(project):
         path.unlink(missing_ok=True)
+
+
+def _sheets(project: Project) -> tuple[Path, Path]:
+    return project.reports / SHEET, (project.reports / SHEET).with_suffix(".csv")
 
 
 def upsert_lines(plan: Plan, report: Path | None) -> list[str]:

@@ -7,9 +7,9 @@
     merge:
       - {object: Company, records: [cmp_000039, cmp_000001], by: ana}
 
-A person decides there, or in the column `decision` of reports/merges.xlsx (or .csv), which is read back with
+A person decides there, or in the column `decision` of reports/merges.xlsx or .csv, which are read back with
 `read_review`: `keep apart` on a merge undoes it, on a pair that only looks alike settles it; `merge` makes such a pair one.
-The sheet is written anew by every run, so decisions read from it go to `merges.yaml` first (`add_decisions`).
+Both are written anew by every run, so decisions read from them go to `merges.yaml` first (`add_decisions`).
 """
 
 import csv
@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from python_calamine import CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook
 
+from flitstack.deduping.document import REVIEW_COLUMNS
 from flitstack.documents import edit_yaml, read_yaml, write_yaml
 from flitstack.errors import Problem, UsageError
 
@@ -77,42 +78,72 @@ def add_decisions(path: Path, decided: MergeDecisions, by: str, why: str = "") -
     return added
 
 
-def read_review(path: Path) -> MergeDecisions:
-    """Decisions a person wrote into reports/merges.xlsx or .csv. Raises UsageError naming every cell it cannot read."""
+def read_review(*paths: Path) -> MergeDecisions:
+    """Decisions a person wrote into reports/merges.xlsx and .csv. Raises UsageError naming every cell it cannot read."""
     problems: list[Problem] = []
-    decided: dict[str, set[Pair]] = {"keep_apart": set(), "merge": set()}
-    for number, row in enumerate(sheet_rows(path), start=2):
-        word = row.get("decision", "").strip().casefold().replace("_", " ")
-        if not word or (word == "merge" and row.get("kind") == "merged"):
-            continue
-        if word not in {"merge", "keep apart"}:
-            problems.append(
-                Problem(
-                    "merge-decision",
-                    f"{row['decision']!r} is no decision",
-                    where=f"{path.name}, row {number}",
-                    known="keep apart, merge, or empty",
-                    do="write one of them",
-                )
-            )
-            continue
-        pair = Pair(row["object"], row["record"], row["other"]).sorted()
-        decided["merge" if word == "merge" else "keep_apart"].add(pair)
+    decided: dict[Pair, tuple[str, str]] = {}  # pair -> word, where it stands
+    do = "take the file away and run: flitstack dedupe (it is written anew), then decide there or in merges.yaml"
+    for path in paths:
+        for number, row in enumerate(sheet_rows(path, REVIEW_COLUMNS, "merge-decision", do), start=2):
+            word = row.get("decision", "").strip().casefold().replace("_", " ")
+            if not word or (word == "merge" and row["kind"] == "merged"):
+                continue
+            where = f"{path.name}, row {number}"
+            if word not in {"merge", "keep apart"}:
+                what, known = f"{row['decision']!r} is no decision", "keep apart, merge, or empty"
+                problems.append(Problem("merge-decision", what, where=where, known=known, do="write one of them"))
+                continue
+            pair = Pair(row["object"], row["record"], row["other"]).sorted()
+            earlier, place = decided.setdefault(pair, (word, where))
+            if earlier != word:
+                what = f"{pair.object} {pair.a} and {pair.b}: {word} here, {earlier} in {place}"
+                problems.append(Problem("merge-decision", what, where=where, do="decide one way"))
     if problems:
         raise UsageError(*problems)
-    return MergeDecisions(frozenset(decided["keep_apart"]), frozenset(decided["merge"]))
+    found = {
+        word: frozenset(pair for pair, (said, _) in decided.items() if said == word) for word in ("keep apart", "merge")
+    }
+    return MergeDecisions(found["keep apart"], found["merge"])
 
 
-def sheet_rows(path: Path) -> Iterator[dict[str, str]]:
-    """Rows of a list that was written for review (.xlsx or .csv), cells as text by heading."""
-    if path.suffix == ".csv":
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            yield from ({k: _unguarded(v or "") for k, v in row.items() if k} for row in csv.DictReader(file))
-        return
-    cells = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
-    names = [str(cell).strip() for cell in cells[0]] if cells else []
-    for row in cells[1:]:
-        yield {name: _unguarded(_text(cell)) for name, cell in zip(names, row, strict=False)}
+def sheet_rows(path: Path, needed: Sequence[str], code: str, do: str) -> Iterator[dict[str, str]]:
+    """Rows of a list that was written for review (.xlsx or .csv), cells as text by heading; {} is an empty line.
+
+    Spreadsheets write a CSV with the separator of their language. Raises UsageError with `code` and `do` for a file that
+    is no such list any more, or lacks one of the headings `needed`.
+    """
+    try:
+        lines = _csv_lines(path, needed) if path.suffix == ".csv" else _workbook_lines(path)
+        names = [str(cell).strip() for cell in next(lines, [])]
+        if missing := [name for name in needed if name not in names]:
+            what = f"the column {' and '.join(missing)} is missing in its first line"
+            raise UsageError(Problem(code, what, where=path.name, do=do))
+        blank = dict.fromkeys(names, "")
+        for cells in lines:
+            yield (
+                blank | {name: _unguarded(_text(cell)) for name, cell in zip(names, cells, strict=False)}
+                if cells
+                else {}
+            )
+    except CalamineError as error:
+        raise UsageError(Problem(code, f"no workbook: {error}", where=path.name, do=do)) from error
+    except csv.Error as error:
+        raise UsageError(Problem(code, f"no CSV: {error}", where=path.name, do=do)) from error
+    except UnicodeDecodeError as error:
+        what, save = "its text is not UTF-8", "save it as CSV UTF-8, or decide in the .xlsx beside it"
+        raise UsageError(Problem(code, what, where=path.name, do=save)) from error
+
+
+def _csv_lines(path: Path, needed: Sequence[str]) -> Iterator[list[str]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        head = file.readline()
+        split = (mark for mark in ",;\t" if {*needed} <= {cell.strip(' "\r\n') for cell in head.split(mark)})
+        file.seek(0)
+        yield from csv.reader(file, delimiter=next(split, ","), strict=True)
+
+
+def _workbook_lines(path: Path) -> Iterator[list[Any]]:
+    yield from CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
 
 
 def _text(cell: Any) -> str:

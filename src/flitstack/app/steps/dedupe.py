@@ -1,5 +1,6 @@
 """`flitstack dedupe`: what is the same becomes one, what only looks alike is listed for sign-off."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from flitstack.app.archive import write_archive
@@ -8,9 +9,9 @@ from flitstack.app.operators import remember_operator
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
 from flitstack.app.rounds import load_state
-from flitstack.app.store import deduped_folder, load_staging, staged_folder
+from flitstack.app.store import deduped_folder, load_dedupe, load_staging, staged_folder
 from flitstack.deduping.dedupe import dedupe as dedupe_snapshot
-from flitstack.deduping.review import MergeDecisions, add_decisions, read_decisions, read_review
+from flitstack.deduping.review import MergeDecisions, Pair, add_decisions, read_decisions, read_review
 from flitstack.errors import Problem, UsageError
 from flitstack.reporting.merges import write_merges
 from flitstack.staging.engine.engine import Engine, literal, read_parquet
@@ -33,7 +34,7 @@ def dedupe(project: Project, progress: Progress) -> Result:
             project.decisions,
             engine,
             findings,
-            _decided(project),
+            _decided(project, engine),
             established=_established(project, engine),
         )
         findings.save(project.state / "findings" / "dedupe.parquet")
@@ -60,13 +61,40 @@ def dedupe(project: Project, progress: Progress) -> Result:
     )
 
 
-def _decided(project: Project) -> MergeDecisions:
-    """What people decided: merges.yaml, into which the decision column of the review sheet goes first."""
-    decisions = project.folder / "merges.yaml"
-    sheet = project.reports / "merges.xlsx"
-    if sheet.exists():
-        add_decisions(decisions, read_review(sheet), by=project.operator)
-    return read_decisions(decisions)
+def _decided(project: Project, engine: Engine) -> MergeDecisions:
+    """What people decided: merges.yaml, into which the decision columns of the review sheets go first."""
+    path = project.folder / "merges.yaml"
+    decided = read_review(*filter(Path.exists, (project.reports / "merges.xlsx", project.reports / "merges.csv")))
+    before = read_decisions(path)
+    new = (decided.keep_apart | decided.merge) - before.keep_apart - before.merge
+    listed = load_dedupe(project)
+    if new and listed is not None:
+        folder = deduped_folder(project)
+        _check_listed(engine, new, folder / listed.survivors, folder / listed.alike)
+    add_decisions(path, decided, by=project.operator)
+    return read_decisions(path)
+
+
+def _check_listed(engine: Engine, decided: Iterable[Pair], survivors: Path, alike: Path) -> None:
+    """Raise UsageError naming every pair that the last run did not list: a spreadsheet turns the id 0017 of a CSV into 17."""
+    pairs = sorted((pair.object, pair.a, pair.b) for pair in decided)
+    asked = ", ".join(f"({', '.join(map(literal, pair))})" for pair in pairs)
+    listed = (
+        f"SELECT object, loser_id AS x, survivor_id AS y FROM {read_parquet(survivors)}"
+        f" UNION ALL SELECT object, id, other_id FROM {read_parquet(alike)}"
+    )
+    unknown = engine.rows(
+        f"SELECT * FROM (VALUES {asked}) d(object, a, b) WHERE (object, a, b) NOT IN"
+        f" (SELECT (object, least(x, y), greatest(x, y)) FROM ({listed})) ORDER BY ALL"
+    )
+    do = "name both records in merges.yaml, or decide in reports/merges.xlsx: spreadsheets change ids of a CSV (0017 becomes 17)"
+    if unknown:
+        raise UsageError(
+            *(
+                Problem("merge-decision", f"no such pair is listed: {name} {a} and {b}", where="reports/merges", do=do)
+                for name, a, b in unknown
+            )
+        )
 
 
 def _established(project: Project, engine: Engine) -> dict[str, Path]:
