@@ -5,7 +5,7 @@ A staged table is a Parquet file `<folder>/<object>.parquet`. Columns:
     _file VARCHAR     path inside the export (posix); a sheet is `book.xlsx#Sheet`
     _record BIGINT    1-based number of the record in its file
     _line BIGINT      1-based physical line (sheet row) where the record begins; NULL where the format has none
-    _id VARCHAR       the source's own id (the pack's key field, trimmed), else the record number as text
+    _id VARCHAR       the source's own id (the pack's key field, trimmed), else the record number as text (union.py of later ones)
     <field> VARCHAR   one column a recognised field, named as the pack names it, then unknown columns under their own
                       header. Values are the source's text as it stood; an empty value is NULL. Dates of Excel cells are
                       ISO text, numbers of Excel cells plain decimal text; nested JSON is JSON text.
