@@ -51,6 +51,7 @@ LEVELS = [
     {"Id": "x", "Name": "Iron", "Rank": "2"},
     {"Id": "y", "Name": "Gold", "Rank": "1"},
     {"Id": "z", "Name": "gold ", "Rank": "3"},
+    {"Id": "u", "Name": "Gold#", "Rank": "4"},
 ]
 
 
@@ -126,8 +127,12 @@ def test_no_field_is_dropped_in_silence(proposing: Proposing) -> None:
 def test_options_are_numbered_in_the_order_of_the_reference_object(proposing: Proposing) -> None:
     proposing.run()
     columns = proposing.columns()
-    assert columns["acme_grade"]["create"]["options"] == [[123450000, "Gold"], [123450001, "Iron"]]
-    assert columns["acme_grade"]["choices"] == {"Gold": 123450000, "Iron": 123450001}
+    assert columns["acme_grade"]["create"]["options"] == [
+        [123450000, "Gold"],
+        [123450001, "Iron"],
+        [123450002, "Gold#"],
+    ]
+    assert columns["acme_grade"]["choices"] == {"Gold": 123450000, "Iron": 123450001, "Gold#": 123450002}
     assert columns["acme_kind"]["choices"] == {"p": 123450000, "b": 123450001}
 
 

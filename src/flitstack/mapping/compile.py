@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from flitstack.errors import Problem, UsageError
+from flitstack.mapping.choices import Unsuitable
 from flitstack.mapping.compile_links import compile_lookup, compile_parties, compile_tags, compile_unless
 from flitstack.mapping.compile_states import compile_states
 from flitstack.mapping.context import MapContext
-from flitstack.mapping.convert import Trouble, Unsuitable, Value, convert
+from flitstack.mapping.convert import Trouble, Value, convert
 from flitstack.mapping.document import MappedColumn
 from flitstack.mapping.expressions import Expression, ExpressionError, Scope, compile_expression
 from flitstack.mapping.files import compile_file

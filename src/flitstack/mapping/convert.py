@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flitstack.mapping.choices import Unsuitable, choice_values, key_sql
 from flitstack.mapping.expressions import Expression
 from flitstack.mapping.maps import ColumnRule
 from flitstack.mapping.target import Target
@@ -17,10 +18,6 @@ TEXT = frozenset(("String", "Memo", "EntityName"))
 NUMBERS = frozenset(("Money", "Decimal", "Double", "Integer", "BigInt"))
 CHOICES = frozenset(("Picklist", "State", "Status"))
 DATES = frozenset(("DateTime",))
-
-
-class Unsuitable(ValueError):
-    """This kind of column cannot be filled this way; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +186,7 @@ def _uuid(value: Value) -> Conversion:
 def _choice(value: Value) -> Conversion:
     name = quoted(value.alias)
     known = choice_values(value.rule, value.target)
-    parsed = f"choice_key(CAST({value.expression.sql} AS VARCHAR))"
+    parsed = key_sql(f"CAST({value.expression.sql} AS VARCHAR)", known)
     sql_type = "BOOLEAN" if value.target.type == "Boolean" else "BIGINT"
     branches = "".join(f" WHEN {literal(key)} THEN {_constant(found)}" for key, found in known.items())
     result = f"CAST(CASE {name}{branches} END AS {sql_type})" if branches else f"CAST(NULL AS {sql_type})"
@@ -202,9 +199,8 @@ def _many_choices(value: Value) -> Conversion:
     name = quoted(value.alias)
     known = choice_values(value.rule, value.target)
     separator = literal(value.rule.separator or ";")
-    parsed = (
-        f"list_transform(split_list(CAST({value.expression.sql} AS VARCHAR), {separator}), lambda v: choice_key(v))"
-    )
+    parts = f"split_list(CAST({value.expression.sql} AS VARCHAR), {separator})"
+    parsed = f"list_transform({parts}, lambda v: {key_sql('v', known)})"
     branches = "".join(f" WHEN {literal(key)} THEN {_constant(found)}" for key, found in known.items())
     one = f"CAST(CASE v{branches} END AS BIGINT)" if branches else "CAST(NULL AS BIGINT)"
     chosen = f"list_filter(list_transform({name}, lambda v: {one}), lambda v: v IS NOT NULL)"
@@ -212,34 +208,6 @@ def _many_choices(value: Value) -> Conversion:
     listed = ", ".join(map(literal, known)) or "''"
     unknown = f"len(list_filter({name}, lambda v: v NOT IN ({listed}))) > 0"
     return Conversion(parsed, result, (_unknown(value, unknown),))
-
-
-def choice_values(rule: ColumnRule, target: Target) -> dict[str, int | bool | None]:
-    """choice_key of a source value -> the option's value. Labels in `choices` are looked up among the options.
-
-    Raises Unsuitable for a label that no option has.
-    """
-    labels = {choice_key(label): option for option, label in (target.options or {}).items()}
-    if rule.choices is None:
-        return dict(labels)
-    found: dict[str, int | bool | None] = {}
-    for source, wanted in rule.choices.items():
-        option = wanted
-        if isinstance(wanted, str):
-            if choice_key(wanted) not in labels:
-                known = ", ".join((target.options or {}).values()) or "none"
-                raise Unsuitable(f"{wanted!r} is not an option (known: {known})")
-            option = labels[choice_key(wanted)]
-        found[choice_key(source)] = option
-    return found
-
-
-def choice_key(text: str) -> str:
-    """The engine's `choice_key` for the plain text of labels: lower case without blanks and `_-.#/`.
-
-    Letter by letter, as the engine does: `İ` is `i`, not `i` and a dot above it.
-    """
-    return "".join(c.lower()[0] for c in text if not c.isspace() and c not in "_-.#/")
 
 
 def _unknown(value: Value, when: str) -> Trouble:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flitstack.mapping.convert import choice_key
+from flitstack.mapping.choices import choice_key, label_key
 from flitstack.mapping.drafting import Drafting
 from flitstack.mapping.expressions import ExpressionError, fields_of
 from flitstack.mapping.options import labels_of
@@ -69,7 +69,7 @@ def _rule(
     rule: dict[str, Any] = {"from": quoted(field), "create": dict(given["create"])}
     if "choices_from" in given:
         # The options of both, those of the object the pack knows them on first: one choice means the same everywhere.
-        labels = {choice_key(label): label for label in reversed(_labels(entry, shared, drafting))}
+        labels = {label_key(label): label for label in reversed(_labels(entry, shared, drafting))}
         options = list(reversed(labels.values()))
         rule |= {"create": {**given["create"], "options": options}, "choices": {label: label for label in options}}
         rule["otherwise"] = given.get("otherwise", "blank")

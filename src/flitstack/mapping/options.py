@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flitstack.mapping.convert import choice_key
+from flitstack.mapping.choices import by_key, label_key, of_label
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, quoted, read_parquet
@@ -28,7 +28,7 @@ def number_options(
     create = dict(rule.get("create") or {})
     if given is not None:
         labels = (
-            [str(label) for label in decisions.get(str(given["decision"])) or ()]
+            list(dict.fromkeys(str(label) for label in decisions.get(str(given["decision"])) or ()))
             if "decision" in given
             else labels_of(given, pack, staged, folder, engine)
         )
@@ -42,18 +42,18 @@ def number_options(
         list(option) if isinstance(option, list | tuple) else [first + place, str(option)]
         for place, option in enumerate(create["options"])
     ]
-    values = {choice_key(str(label)): value for value, label in options}
+    values = by_key((str(label), value) for value, label in options)
     rule["create"] = {**create, "options": options}
     if rule.get("choices"):
         rule["choices"] = {
-            str(source): values.get(choice_key(wanted), wanted) if isinstance(wanted, str) else wanted
+            str(source): of_label(wanted, values, wanted) if isinstance(wanted, str) else wanted
             for source, wanted in rule["choices"].items()
         }
     return rule
 
 
 def labels_of(given: Mapping[str, Any], pack: Pack, staged: StagingDocument, folder: Path, engine: Engine) -> list[str]:
-    """Names of a reference object's records, in their order; each spelling of a name once."""
+    """Names of a reference object's records, in their order; each name once, whatever its case."""
     table = staged.tables.get(str(given["object"]))
     if table is None:
         return []
@@ -68,5 +68,5 @@ def labels_of(given: Mapping[str, Any], pack: Pack, staged: StagingDocument, fol
     )
     found: dict[str, str] = {}
     for (label,) in rows:
-        found.setdefault(choice_key(str(label)), str(label))
+        found.setdefault(label_key(str(label)), str(label))
     return list(found.values())
