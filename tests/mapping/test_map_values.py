@@ -27,7 +27,27 @@ def test_money_is_rounded_to_the_columns_scale_and_text_is_no_number(case: Calla
     )
     values = {record: row["estimatedvalue"] for record, row in mapped.rows["deal"].items()}
     assert values == {"1": Decimal("1234.57"), "2": None, "3": Decimal("-1200.00"), "4": None, "5": None}
-    assert mapped.findings == [("bad_number", "2", "loaded", "V"), ("bad_number", "4", "loaded", "V")]
+    assert mapped.findings == [
+        ("bad_number", "2", "loaded", "V"),
+        ("bad_number", "4", "loaded", "V"),
+        ("rounded", "1", "loaded", "V"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"), [("V", ["1", "3"]), ("to_number(V) * 1", ["1", "3"]), ("to_number(V) / 8", [])]
+)
+def test_a_number_that_loses_decimals_is_listed_and_one_that_is_worked_out_is_not(
+    case: Callable[..., MapCase], source: str, told: list[str]
+) -> None:
+    made = case(
+        objects={"Deal": [{"Id": str(n), "V": v} for n, v in enumerate(("0.125", "0.130", "12.345 €", "5"), start=1)]},
+        maps={"Deal": ROUTE % f"estimatedvalue: {{from: '{source}'}}"},
+    )
+    mapped = made.run()
+    assert mapped.findings == [("rounded", record, "loaded", "V") for record in told]
+    if told:
+        assert "rounded to 2" in made.engine.one("SELECT what FROM findings_of_map")[0]
 
 
 def test_a_fraction_is_no_whole_number_and_the_range_is_the_columns_own(case: Callable[..., MapCase]) -> None:

@@ -17,6 +17,8 @@ from flitstack.staging.engine.engine import literal, quoted
 TEXT = frozenset(("String", "Memo", "EntityName"))
 NUMBERS = frozenset(("Money", "Decimal", "Double", "Integer", "BigInt"))
 CHOICES = frozenset(("Picklist", "State", "Status"))
+_READ_DECIMALS = 10
+_AS_READ = f"DECIMAL(38,{_READ_DECIMALS})"  # what to_number gives, as the engine spells it
 DATES = frozenset(("DateTime",))
 
 
@@ -126,7 +128,7 @@ def _text(value: Value) -> Conversion:
 
 def _number(value: Value) -> Conversion:
     sql, name, target = value.expression.sql, quoted(value.alias), value.target
-    parsed = f"to_number({sql})" if value.is_text else f"TRY_CAST({sql} AS DECIMAL(38, 10))"
+    parsed = f"to_number({sql})" if value.is_text else f"TRY_CAST({sql} AS {_AS_READ})"
     fits = [f"{name} = trunc({name})"] if target.type in {"Integer", "BigInt"} else []
     if target.minimum is not None and target.maximum is not None:
         fits.append(f"{name} BETWEEN {_plain(target.minimum)} AND {_plain(target.maximum)}")
@@ -142,11 +144,15 @@ def _number(value: Value) -> Conversion:
         literal(f"not a number that {target.type} {_range(target)} can hold"),
         "correct the value in the source, or widen the column",
     )
-    return Conversion(
-        parsed,
-        f"CASE WHEN {condition} THEN {result} END",
-        (*value.unreadable("bad_number", "no number"), *((wide,) if fits else ())),
-    )
+    troubles = (*value.unreadable("bad_number", "no number"), *((wide,) if fits else ()))
+    # What is worked out has as many decimals as it happens to have; a number of the source has those somebody wrote.
+    is_written = value.is_text or value.sql_type == _AS_READ
+    if is_written and target.type in {"Money", "Decimal"} and target.precision < _READ_DECIMALS:
+        what = literal(f"more decimals than {value.rule.name} keeps: rounded to {target.precision}")
+        longer = f"({condition}) AND {name} <> round({name}, {target.precision})"
+        do = "nothing, or map the field to a column of more decimals (precision under create)"
+        troubles += (value.trouble("rounded", longer, what, do),)
+    return Conversion(parsed, f"CASE WHEN {condition} THEN {result} END", troubles)
 
 
 def _boolean(value: Value) -> Conversion:

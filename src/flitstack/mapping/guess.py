@@ -46,7 +46,7 @@ def guess_columns(
                 FROM (SELECT clean({c}) AS x, to_number({c}) AS n, to_boolean({c}) AS b,
                         CASE WHEN NOT regexp_full_match(clean({c}), '[0-9.,]*') THEN
                             to_datetime({c}, {literal(date_order)}, {literal(zone)}) END AS d,
-                        length(regexp_extract({c}, '[.,]([0-9]+)$', 1)) AS scale
+                        length(rtrim(split_part(CAST(to_number({c}) AS VARCHAR), '.', 2), '0')) AS scale
                       FROM {read_parquet(parquet)})"""
         )
         found[name] = _guess(*(int(value) for value in row), label=labels.get(name, name))
@@ -63,6 +63,8 @@ def similar_column(name: str, guess: Guess, table: Table | None, taken: Iterable
         if not column.creatable or column.name in used or column.type not in _FITS[guess.create["type"]]:
             continue
         if column.max_length is not None and column.max_length < int(guess.create.get("length", 0)):
+            continue
+        if column.type in {"Decimal", "Money"} and int(guess.create.get("precision", 0)) > (column.precision or 2):
             continue
         likeness = max(_likeness(wanted, plain_name(column.name)), _likeness(wanted, plain_name(column.label)))
         if likeness >= SIMILAR and (best is None or likeness > best[1]):
