@@ -160,3 +160,16 @@ def test_a_mark_of_punctuation_means_what_was_decided(
     with Engine(tmp_path) as engine:
         text = "NULL::VARCHAR" if given is None else f"'{given}'"
         assert engine.one(f"SELECT {', '.join(asked)} FROM (SELECT {text} AS x)") == (mapped, agreed)
+
+
+@pytest.mark.parametrize(
+    ("given", "mapped"), [("C", "see"), ("c#", "sharp"), ("C.", "C."), ("f.", "eff"), ("-", "none"), (None, "none")]
+)
+def test_a_decision_about_values_that_differ_in_punctuation_goes_by_each_as_it_stands(
+    tmp_path: Path, given: str | None, mapped: str
+) -> None:
+    scope = Scope(("x",), {"words": {"C": "see", "C#": "sharp", "F": "eff", "": "none"}})
+    with Engine(tmp_path) as engine:
+        text = "NULL::VARCHAR" if given is None else f"'{given}'"
+        sql = compile_expression("mapped('words', x)", scope).sql
+        assert engine.one(f"SELECT {sql} FROM (SELECT {text} AS x)") == (mapped,)

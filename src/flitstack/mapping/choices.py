@@ -16,7 +16,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 # Stands before a label_key among the keys; no choice_key holds a blank.
-_EXACT = " "
+EXACT = " "
 
 
 class Unsuitable(ValueError):
@@ -59,21 +59,21 @@ def by_key(labelled: Iterable[tuple[str, T]]) -> dict[str, T]:
         for label, thing in those:
             own = label_key(label)
             if own and all(other == thing for name, other in those if label_key(name) == own):
-                found[_EXACT + own] = thing
+                found[EXACT + own] = thing
     return found
 
 
 def of_label(label: str, labelled: Mapping[str, T], otherwise: U) -> T | U:
     """What `by_key` knows under this label."""
-    return labelled.get(_EXACT + label_key(label), labelled.get(choice_key(label), otherwise))
+    return labelled.get(EXACT + label_key(label), labelled.get(choice_key(label), otherwise))
 
 
 def key_sql(text: str, known: Iterable[str]) -> str:
     """SQL of the key under which a text is looked up among those of `by_key`; NULL for no text."""
-    exact = ", ".join(literal(key.removeprefix(_EXACT)) for key in known if key.startswith(_EXACT))
+    exact = ", ".join(literal(key.removeprefix(EXACT)) for key in known if key.startswith(EXACT))
     if not exact:
         return f"choice_key({text})"
-    return f"CASE WHEN label_key({text}) IN ({exact}) THEN '{_EXACT}' || label_key({text}) ELSE choice_key({text}) END"
+    return f"CASE WHEN label_key({text}) IN ({exact}) THEN '{EXACT}' || label_key({text}) ELSE choice_key({text}) END"
 
 
 def choice_key(text: str) -> str:

@@ -16,6 +16,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.simplify import simplify
 from sqlglot.parsers.duckdb import DuckDBParser
 
+from flitstack.mapping.choices import EXACT, by_key, choice_key, label_key
+
 VALUE_FUNCTIONS = frozenset(
     (
         "choice_key", "clean", "company_key", "cut_utf16", "decision", "edge_trim", "email_host", "email_key",
@@ -218,7 +220,7 @@ def _completed(node: exp.Expression, scope: Scope) -> exp.Expression:
 
 
 def _mapped(entries: Any, value: exp.Expression) -> exp.Expression:
-    """What a decision of kind map says for a value, compared by choice_key; a value it does not name stays.
+    """What a decision of kind map says for a value, compared as choices are; a value it does not name stays.
 
     An entry for the empty text is what no value means.
     """
@@ -228,11 +230,19 @@ def _mapped(entries: Any, value: exp.Expression) -> exp.Expression:
     key = key_of(value.copy())
     if "" in entries:
         key = exp.Anonymous(this="coalesce", expressions=[key, _constant("")])
+    keys = by_key((str(source), wanted) for source, wanted in entries.items())
     branches = [
         exp.If(this=key_of(_constant(str(source))) if source else _constant(""), true=_constant(wanted))
         for source, wanted in entries.items()
+        if not source or choice_key(str(source)) in keys
     ]
-    return exp.Case(this=key, ifs=branches, default=value)
+    exact = [
+        exp.If(this=_label_key(_constant(str(source))), true=_constant(wanted))
+        for source, wanted in entries.items()
+        if EXACT + label_key(str(source)) in keys
+    ]
+    named = exp.Case(this=key, ifs=branches, default=value) if branches else value
+    return exp.Case(this=_label_key(value.copy()), ifs=exact, default=named) if exact else named
 
 
 def _is_agreed(entries: Any, value: exp.Expression) -> exp.Expression:
@@ -259,6 +269,10 @@ def _key_among(names: Iterable[Any]) -> Callable[[exp.Expression], exp.Expressio
 
 def _choice_key(value: exp.Expression) -> exp.Expression:
     return exp.Anonymous(this="choice_key", expressions=[value])
+
+
+def _label_key(value: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="label_key", expressions=[value])
 
 
 def _mark_key(value: exp.Expression) -> exp.Expression:
