@@ -2,9 +2,14 @@
 
 import os
 import sys
+from dataclasses import replace
 
 import pytest
-from staging.export_case import Export
+from staging.export_case import Export, object_of_fields, pack_of
+
+from flitstack.packs.types import Field
+
+DEEP = "[" * 300 + "%s" + "]" * 300
 
 
 def test_a_header_in_another_encoding_than_its_records_is_told_and_read_by_what_remains(export: Export) -> None:
@@ -26,3 +31,51 @@ def test_a_file_whose_name_is_no_text_is_told_and_the_others_are_read(export: Ex
     assert staged.column("Name") == ["Ana"]
     found = [(f["object"], f["file"], f["outcome"]) for f in staged.findings("unreadable_name")]
     assert found == [("", "scan-?.pdf", "listed"), ("Contact", "contacts-?.csv", "held")]
+
+
+@pytest.mark.parametrize("around", ["[%s]", '{"contacts": [%s], "at": 1}'])
+@pytest.mark.parametrize(
+    ("broken", "reason", "raw"),
+    [
+        ('{"Id": 2, "Name": "half \\ud83d"}', "not readable as JSON", '{"Id": "2", "Name": "half \\ud83d"}'),
+        ('{"Id": 2, "\\udc00": 1}', "not readable as JSON", '{"Id": "2", "\\udc00": "1"}'),
+        ('{"Id": NaN}', "not readable as JSON", '{"Id": "\\udcff"}'),
+        ('{"Id": ' + DEEP % "2" + "}", "not readable as JSON", '{"Id": ' + DEEP % '"2"' + "}"),
+        ("null", "not a JSON object", "null"),
+        ("[2]", "not a JSON object", "[2]"),
+    ],
+)
+def test_a_broken_element_of_a_json_list_is_held_and_the_others_are_read(
+    export: Export, around: str, broken: str, reason: str, raw: str
+) -> None:
+    staged = export.write("contacts.json", around % f'{{"Id": 1}}, {broken}, {{"Id": 3, "Name": "Łu 😀"}}').staged()
+    assert (staged.column("Id"), staged.column("Name")) == (["1", "3"], [None, "Łu 😀"])
+    assert (staged.rejects(), [f["what"] for f in staged.findings("bad_row")]) == ([(None, "2", raw)], [reason])
+
+
+def test_bytes_that_are_no_text_cost_one_element_of_a_json_list(export: Export) -> None:
+    good = ", ".join(f'\n{{"Id": {number}, "Name": "Łukasz"}}' for number in range(8)).encode()
+    staged = export.write("contacts.json", b'{"contacts": [' + good + b', {"Id": 9, "Name": "L\xff"}]}').staged()
+    assert staged.column("Name") == ["Łukasz"] * 8
+    assert [record for _, record, _ in staged.rejects()] == ["9"]
+
+
+def test_a_name_with_a_dot_and_a_nested_one_are_two_columns(export: Export) -> None:
+    records = '{"Id": 1, "a.b": "flat", "a": {"b": "nested"}}\n{"Id": 2, "a": {"b": "alone"}}\n'
+    staged = export.write("contacts.jsonl", records).staged()
+    assert (staged.column("a.b"), staged.column("a.b (2)")) == (["flat", None], ["nested", "alone"])
+    assert "'a.b' stands twice" in staged.findings("duplicate_column")[0]["what"]
+
+
+def test_lists_inside_the_records_of_several_lists_are_all_read(export: Export) -> None:
+    fields = (Field("Pipe", headers=("name",)), Field("Stage", headers=("stages.name",)))
+    export.pack = pack_of(replace(object_of_fields("Stage", ["pipes.*"], *fields, key="Stage"), each="stages"))
+    pipe = '[{"name": "%s", "stages": [{"name": "New"}, {"name": "Won"}]}]'
+    staged = export.write("pipes.json", f'{{"sales": {pipe % "A"}, "service": {pipe % "B"}, "at": 1}}').staged()
+    assert staged.rows("_file, Pipe, Stage", "Stage") == [
+        ("pipes.json#sales", "A", "New"),
+        ("pipes.json#sales", "A", "Won"),
+        ("pipes.json#service", "B", "New"),
+        ("pipes.json#service", "B", "Won"),
+    ]
+    assert "beside: at" in staged.findings("beside_the_list")[0]["what"]

@@ -4,6 +4,7 @@ JSON lines are streamed; an array or an XML document is held in memory as a whol
 """
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,12 @@ from flitstack.staging.source import Record, Reject, Remarks, unique_names
 from flitstack.staging.xml_trees import parse_xml
 
 Tree = tuple[int | None, str, Any]  # physical line, raw text, value
+# Deeper than any export; what is deeper could not be written out again.
+MAX_DEPTH = 200
 _UNREAD = object()
+_SURROGATES = re.compile("[\ud800-\udfff]")
+# Between the names of nested objects until the columns get theirs: no readable name holds it, unlike the dot.
+_INSIDE = "\ud800"
 
 
 class TreeSource:
@@ -29,7 +35,7 @@ class TreeSource:
             if isinstance(value, dict):
                 names.update(dict.fromkeys(flatten(value)))
         self._keys = list(names)
-        self.header = unique_names(self._keys, self.remarks)
+        self.header = unique_names([key.replace(_INSIDE, ".") for key in self._keys], self.remarks)
 
     def records(self) -> Iterator[Record | Reject]:
         """Every element; what is no object is a reject."""
@@ -39,12 +45,13 @@ class TreeSource:
                 yield Record(number, line, [flat.get(key) for key in self._keys])
             else:
                 reason = "not readable as JSON" if value is _UNREAD else "not a JSON object"
-                yield Reject(number, line, "bad_row", reason, raw or str(value))
+                yield Reject(number, line, "bad_row", reason, raw or _json_text(value))
 
     def trees(self) -> Iterator[Tree]:
         """Each element: physical line, raw text, value."""
         if self._elements is not None:
-            yield from ((None, "", element) for element in self._elements)
+            for element in self._elements:
+                yield (None, "", element) if _is_sound(element) else (None, _escaped(element), _UNREAD)
             return
         with Lines(self._path, self._encoding) as lines:
             for text in lines:
@@ -63,43 +70,42 @@ def read_trees(path: Path, encoding: str, each: str = "") -> Iterator[tuple[str,
         yield "", TreeSource(path, encoding)
         return
     text = read_text(path, encoding)
-    data = parse_xml(text) if is_xml else parsed(text)
+    data = parse_xml(text) if is_xml else document(text)
     if data is _UNREAD or (is_xml and data is None):
         yield "", TreeSource(path, encoding)
         return
-    if each:
-        is_record = isinstance(data, dict) and each in data
-        records = [data] if is_record else next(iter(_lists_of(data).values()))
-        yield "", TreeSource(path, encoding, _elements(records, each))
-        return
-    lists = _lists_of(data)
+    lists = {"": [data]} if each and isinstance(data, dict) and each in data else _lists_of(data)
     for name, elements in lists.items():
-        source = TreeSource(path, encoding, elements)
+        source = TreeSource(path, encoding, _elements(elements, each) if each else elements)
         beside = [key for key in data if key not in lists] if isinstance(data, dict) and name else []
         if beside:
-            source.remarks.add(
-                "beside_the_list", f"only the lists are read, not what stands beside: {', '.join(beside)}"
-            )
-        yield name if len(lists) > 1 else "", source
+            keys = _SURROGATES.sub("\ufffd", ", ".join(beside))
+            source.remarks.add("beside_the_list", f"only the lists are read, not what stands beside: {keys}")
+        yield _SURROGATES.sub("\ufffd", name) if len(lists) > 1 else "", source
 
 
 def parsed(text: str) -> Any:
-    """The value of a JSON text, numbers as they stand (`Decimal`); `_UNREAD` for what is none."""
+    """The value of a JSON text, numbers as they stand (`Decimal`); `_UNREAD` for what is none, in any part of it."""
+    value = document(text)
+    return value if _is_sound(value) else _UNREAD
+
+
+def document(text: str) -> Any:
+    """As `parsed`, but an element that cannot be read stands in the value, where `TreeSource` finds it."""
     try:
-        value = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse)
-        json.dumps(value, default=str, ensure_ascii=False).encode()
+        # NaN is no JSON: it becomes what bytes become that cannot be read.
+        return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=lambda name: UNREADABLE)
     except (ValueError, RecursionError, ArithmeticError):
         return _UNREAD
-    return _UNREAD if UNREADABLE in text else value
 
 
 def flatten(record: dict[str, Any], before: str = "") -> dict[str, str | None]:
-    """Dotted names to text: numbers as they stand, true/false, lists as JSON text, empty text and null None."""
+    """Names, joined by `_INSIDE`, to text: numbers as they stand, true/false, lists as JSON text, empty text and null None."""
     flat: dict[str, str | None] = {}
     for key, value in record.items():
         name = f"{before}{key}"
         if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{name}.")
+            flat |= flatten(value, f"{name}{_INSIDE}")
         else:
             flat[name] = as_text(value)
     return flat
@@ -138,8 +144,21 @@ def _json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+def _is_sound(value: Any, room: int = MAX_DEPTH) -> bool:
+    """Whether a value can be written as text: no half of a character (or UNREADABLE) in it, and not nested too deep."""
+    if isinstance(value, str):
+        return value.isascii() or not _SURROGATES.search(value)
+    if isinstance(value, dict):
+        return room > 0 and all(_is_sound(key) and _is_sound(inner, room - 1) for key, inner in value.items())
+    return not isinstance(value, list) or (room > 0 and all(_is_sound(inner, room - 1) for inner in value))
+
+
+def _escaped(value: Any) -> str:
+    """The JSON text of what is not sound."""
+    try:
+        return json.dumps(value, default=str)
+    except RecursionError:
+        return "nested too deep to be shown"
 
 
 def _is_lines(path: Path, encoding: str) -> bool:
@@ -156,7 +175,7 @@ def _lists_of(data: Any) -> dict[str, list[Any]]:
     if isinstance(data, list):
         return {"": data}
     if isinstance(data, dict):
-        lists = {key: value for key, value in data.items() if _is_list_of_objects(value)}
+        lists = {key: value for key, value in data.items() if _holds_objects(value)}
         if lists:
             return lists
     return {"": [data]}
@@ -174,5 +193,6 @@ def _elements(records: list[Any], each: str) -> list[Any]:
     return found
 
 
-def _is_list_of_objects(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(element, dict) for element in value)
+def _holds_objects(value: Any) -> bool:
+    """Whether a list is one of records: half of its elements or more are objects, the others are broken."""
+    return isinstance(value, list) and 0 < len(value) <= sum(isinstance(element, dict) for element in value) * 2
