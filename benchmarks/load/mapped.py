@@ -24,16 +24,15 @@ def make_plan(engine: Engine, journal: Journal, csv: Path, folder: Path, rows: i
     """Map the export into `folder` and plan its load. The key map is journalled before anything is sent."""
     folder.mkdir(parents=True, exist_ok=True)
     allocation = journal.allocate("contact", rows)
-    head = str(allocation.at(0))[:24]
     accounts, owners = (f"read_csv({literal(str(csv.parent / name))})" for name in ("accounts.csv", "owners.csv"))
     engine.run(f'CREATE TEMP TABLE accounts AS SELECT "key", CAST(id AS UUID) AS id FROM {accounts}')
     engine.run(f'CREATE TEMP TABLE owners AS SELECT "key", CAST(id AS UUID) AS id FROM {owners}')
-    row = f"CAST({literal(head)} || lpad(lower(to_hex({allocation.first} + CAST(n AS BIGINT))), 12, '0') AS UUID)"
     texts = ", ".join(f"c.{name}" for name in TEXTS)
     written = engine.write_parquet(
         f"""
-        SELECT CAST(n AS BIGINT) AS _ord, {row} AS _row, md5('example/Contact/' || n) AS _digest, 'Contact' AS _object,
-               'people.csv' AS _file, n AS _record, CAST(n AS BIGINT) + 2 AS _line, {texts},
+        SELECT CAST(n AS BIGINT) AS _ord, {allocation.at_sql("CAST(n AS BIGINT)")} AS _row,
+               md5('example/Contact/' || n) AS _digest, 'Contact' AS _object, 'people.csv' AS _file,
+               n AS _record, CAST(n AS BIGINT) + 2 AS _line, {texts},
                CAST(replace(income, ',', '') AS DECIMAL(38, 2)) AS annualincome, CAST(children AS BIGINT) AS numberofchildren,
                CAST(strptime(birthday, '%d/%m/%Y') AS DATE) AS birthdate,
                {_choice("gender", GENDERS)} AS gendercode, {_choice("marital", MARITAL)} AS familystatuscode,

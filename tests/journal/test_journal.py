@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from uuid import UUID
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,7 +19,7 @@ from flitstack.errors import StepFailed
 from flitstack.journal import replay
 from flitstack.journal.audit import entries, runs
 from flitstack.journal.frames import Operation, Outcome, Status
-from flitstack.journal.journal import Journal
+from flitstack.journal.journal import Allocation, Journal
 from flitstack.journal.segments import Appender
 from flitstack.keys import sql_server_order
 
@@ -179,6 +180,14 @@ def test_row_ids_ascend_in_the_destinations_order_over_every_reopening(counts: l
                 ids += [allocation.at(place) for place in range(count)]
     assert len(set(ids)) == sum(counts)
     assert sorted(ids, key=sql_server_order) == ids
+
+
+@given(base=st.binary(min_size=8, max_size=8), first=st.integers(0, (1 << 48) - 2_000), place=st.integers(0, 1_999))
+def test_the_engine_counts_ids_as_python_does(base: bytes, first: int, place: int) -> None:
+    allocation = Allocation(base, first, 2_000)
+    with duckdb.connect() as engine:
+        found = engine.execute(f"SELECT {allocation.at_sql('n')} FROM (SELECT {place}::BIGINT AS n)").fetchall()
+    assert found == [(allocation.at(place),)]
 
 
 def test_a_key_map_changed_behind_the_journals_back_is_found(tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ class Allocation:
         """The id at a place of the allocation."""
         return row_id_at(self.base, self.first + place)
 
+    def at_sql(self, place: str) -> str:
+        """SQL (DuckDB): the same of a place given as an integer expression; a third of the work of putting a text together."""
+        return f"CAST(CAST('{self.at(0).int}' AS UHUGEINT) + CAST({place} AS UHUGEINT) AS UUID)"
+
 
 class Journal:
     """Opened journal. Only one process holds it for writing; reading needs no lease."""

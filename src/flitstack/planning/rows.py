@@ -141,14 +141,11 @@ def _allocate_table(
     count = int(engine.one("SELECT count(*) FROM fresh")[0])
     if count:
         allocation = journal.allocate(table, count)
-        head = str(allocation.at(0))[:24]
         earlier = f"SELECT * FROM {read_parquet(known)} UNION ALL" if known else ""
         complete = engine.scratch / f"keys-{table}.parquet"
         engine.write_parquet(
             f"""
-            {earlier} SELECT digest, plain, object,
-                   CAST({literal(head)} || lpad(lower(to_hex({allocation.first} + ordinal)), 12, '0') AS UUID) AS "row"
-            FROM fresh
+            {earlier} SELECT digest, plain, object, {allocation.at_sql("ordinal")} AS "row" FROM fresh
             """,
             complete,
         )
