@@ -85,3 +85,18 @@ def test_the_document_is_what_the_next_run_reads() -> None:
     first = match_owners(COUNTS, USERS, TAKE_FALLBACK, {})
     again = match_owners(COUNTS, USERS, TAKE_FALLBACK, owners_document(first)["owners"])
     assert owners_document(again) == owners_document(first)
+
+
+def test_a_disabled_user_can_be_neither_fallback_nor_named_by_a_person() -> None:
+    decided = {"gone@x.example": {"to": "cara@x.example", "by": "ana"}}
+    with pytest.raises(UsageError) as error:
+        match_owners(COUNTS, USERS, TAKE_FALLBACK | {"fallback_owner": "cara@x.example"}, decided)
+    told = [(problem.code, problem.where) for problem in error.value.problems]
+    assert told == [("owner-disabled", "decisions.yaml"), ("owner-disabled", "owners.yaml")]
+
+
+def test_a_person_who_names_the_fallback_that_nobody_is_is_asked_for_it() -> None:
+    with pytest.raises(UsageError) as error:
+        match_owners(COUNTS, USERS, {}, {"ana@x.example": {"to": "fallback", "by": "ben"}})
+    (problem,) = error.value.problems
+    assert (problem.code, problem.where) == ("fallback-missing", "owners.yaml, ana@x.example")

@@ -12,6 +12,8 @@ import pytest
 import xlsxwriter
 from route.route_case import TO_PLAN, Migration, begin, command, environment, example_export, flit, serving
 
+from flitstack.documents import read_yaml
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -189,6 +191,26 @@ def test_an_owner_nobody_knows_keeps_the_owners_gate_shut_until_settled(dirty: M
     dirty.do("plan", code=3)
     assert owners.read_text().count("by: ") == 3
     assert dirty.run("approve", "owners").code == 0
+
+
+def test_an_owner_that_only_an_expression_of_the_map_names_is_settled_too(export: Path, url: str) -> None:
+    migration = project(export, url)
+    migration.go(TO_PLAN[:4])
+    path = migration.folder / "mapping" / "Deal.yaml"
+    said = path.read_text()
+    made = """CASE WHEN Id <> ''d01'' AND "Owner Email" IS NOT NULL THEN ''Eve@else.example '' END"""
+    path.write_text(said.replace("""from: '"Owner Email"'""", f"from: '{made}'"))
+    assert path.read_text() != said
+    migration.do("map", "--confirm", "all")
+    migration.go(TO_PLAN[4:])
+    owners, _ = read_yaml(migration.folder / "owners.yaml")
+    deals = migration.do("findings", "--code", "owner_unmatched")
+    mine = {each["record"] for each in deals if each["object"] == "Deal" and "fallback@" in each["what"]}
+    assert owners["owners"]["eve@else.example"]["to"] == "fallback"
+    assert len(mine) >= owners["owners"]["eve@else.example"]["records"] > 0
+    assert ("Deal", "d01") in {
+        (each["object"], each["record"]) for each in migration.do("findings", "--code", "owner_blank")
+    }
 
 
 def test_everything_wrong_at_once_is_told_in_one_go(export: Path, url: str) -> None:

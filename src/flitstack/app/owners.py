@@ -1,12 +1,13 @@
-"""Source owners in the staged tables: how often each is named, and the findings about them."""
+"""Source owners, as the staged tables name them and the map makes them: how often each is named, and the findings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flitstack.app.project import Project
-from flitstack.app.store import staged_folder
+from flitstack.app.store import mapped_folder, staged_folder
 from flitstack.documents import load_json, read_yaml, save_json
 from flitstack.errors import Problem, UsageError
+from flitstack.mapping.document import MappingDocument
 from flitstack.planning.owners import OwnerCount, OwnerMap
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
@@ -53,27 +54,26 @@ def _written(project: Project) -> dict[str, Any]:
     return load_json(path, dict) if path.exists() else {}
 
 
-def owner_counts(engine: Engine, project: Project, staged: StagingDocument) -> list[OwnerCount]:
-    """Each distinct owner over all objects, "" for records that name none. Counts records as staged, merged ones too."""
-    select = _named_owners(project, staged)
-    if not select:
-        return []
-    rows = engine.rows(f"SELECT owner, count(*) FROM ({select}) GROUP BY owner ORDER BY owner")
+def owner_counts(engine: Engine, project: Project, staged: StagingDocument, named: str) -> list[OwnerCount]:
+    """Each distinct owner over all objects, "" for records that name none. Counts records as staged, merged ones too.
+
+    `named`: SQL of named_owners.
+    """
+    rows = engine.rows(f"SELECT owner, count(*) FROM ({named}) GROUP BY owner ORDER BY owner")
     addresses = _addresses(engine, project, staged)
     return [OwnerCount(str(owner), int(count), addresses.get(str(owner), "")) for owner, count in rows]
 
 
-def save_owner_findings(engine: Engine, project: Project, staged: StagingDocument, owners: OwnerMap) -> None:
+def save_owner_findings(engine: Engine, project: Project, owners: OwnerMap, named: str) -> None:
     """One finding a record whose owner is not an enabled user: owner_unmatched, owner_inactive, owner_blank."""
     findings = FindingsWriter(engine, "owners")
-    select = _named_owners(project, staged)
     told = {
         "unmatched": "the owner has no user in the environment",
         "inactive": "the owner is disabled in the environment",
         "blank": "the record names no owner",
     }
     for owner in owners.owners:
-        if owner.status == "matched" or not select:
+        if owner.status == "matched":
             continue
         takes = f"goes to {owner.user.email or owner.user.name}" if owner.user else "is not settled"
         do = (
@@ -86,7 +86,7 @@ def save_owner_findings(engine: Engine, project: Project, staged: StagingDocumen
             SELECT {literal("owner_" + owner.status)} AS code, object, _file AS file, _id AS record, _line AS line, field,
                    'listed' AS outcome, shape(owner) AS shape,
                    {literal(f"{told[owner.status]}; the record {takes}")} AS what, {literal(do)} AS "do"
-            FROM ({select}) WHERE owner = {literal(owner.email)}
+            FROM ({named}) WHERE owner = {literal(owner.email)}
             """
         )
     findings.save(project.state / "findings" / "owners.parquet")
@@ -111,9 +111,31 @@ def _addresses(engine: Engine, project: Project, staged: StagingDocument) -> dic
     return {who: emails.pop() for who, emails in found.items() if len(emails) == 1}
 
 
-def _named_owners(project: Project, staged: StagingDocument) -> str:
-    """SQL: object, field, owner ("" = none), _file, _id, _line of every record of every object that has an owner field."""
-    selects = []
+def named_owners(engine: Engine, project: Project, staged: StagingDocument, mapping: MappingDocument) -> str:
+    """SQL: object, field, owner ("" = none), _file, _id, _line of every record of every object that has an owner field.
+
+    With them the records to which the map gives an owner that no owner field of their object names: an expression may say
+    anybody. They lie in the temporary table `owners_by_map`.
+    """
+    fields = " UNION ALL ".join([_NOBODY, *_owner_fields(project, staged)])
+    made = [
+        f"SELECT _object AS object, {literal(column.field)} AS field, coalesce({quoted(column.name + '__email')}, '') AS owner,"
+        f" _file, _record AS _id, _line FROM {read_parquet(mapped_folder(project) / route.parquet)}"
+        for route in mapping.routes
+        for column in route.columns
+        if column.kind == "owner"
+    ]
+    engine.run(
+        f"CREATE OR REPLACE TEMP TABLE owners_by_map AS SELECT DISTINCT m.* FROM ({' UNION ALL '.join([_NOBODY, *made])}) m"
+        f" ANTI JOIN (SELECT DISTINCT object, owner FROM ({fields})) f USING (object, owner)"
+    )
+    return f"{fields} UNION ALL SELECT * FROM owners_by_map"
+
+
+_NOBODY = "SELECT '' AS object, '' AS field, '' AS owner, '' AS _file, '' AS _id, 0::BIGINT AS _line WHERE FALSE"  # so none is empty
+
+
+def _owner_fields(project: Project, staged: StagingDocument) -> Iterable[str]:
     reference = set(project.pack.playbook.get("reference") or {})
     for name, table in staged.tables.items():
         staged_names = {field.name for field in table.fields}
@@ -121,9 +143,8 @@ def _named_owners(project: Project, staged: StagingDocument) -> str:
             is_owner = field.means == OWNER or field.name == project.pack.objects[name].owner
             if is_owner and name not in reference and field.name in staged_names:
                 value = quoted(field.name)
-                selects.append(
+                yield (
                     f"SELECT {literal(name)} AS object, {literal(field.name)} AS field, "
                     f"coalesce(email_key({value}), lower(clean({value})), '') AS owner, _file, _id, _line "
                     f"FROM {read_parquet(staged_folder(project) / table.parquet)}"
                 )
-    return " UNION ALL ".join(selects)

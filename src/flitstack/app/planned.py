@@ -7,7 +7,7 @@ from pathlib import Path
 from flitstack.app.accounts import accounts_before
 from flitstack.app.existing import Rules, existing_rows, existing_rules, fetch_existing
 from flitstack.app.gates import now
-from flitstack.app.owners import decided_owners, owner_counts, remember_owners, save_owner_findings
+from flitstack.app.owners import decided_owners, named_owners, owner_counts, remember_owners, save_owner_findings
 from flitstack.app.process_definitions import Definition, read_definitions
 from flitstack.app.processes import instances_of, settle_following, wanted_rule
 from flitstack.app.project import Project
@@ -102,7 +102,7 @@ def plan_inputs(
         project, engine, journal, mapping, mapped_folder(project), environment.live, known, environment.existing
     )
     roles = settle_roles(engine, project, staged, environment.facts, environment.units)
-    owners = _owners(project, staged, environment.facts, engine, roles)
+    owners = _owners(project, staged, mapping, environment.facts, engine, roles)
     gone = engine.one("SELECT count(*) FROM gone_matches")[0]
     return PlanInputs(
         environment=project.environment,
@@ -228,16 +228,19 @@ def _awaited_tables(project: Project, staged: StagingDocument) -> frozenset[str]
     return frozenset(f"{prefix}_{table[2:]}" if table.startswith("x_") else table for table in named)
 
 
-def _owners(project: Project, staged: StagingDocument, facts: Facts, engine: Engine, roles: Roles) -> OwnerMap:
+def _owners(
+    project: Project, staged: StagingDocument, mapping: MappingDocument, facts: Facts, engine: Engine, roles: Roles
+) -> OwnerMap:
     path = project.folder / "owners.yaml"
     decided = decided_owners(project)
-    counts = owner_counts(engine, project, staged)
+    named = named_owners(engine, project, staged, mapping)
+    counts = owner_counts(engine, project, staged, named)
     owners = match_owners(counts, facts.users, project.decisions, decided)
     document = owners_document(owners) | ({"roles": roles_listed(roles.grants)} if roles.grants else {})
     if not path.exists() or read_yaml(path)[0] != document:
         write_yaml(path, document)
     remember_owners(project, document)
-    save_owner_findings(engine, project, staged, owners)
+    save_owner_findings(engine, project, owners, named)
     return owners
 
 

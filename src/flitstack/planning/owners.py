@@ -4,7 +4,7 @@ Why by a gate of its own: activities of a disabled owner fail silently in Dynami
 settled, listed and signed before a row moves.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,14 +61,14 @@ def match_owners(
     """Meet owners and users. `decided` is the `owners` part of an existing owners.yaml; entries with `by` are kept.
 
     Where two users share an address the enabled one is taken (checklist X5). An owner without any address is the one user
-    of that full name. Raises UsageError when a decision names a
-    user or team the environment does not have.
+    of that full name. Raises UsageError when a decision names a user or team the environment does not have, or a disabled user.
     """
     everyone = list(users)
     problems: list[Problem] = []
-    fallback = _find(str(decisions.get("fallback_owner") or ""), everyone)
-    if decisions.get("fallback_owner") and fallback is None:
-        problems.append(_unknown_user("fallback_owner", str(decisions["fallback_owner"]), "decisions.yaml"))
+    named = str(decisions.get("fallback_owner") or "")
+    fallback = _find(named, everyone)
+    if named and (fallback is None or fallback.is_disabled):
+        problems.append(_no_owner("fallback_owner", named, fallback, "decisions.yaml"))
     owners = []
     for count in sorted(counts, key=lambda c: c.email):
         person = decided.get(count.email or "(none)", {})
@@ -127,8 +127,8 @@ def _decided(
     if to in {BLOCK, FALLBACK}:
         return Owner(count.email, status, count.records, to, fallback if to == FALLBACK else None, by)
     chosen = _find(to, users)
-    if chosen is None:
-        problems.append(_unknown_user(count.email or "(none)", to, "owners.yaml"))
+    if chosen is None or chosen.is_disabled:
+        problems.append(_no_owner(count.email or "(none)", to, chosen, "owners.yaml"))
         return Owner(count.email, status, count.records, BLOCK, None, by)
     return Owner(count.email, status, count.records, "team" if chosen.table == "team" else "user", chosen, by)
 
@@ -157,17 +157,30 @@ def _name(user: User) -> str:
     return user.email or user.name
 
 
-def _nobody_takes(owners: Iterable[Owner], decisions: Mapping[str, Any]) -> Iterable[Problem]:
-    """Decisions that give owners to the fallback while nobody is named as fallback."""
+def _nobody_takes(owners: Sequence[Owner], decisions: Mapping[str, Any]) -> Iterable[Problem]:
+    """Decisions and entries of owners.yaml that give owners to the fallback while nobody is named as fallback."""
     for status in ("unmatched", "inactive"):
         waiting = [owner.email for owner in owners if owner.status == status and not owner.by]
         if waiting and decisions.get(f"owner_{status}") == FALLBACK:
             what = f"{len(waiting)} owners go to the fallback owner ({', '.join(waiting[:3])}), and nobody is named as that"
             do = f"name a user or team as fallback_owner, or choose block for owner_{status}"
             yield Problem("fallback-missing", what, where="decisions.yaml, fallback_owner", do=do)
+    for owner in owners:
+        if owner.by and owner.to == FALLBACK and owner.email:
+            what = f"{owner.email} goes to the fallback owner, and nobody is named as that"
+            do = "name a user or team as fallback_owner in decisions.yaml, or another owner here"
+            yield Problem("fallback-missing", what, where=f"owners.yaml, {owner.email}", do=do)
 
 
-def _unknown_user(owner: str, named: str, file: str) -> Problem:
+def _no_owner(owner: str, named: str, found: User | None, file: str) -> Problem:
+    """Why who was named for an owner cannot be one: nobody of the environment, or disabled there."""
+    if found is not None:
+        return Problem(
+            "owner-disabled",
+            f"{named!r}, named for {owner}, is disabled in the environment: rows cannot be given to such a user",
+            where=file,
+            do="name an enabled user or a team, or ask an administrator of the environment to enable the user",
+        )
     return Problem(
         "owner-unknown",
         f"{named!r}, named for {owner}, is neither an e-mail address of a user nor a team of the environment",
