@@ -91,3 +91,57 @@ def test_elements_may_be_json(case: Callable[..., MapCase]) -> None:
         ("1/1", "Pen", 2), ("1/2", "Ink", None),
     ]  # fmt: skip
     assert mapped.findings == [("bad_number", "1", "loaded", "_item")]
+
+
+STUB = """routes:
+  - {table: account, name: stub, phase: accounts, also: true, distinct: true, key: company_key(Firm),
+     matches: {stub: company_key(Firm)}, columns: {name: {from: Firm}}}
+  - {table: contact, name: person, phase: contacts, key: Id, columns: {lastname: {from: Name},
+     parentcustomerid: {lookup: [{table: account, via: stub, by: company_key(Firm)}], missing: blank}}}"""
+
+
+def test_rows_of_distinct_keys_are_not_known_by_what_a_merged_record_said(case: Callable[..., MapCase]) -> None:
+    deal = """routes:
+  - {table: opportunity, name: deal, phase: rest, key: Id, columns: {name: {from: Name},
+     parentaccountid: {lookup: [{table: account, via: stub, by: company_key(Firm)}], missing: blank}}}"""
+    mapped = case(
+        objects={
+            "Person": [
+                {"Id": "1", "Name": "Ana", "Firm": "Acme"},
+                {"Id": "2", "Name": "Ana", "Firm": "Beta"},  # merged into 1
+                {"Id": "3", "Name": "Ana", "Firm": "Gamma"},  # merged into 1
+                {"Id": "4", "Name": "Ben", "Firm": "Beta"},
+            ],
+            "Deal": [{"Id": "d", "Name": "of nobody any more", "Firm": "Gamma"}],
+        },
+        maps={"Person": STUB, "Deal": deal},
+        merged={"Person": {"2": "1", "3": "1"}},
+    ).run()
+    names = {row["_digest"]: row["name"] for row in mapped.all_rows["stub"]}
+    firms = {name: names.get(row["parentcustomerid"]) for name, row in mapped.rows["person"].items()}
+    assert firms == {"1": "Acme", "4": "Beta"}
+    assert mapped.rows["deal"]["d"]["parentaccountid"] is None
+    assert mapped.findings == [("unresolved_lookup", "d", "loaded", "Firm")]
+
+
+def test_rows_of_elements_are_known_by_those_of_the_merged_record(case: Callable[..., MapCase]) -> None:
+    team = """routes:
+  - {table: account, name: team, phase: accounts, key: Id, columns: {name: {from: Name}}}
+  - {table: contact, name: member, phase: contacts, also: true, each: "split_list(Members, ';')",
+     matches: {member: label_key(_item)}, columns: {lastname: {from: _item}}}"""
+    deal = """routes:
+  - {table: opportunity, name: deal, phase: rest, key: Id, columns: {name: {from: Name},
+     parentcontactid: {lookup: [{table: contact, via: member, by: label_key(Who)}], missing: blank}}}"""
+    mapped = case(
+        objects={
+            "Team": [
+                {"Id": "1", "Name": "Red", "Members": "Ana; Ben"},
+                {"Id": "2", "Name": "Red", "Members": "Cleo; Ana"},  # merged into 1
+            ],
+            "Deal": [{"Id": "d", "Name": "Deal", "Who": "ben"}],
+        },
+        maps={"Team": team, "Deal": deal},
+        merged={"Team": {"2": "1"}},
+    ).run()
+    members = {row["_digest"]: row["lastname"] for row in mapped.all_rows["member"]}
+    assert members[mapped.rows["deal"]["d"]["parentcontactid"]] == "Ben"

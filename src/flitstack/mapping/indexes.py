@@ -79,7 +79,8 @@ class Indexes:
         digest = f'CAST(_digest AS UUID) AS digest, {table} AS "table"'
         yield f'SELECT {quoted("_match_" + via)} AS "key", {digest} FROM {kept} WHERE NOT _is_held'
         original = self.originals.get(program.route.object)
-        if original is None:
+        # A row of a distinct key or of an element is not its record: what else a merged record said is no name of such a row.
+        if original is None or program.route.distinct or program.route.each:
             return
         # What any record of a cluster is known by leads to the row of its survivor.
         survivors = f"(SELECT * FROM {read_parquet(self.survivors)} WHERE object = {literal(program.route.object)})"
