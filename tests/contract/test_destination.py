@@ -400,9 +400,12 @@ def test_schema_operations_can_be_repeated_and_taken_back(run: Any) -> None:
         for operation in (*operations, *operations):
             await destination.apply(operation)
         made = await live(destination, table)
-        assert made.columns[f"{PREFIX}_text"].max_length == 120
+        assert made.columns[f"{PREFIX}_text"].max_length == 400
+        decimal = made.columns[f"{PREFIX}_decimal"]
+        assert (decimal.precision, decimal.min_value, decimal.max_value) == (5, -10, 1000)
         assert {o.value for o in made.columns[f"{PREFIX}_pick"].options} == {100, 101, 102}
         assert made.columns[f"{PREFIX}_many"].type == "MultiSelectPicklist"
+        assert {o.value: o.label for o in made.columns[f"{PREFIX}_many"].options} == {1: "One", 2: "Two", 3: "Three"}
         assert made.columns[f"{PREFIX}_day"].date_behaviour == "DateOnly"
         assert made.columns[f"{PREFIX}_account"].targets == ("account",)
         assert [k.columns for k in made.keys] == [(f"{PREFIX}_sourcekey",)]
@@ -449,6 +452,16 @@ def thing_operations(table: str) -> list[dict[str, Any]]:
         column("account", "Lookup", targets=["account"]),
         column("sourcekey", "String", length=100),
         {"kind": "add_option", "table": table, "name": f"{PREFIX}_pick", "value": 102, "label": "C"},
+        {"kind": "add_option", "table": table, "name": f"{PREFIX}_many", "value": 3, "label": "Three"},
+        {"kind": "widen_column", "table": table, "name": f"{PREFIX}_text", "type": "String", "length": 400},
+        {
+            "kind": "widen_column",
+            "table": table,
+            "name": f"{PREFIX}_decimal",
+            "type": "Decimal",
+            "precision": 5,
+            "max": 1000,
+        },
         {
             "kind": "add_key",
             "table": table,
@@ -476,7 +489,7 @@ async def check_thing_rows(destination: Destination, table: str) -> None:
         "day": date(2026, 2, 28),
         "moment": datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC),
         "pick": 102,
-        "many": "1,2",
+        "many": "1,3",
         "account": ("account", account),
         "sourcekey": "0a1b",
     }

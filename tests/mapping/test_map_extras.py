@@ -1,11 +1,16 @@
 """Files, tags, and records that no route takes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mapping.map_case import MapCase, Mapped
+
+from flitstack.catalogue.read import load_table
+from flitstack.catalogue.types import Column, Option, Table
+from flitstack.errors import UsageError
 
 FILE = """routes:
   - {table: annotation, name: file, phase: rest, key: Id, columns: {subject: {from: Name}},
@@ -88,7 +93,20 @@ def test_two_files_that_differ_only_in_case_are_two_files(case: Callable[..., Ma
     assert mapped.findings == [("file_missing", "3", "held", "Path")]
 
 
-def tagged(case: Callable[..., MapCase], strategy: str, tags: list[str | None], options: str = "") -> Mapped:
+def with_tags(column: Column) -> Table:
+    contact = load_table("contact")
+    return replace(contact, columns={**contact.columns, "t_tags": column})
+
+
+def choice(**options: int) -> Column:
+    """The tags as a multi-select that is there, label=value."""
+    listed = tuple(Option(value, label) for label, value in options.items())
+    return Column("t_tags", "t_tags", "MultiSelectPicklist", options=listed)
+
+
+def tagged(
+    case: Callable[..., MapCase], strategy: str, tags: list[str | None], options: str = "", there: Column | None = None
+) -> Mapped:
     route = (
         "routes: [{table: contact, name: person, phase: contacts, key: Id, columns: {lastname: {from: Id}},"
         " vocabulary: {column: t_tags, field: Tags, of: tags, strategy: how, label: Tags, table: t_tag%s}}]"
@@ -99,6 +117,7 @@ def tagged(case: Callable[..., MapCase], strategy: str, tags: list[str | None], 
         decisions={"how": strategy},
         playbook={"vocabularies": {"tags": {"of": ["Person.Tags"], "separator": ";"}}},
         live={"t_tag": None},
+        context={"there": {"contact": with_tags(there)}} if there else {},
     ).run()
 
 
@@ -121,6 +140,37 @@ def test_options_that_the_map_numbers_keep_their_numbers(case: Callable[..., Map
     options = mapped.column("person", "t_tags").create["options"]
     assert options == [[727000008, "a"], [727000007, "b"], [727000009, "c"]]
     assert [row["t_tags"] for row in mapped.rows["person"].values()] == ["727000007,727000008", "727000009"]
+
+
+def test_a_word_that_the_environment_knows_keeps_its_number_and_a_new_one_comes_after_the_highest(
+    case: Callable[..., MapCase],
+) -> None:
+    there = choice(b=727000000, c=727000001, gone=727000005)
+    mapped = tagged(case, "multiselect", ["B; a", "c;d", "gone"], there=there)
+    options = mapped.column("person", "t_tags").create["options"]
+    assert options == [
+        [727000006, "a"], [727000000, "b"], [727000001, "c"], [727000007, "d"], [727000005, "gone"],
+    ]  # fmt: skip
+    assert [row["t_tags"] for row in mapped.rows["person"].values()] == [
+        "727000000,727000006", "727000001,727000007", "727000005",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", ["{a: 727000000}", "{b: 727000004}"])
+def test_a_number_of_the_map_that_the_environment_gives_otherwise_is_refused(
+    case: Callable[..., MapCase], options: str
+) -> None:
+    with pytest.raises(UsageError, match=r"contact\.t_tags, the destination has it otherwise"):
+        tagged(case, "multiselect", ["b; a"], f", options: {options}", there=choice(b=727000000))
+
+
+@pytest.mark.parametrize(("count", "there"), [(60, "String"), (10, "MultiSelectPicklist"), (10, "Memo")])
+def test_tags_stay_of_the_kind_they_have_in_the_environment(
+    case: Callable[..., MapCase], count: int, there: str
+) -> None:
+    words = [f"tag {number:02}" for number in range(count)]
+    mapped = tagged(case, "auto (text below 50)", words, there=Column("t_tags", "t_tags", there, max_length=4000))
+    assert mapped.column("person", "t_tags").type == there
 
 
 def test_tags_can_be_rows_joined_to_the_records(case: Callable[..., MapCase]) -> None:

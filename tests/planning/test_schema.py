@@ -6,10 +6,11 @@ import pytest
 
 from flitstack.catalogue.read import load_table
 from flitstack.catalogue.types import Column, Option, Table
+from flitstack.destinations.memory.schema import change, new_column
 from flitstack.errors import UsageError
 from flitstack.mapping.document import MappedColumn, MappedRoute, MappingDocument
-from flitstack.planning.live import without_operations
-from flitstack.planning.schema import schema_operations
+from flitstack.planning.live import as_we_called_it, still_made, without_operations
+from flitstack.planning.schema import Standing, schema_operations
 
 
 def mapping(table: str, *columns: MappedColumn, create_table: dict[str, object] | None = None) -> MappingDocument:
@@ -74,3 +75,91 @@ def test_a_plan_made_again_after_its_schema_was_made_is_the_same() -> None:
             made = with_column(made, Column(operation.name, operation.name, "String"))
     seen = without_operations({"contact": made}, [operation.to_dict() for operation in operations])
     assert schema_operations(mapping("contact", TAGS), seen, "flit") == operations
+
+
+STANDING = {"kind": "add_column", "table": "contact", "name": "flit_stage", "label": "Stage"}
+
+
+def standing(kind: str, **made: object) -> tuple[dict[str, Table | None], Standing]:
+    """Contact without and with a column that we made."""
+    operation = {**STANDING, "type": kind, **made}
+    there = {"contact": with_column(load_table("contact"), new_column(operation))}
+    return without_operations(there, [operation]), Standing(there, (operation,))
+
+
+def stage(create: dict[str, object]) -> MappedColumn:
+    return replace(STAGE, type=str(create["type"]), create={"label": "Stage", **create})
+
+
+def of_stage(create: dict[str, object], seen: dict[str, Table | None], stands: Standing) -> list[dict[str, object]]:
+    found = schema_operations(mapping("contact", stage(create)), seen, "flit", stands)
+    return [operation.to_dict() for operation in found if operation.name == "flit_stage"]
+
+
+def test_a_choice_that_we_made_gets_the_options_it_lacks_and_the_plan_made_again_is_the_same() -> None:
+    seen, stands = standing("Picklist", options=[[1, "New"]])
+    wanted = {"type": "Picklist", "options": [[1, "New"], [2, "Won"]]}
+    more = {"kind": "add_option", "table": "contact", "name": "flit_stage", "value": 2, "label": "Won"}
+    first = of_stage(wanted, seen, stands)
+    assert first == [stands.made[0], more]
+    tables = dict(stands.live)
+    change(tables, more, undo=False)
+    assert of_stage(wanted, seen, Standing(tables, (*stands.made, more))) == first
+
+
+def test_a_column_that_we_made_becomes_wider_and_never_narrower() -> None:
+    seen, stands = standing("String", length=100)
+    assert of_stage({"type": "String", "length": 50}, seen, stands) == [stands.made[0]]
+    wider = {"kind": "widen_column", "table": "contact", "name": "flit_stage", "type": "String", "length": 400}
+    assert of_stage({"type": "String", "length": 400}, seen, stands) == [stands.made[0], wider]
+
+
+def test_a_column_that_was_there_before_us_keeps_its_length() -> None:
+    live = with_column(load_table("contact"), Column("flit_stage", "flit_stage", "String", max_length=100))
+    assert of_stage({"type": "String", "length": 400}, {"contact": live}, Standing({"contact": live})) == []
+
+
+def test_another_type_than_the_one_that_we_made_is_told() -> None:
+    seen, stands = standing("String", length=100)
+    with pytest.raises(UsageError, match="exists in the destination as String, the map wants Integer"):
+        of_stage({"type": "Integer"}, seen, stands)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "is_clash"),
+    [("New", "Won", True), ("Neu", "New", False), ("Neu", "neu", False), ("New", "NEW ", False), ("Neu", "Won", True)],
+)
+def test_a_number_that_is_known_with_another_label_is_refused_but_a_renamed_option_is_not(
+    there: str, wanted: str, is_clash: bool
+) -> None:
+    """We made it as New; `there` is what it is called by now."""
+    seen, stands = standing("Picklist", options=[[1, "New"]])
+    table = stands.live["contact"]
+    assert table is not None
+    renamed = with_column(table, replace(table.columns["flit_stage"], options=(Option(1, there),)))
+    stands = replace(stands, live={"contact": renamed})
+    wanted_options = {"type": "Picklist", "options": [[1, wanted]]}
+    if not is_clash:
+        assert of_stage(wanted_options, seen, stands) == [stands.made[0]]
+        return
+    with pytest.raises(UsageError) as error:
+        of_stage(wanted_options, seen, stands)
+    assert [problem.code for problem in error.value.problems] == ["option-number-clash"]
+
+
+def test_what_was_never_made_or_is_gone_since_does_not_count_as_made() -> None:
+    _, stands = standing("Picklist", options=[[1, "New"]])
+    more = {"kind": "add_option", "table": "contact", "name": "flit_stage", "value": 2, "label": "Won"}
+    assert still_made(stands.live, [stands.made[0], more]) == stands.made
+    assert still_made({"contact": load_table("contact")}, stands.made) == ()
+
+
+def test_the_words_of_an_export_are_known_by_the_labels_that_we_gave() -> None:
+    _, stands = standing("Picklist", options=[[1, "New"], [2, "Won"]])
+    table = stands.live["contact"]
+    assert table is not None
+    options = (Option(1, "Renamed"), Option(2, "Won"), Option(3, "Made by hand"))
+    live = {"contact": with_column(table, replace(table.columns["flit_stage"], options=options))}
+    called = as_we_called_it(live, stands.made)["contact"]
+    assert called is not None
+    assert [option.label for option in called.columns["flit_stage"].options] == ["New", "Won", "Made by hand"]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flitstack.app.accounts import accounts_before
 from flitstack.app.existing import Rules, existing_rows, existing_rules, fetch_existing
@@ -35,9 +36,10 @@ from flitstack.mapping.run import run_map
 from flitstack.planning.build import PlanInputs
 from flitstack.planning.changes import Side
 from flitstack.planning.document import Plan
-from flitstack.planning.live import without_operations
+from flitstack.planning.live import as_we_called_it, still_made, without_operations
 from flitstack.planning.owners import OwnerMap, match_owners, owners_document
 from flitstack.planning.roles import Roles
+from flitstack.planning.schema import Standing
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine
 from flitstack.staging.engine.findings import FindingsWriter
@@ -56,12 +58,13 @@ class Environment:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The confirmed maps and the environment they go to; `live`: its metadata without what we made there ourselves, so
-    that a plan made again is the same plan."""
+    """The confirmed maps and the environment they go to; `live`: its metadata without what we made there ourselves (`made`),
+    so that a plan made again is the same plan."""
 
     maps: dict[str, MapFile]
     environment: Environment
     live: dict[str, Table | None]
+    made: tuple[Mapping[str, Any], ...]
     following: Following | None = None
 
 
@@ -72,13 +75,14 @@ def prepare(project: Project, progress: Progress, staged: StagingDocument) -> Pr
     environment = run_async(_ask(project, maps), project.target.url)
     following = settle_following(project, environment.processes, environment.live)
     maps = with_processes(maps, following) if following else maps
-    live = without_operations(environment.live, load_applied_schema(project))
+    made = still_made(environment.live, load_applied_schema(project))
+    live = without_operations(environment.live, made)
     problems = check_maps(maps, project.pack, staged, live, project.decisions) or sharepoint_problems(
         project.decisions, environment.live, environment.existing
     )
     if problems:
         raise UsageError(*problems)
-    return Prepared(maps, environment, live, following)
+    return Prepared(maps, environment, live, made, following)
 
 
 def plan_inputs(
@@ -135,6 +139,7 @@ def plan_inputs(
         matched=matched,
         roles=roles.grants,
         instances=instances_of(prepared.following),
+        schema=Standing(environment.live, prepared.made),
         standing=tuple(standing),
     )
 
@@ -199,6 +204,7 @@ def _run_map(
         date_order=str(decisions.get("date_order", "DMY")),
         zone=str(decisions.get("timezone", "UTC")),
         live=prepared.live,
+        there=as_we_called_it(prepared.environment.live, prepared.made),
         rows={**existing, "transactioncurrency": {"isocurrencycode": currencies}, **_stages(prepared.following)},
         max_file_bytes=file_bytes_allowed(facts.max_upload_bytes),
         blocked_extensions=facts.blocked_extensions,
@@ -254,3 +260,10 @@ def remember_schema(project: Project, made: Plan) -> None:
     save_json(
         project.env_state / "schema.json", known + [operation for operation in operations if operation not in known]
     )
+
+
+def forget_schema(project: Project, undone: Sequence[Mapping[str, Any]]) -> None:
+    """What a rollback removed is no longer ours: the next load may give the same numbers to other words."""
+    if undone:
+        left = [operation for operation in load_applied_schema(project) if operation not in undone]
+        save_json(project.env_state / "schema.json", left)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
+from flitstack.app.planned import forget_schema
 from flitstack.app.reversing import Rollback
 from flitstack.app.rounds_back import ROLLBACK
 from flitstack.app.store import plan_folder
@@ -31,7 +32,9 @@ async def take_back(this: Rollback, begun: Begun) -> tuple[int, int]:
     deleting = tuple(step for step in plan.steps if step.kind in {"delete", "revert"})
     if spared:
         deleting = tuple(step for step in deleting if step.kind == "delete")
-    return refused + (await _run(this, replace(plan, steps=deleting))).refused, spared
+    refused += (await _run(this, replace(plan, steps=deleting))).refused
+    forget_schema(project, [operation for step in deleting for operation in step.operations])
+    return refused, spared
 
 
 async def _run(this: Rollback, plan: Plan) -> LoadDocument:

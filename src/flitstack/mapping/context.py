@@ -38,7 +38,8 @@ EnvironmentRows = Mapping[str, Mapping[str, Sequence[tuple[str, str]] | Path]]
 
 @dataclass(frozen=True, slots=True)
 class MapContext:
-    """`live`: table -> its metadata, None for a table that does not exist yet. `rows`: table -> match index ->
+    """`live`: table -> its metadata, None for a table that does not exist yet; `there`: the same with what we made in the
+    environment ourselves, options by the labels that we gave them. `rows`: table -> match index ->
     (key, row id) of rows that the environment has already and records may point to (currencies, units). `attachments`:
     path inside the export -> size in bytes. `staged`: folder of the staged tables; beside the deduped one if absent.
     """
@@ -49,6 +50,7 @@ class MapContext:
     date_order: str = "DMY"
     zone: str = "UTC"
     live: Mapping[str, Table | None] = field(default_factory=dict)
+    there: Mapping[str, Table | None] = field(default_factory=dict)
     rows: EnvironmentRows = field(default_factory=dict)
     max_file_bytes: int = 5_120 * 1024 * 3 // 4
     blocked_extensions: frozenset[str] = frozenset()

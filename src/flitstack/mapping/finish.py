@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flitstack.catalogue.types import Column
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.document import MappedColumn, MappedRoute
 from flitstack.mapping.indexes import Indexes
@@ -13,7 +14,7 @@ from flitstack.mapping.program import Program, TagPlan
 from flitstack.mapping.resolve import found_list, list_found
 from flitstack.mapping.tags import relationship
 from flitstack.mapping.target import MEMO_LENGTH, describe_table, takes_columns
-from flitstack.mapping.vocab import MAX_TEXT, Vocabulary, tags_sql
+from flitstack.mapping.vocab import MAX_TEXT, Vocabulary, number_words, tags_sql
 from flitstack.staging.engine.engine import Engine, literal, quoted, read_parquet
 from flitstack.staging.engine.findings import FindingsWriter
 
@@ -139,15 +140,26 @@ def _add_tags(finish: _Finish, plan: TagPlan, vocabulary: Vocabulary) -> bool:
         )
         finish.added.append(("_links", f"list_transform(_t.keys, lambda v: {link})"))
         return True
-    if vocabulary.strategy == "multiselect":
-        options = [[value, label] for _, label, value in vocabulary.words]
+    table = finish.context.there.get(finish.program.route.table)
+    column = table.column(plan.column) if table else None
+    if _is_choice(plan, vocabulary, column):
+        known = {option.value: option.label for option in column.options} if column else {}
+        name = f"{finish.program.route.table}.{plan.column}"
+        options = number_words(finish.engine, vocabulary, name, known)
         _add_tag_column(finish, plan, {"type": "MultiSelectPicklist", "options": options}, "_t.options")
         return False
     longest = int(finish.engine.one(f"SELECT coalesce(max(utf16_length(labels)), 0) FROM ({gathered})")[0])
-    is_short = longest <= MAX_TEXT
+    is_short = longest <= MAX_TEXT and (column is None or column.type != "Memo")
     create = {"type": "String", "length": MAX_TEXT} if is_short else {"type": "Memo", "length": MEMO_LENGTH}
     _add_tag_column(finish, plan, create, "_t.labels")
     return False
+
+
+def _is_choice(plan: TagPlan, vocabulary: Vocabulary, column: Column | None) -> bool:
+    """A column that is there stays of its kind, however many tags there are by now, unless a decision says otherwise."""
+    if column is not None and plan.strategy == "auto":
+        return column.type == "MultiSelectPicklist"
+    return vocabulary.strategy == "multiselect"
 
 
 def _add_tag_column(finish: _Finish, plan: TagPlan, create: Mapping[str, object], sql: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from flitstack.mapping.context import MapContext
 from flitstack.mapping.document import MappedColumn, MappedRoute
 from flitstack.mapping.program import Program
-from flitstack.mapping.vocab import Vocabulary, gather
+from flitstack.mapping.vocab import OWN_OPTIONS, Vocabulary, gather
 from flitstack.packs.types import Pack
 from flitstack.staging.engine.engine import Engine, literal, quoted
 
@@ -28,14 +28,14 @@ def gather_vocabularies(
         if plan is None or plan.vocabulary in found:
             continue
         definition = pack.playbook.get("vocabularies", {}).get(plan.vocabulary, {})
-        options = {
+        given = {
             label: v
             for p in programs
             if p.tags and p.tags.vocabulary == plan.vocabulary
             for label, v in p.tags.options.items()
         }
         found[plan.vocabulary] = gather(
-            engine, plan.vocabulary, definition, merged, plan.strategy, options, context.option_prefix * 10_000
+            engine, plan.vocabulary, definition, merged, plan.strategy, given, context.option_prefix * OWN_OPTIONS
         )
     return found
 

@@ -14,6 +14,7 @@ _SCHEMA = {
     "create_table": ("prvCreateEntity",),
     "add_column": ("prvCreateAttribute",),
     "add_option": ("prvWriteAttribute",),
+    "widen_column": ("prvWriteAttribute",),
     "add_key": ("prvCreateAttribute",),
     "add_relationship": ("prvCreateRelationship",),
     "publish": ("prvPublishCustomization",),

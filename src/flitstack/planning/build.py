@@ -16,7 +16,7 @@ from flitstack.planning.order import order_groups
 from flitstack.planning.owners import OwnerMap
 from flitstack.planning.rows import RowContext, allocate_ids, load_keys, load_owners, write_send_table
 from flitstack.planning.sample import choose_sample
-from flitstack.planning.schema import Operation, schema_operations
+from flitstack.planning.schema import Operation, Standing, schema_operations
 from flitstack.planning.upsert import split_matched
 from flitstack.staging.engine.engine import Engine, literal, read_parquet
 
@@ -47,12 +47,13 @@ class PlanInputs:
     matched: Mapping[str, Path] = field(default_factory=dict)  # of matching.match_rows
     roles: tuple[Grant, ...] = ()
     instances: tuple[Instances, ...] = ()
+    schema: Standing = field(default_factory=Standing)
     standing: tuple[Side, ...] = ()  # of a delta: what we hold to be there, the newest first
 
 
 def build_plan(engine: Engine, journal: Journal, folder: Path, inputs: PlanInputs) -> Plan:
     """Write the send tables below `folder` and return the plan (not saved)."""
-    operations = schema_operations(inputs.mapping, inputs.live, inputs.prefix)
+    operations = schema_operations(inputs.mapping, inputs.live, inputs.prefix, inputs.schema)
     groups = order_groups(inputs.mapping.routes, inputs.phases)
     context = RowContext(inputs.system, inputs.prefix, inputs.mapped, inputs.live, inputs.owners)
     allocate_ids(engine, journal, groups, context)

@@ -21,7 +21,8 @@ _CLOSING = "('win', 'lose', 'fulfil', 'cancel')"
 @dataclass(frozen=True, slots=True)
 class DeltaInputs:
     """`wanted`: the plan of the whole snapshot; `standing`: what we hold to be there; `there`: table -> query ("row") of rows
-    that landed; `decided`: table -> Parquet of delta.decide; `live`: metadata by table; `made`: schema operations that are made."""
+    that landed; `decided`: table -> Parquet of delta.decide; `live`: metadata by table; `made`: schema operations that are made and
+    still there."""
 
     wanted: Side
     standing: Sequence[Side]

@@ -1,20 +1,25 @@
 """The difference between the schema a map needs and the live destination, as operations that know their inverse."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from flitstack.catalogue.types import Table
+from flitstack.catalogue.types import Column, Table
 from flitstack.errors import Problem, UsageError
 from flitstack.mapping.document import MappedColumn, MappedRoute, MappingDocument
+from flitstack.planning.live import options_of
 
 SOURCE_KEY_LENGTH = 100
 SOURCE_ID_LENGTH = 400
+# Types whose options may grow. Those of a two-option column are always two.
+_CHOICES = frozenset({"Picklist", "MultiSelectPicklist"})
+# What may change in a column that is there: member of `create` -> the column's own, and which way it becomes wider.
+_WIDER = {"length": ("max_length", 1), "precision": ("precision", 1), "max": ("max_value", 1), "min": ("min_value", -1)}
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One schema change. `kind`: create_table | add_column | add_option | add_key | add_relationship | publish.
+    """One schema change. `kind`: create_table | add_column | add_option | widen_column | add_key | add_relationship | publish.
 
     `details` is what `Destination.apply` and `Destination.revert` read (docs/destination.md lists the members by kind).
     """
@@ -35,11 +40,38 @@ class Operation:
         return f"+ {self.kind.replace('_', ' ')} {self.table}.{self.name}{kind}{label}"
 
 
-def schema_operations(mapping: MappingDocument, live: Mapping[str, Table | None], prefix: str) -> tuple[Operation, ...]:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands in the destination. `live`: tables with what we made there; `made`: the operations that made it."""
+
+    live: Mapping[str, Table | None] = field(default_factory=dict)
+    made: Sequence[Mapping[str, Any]] = ()
+
+    def column(self, table: str, name: str) -> Column | None:
+        """A column as it is there now."""
+        found = self.live.get(table)
+        return found.column(name) if found else None
+
+    def made_of(self, table: str, name: str) -> list["Operation"]:
+        """What we made of a column, in its order."""
+        return [
+            Operation(one["kind"], table, name, {k: v for k, v in one.items() if k not in {"kind", "table", "name"}})
+            for one in self.made
+            if (one["table"], one["name"]) == (table, name)
+            and one["kind"] in {"add_column", "add_option", "widen_column"}
+        ]
+
+
+def schema_operations(
+    mapping: MappingDocument, live: Mapping[str, Table | None], prefix: str, standing: Standing | None = None
+) -> tuple[Operation, ...]:
     """Operations that make the destination ready for the map, in an order that can be applied; empty when it is.
 
-    Raises UsageError with every clash found (a column that exists with another type, a table that takes no columns).
+    `live`: the tables without what we made. What we made of a column comes again as it was made (`standing`), and what the
+    column lacks by now comes behind it: a plan made again is the same plan. Raises UsageError with every clash found (a column
+    that exists with another type, an option with another label, a table that takes no columns).
     """
+    standing = standing or Standing()
     operations: list[Operation] = []
     problems: list[Problem] = []
     routes = _by_table(mapping.routes)
@@ -53,7 +85,7 @@ def schema_operations(mapping: MappingDocument, live: Mapping[str, Table | None]
     for table, its_routes in routes.items():
         known = live.get(table)
         for column in _custom_columns(its_routes):
-            operations += _column_operations(table, column, known, problems)
+            operations += _column_operations(table, column, known, standing, problems)
         if takes_source_key(table, known):
             operations += _source_key(table, known, prefix)
     for name, (first, second) in sorted(mapping.links.items()):
@@ -119,10 +151,11 @@ def _create_table(table: str, definition: Mapping[str, Any], prefix: str) -> Ope
 
 
 def _column_operations(
-    table: str, column: MappedColumn, live: Table | None, problems: list[Problem]
+    table: str, column: MappedColumn, live: Table | None, standing: Standing, problems: list[Problem]
 ) -> list[Operation]:
     wanted = dict(column.create or {})
-    existing = live.column(column.name) if live else None
+    ours = standing.made_of(table, column.name)
+    existing = standing.column(table, column.name) or (live.column(column.name) if live else None)
     if existing is None:
         if live is not None and not live.is_customizable:
             problems.append(
@@ -145,12 +178,49 @@ def _column_operations(
             )
         )
         return []
-    known = {option.value for option in existing.options}
-    return [
-        Operation("add_option", table, column.name, {"value": value, "label": label})
-        for value, label in wanted.get("options", ())
-        if value not in known
-    ]
+    if existing.type in _CHOICES:
+        return [*ours, *_more_options(table, column, existing, ours, problems)]
+    return [*ours, *_wider(table, column, existing, ours)]
+
+
+def _more_options(
+    table: str, column: MappedColumn, existing: Column, ours: Sequence[Operation], problems: list[Problem]
+) -> list[Operation]:
+    """Options that the choice lacks. A value that means something else there is a problem: rows would change their meaning."""
+    known = {option.value: option.label for option in existing.options}
+    given = {value: label for one in ours for value, label in options_of(one.to_dict()).items()}
+    operations = []
+    for value, label in (column.create or {}).get("options", ()):
+        if value not in known:
+            operations.append(Operation("add_option", table, column.name, {"value": value, "label": label}))
+        elif known[value] and _spelled(label) not in map(_spelled, (known[value], given.get(value, known[value]))):
+            problems.append(
+                Problem(
+                    "option-number-clash",
+                    f'{value} of {table}.{column.name} is "{known[value]}" in the destination, the map calls it "{label}"',
+                    where=f"mapping of field {column.field!r}",
+                    do=f'give "{label}" a number of its own in the map, or an administrator renames the option',
+                )
+            )
+    return operations
+
+
+def _spelled(label: str) -> str:
+    return " ".join(label.split()).casefold()
+
+
+def _wider(table: str, column: MappedColumn, existing: Column, ours: Sequence[Operation]) -> list[Operation]:
+    """What a column that we made must take by now: texts are longer, numbers finer or larger. It never becomes narrower, and a
+    column that was there before us stays as it is: the map keeps to it."""
+    if not any(one.kind == "add_column" for one in ours):
+        return []
+    wider = {}
+    for member, (fact, way) in _WIDER.items():
+        wanted, there = (column.create or {}).get(member), getattr(existing, fact)
+        if wanted is not None and there is not None and way * wanted > way * there:
+            wider[member] = wanted
+    operation = Operation("widen_column", table, column.name, {"type": existing.type, **wider})
+    return [operation] if wider and operation not in ours else []
 
 
 def _source_key(table: str, live: Table | None, prefix: str) -> list[Operation]:

@@ -31,7 +31,7 @@ from flitstack.app.rounds import (
 from flitstack.app.running import run_async
 from flitstack.app.sharepoint import write_copy_plan
 from flitstack.app.steps.dedupe import dedupe
-from flitstack.app.store import deduped_folder, load_applied_schema, load_dedupe, load_staging, plan_folder
+from flitstack.app.store import deduped_folder, load_dedupe, load_staging, plan_folder
 from flitstack.app.subjects import current_gates
 from flitstack.app.unfinished import unfinished_side
 from flitstack.app.upserts import Upserts, matched_files, upsert_lines
@@ -45,7 +45,7 @@ from flitstack.journal.frames import Operation
 from flitstack.journal.journal import Journal
 from flitstack.loading.rows import done_sql, landed_sql, make_done_view
 from flitstack.planning.absent import ABSENT, DELETE, REROUTED, Policies, find_left, read_policies, spare_used
-from flitstack.planning.build import build_plan
+from flitstack.planning.build import PlanInputs, build_plan
 from flitstack.planning.changes import Side, write_changes
 from flitstack.planning.changing import DeltaInputs, delta_plan, finished
 from flitstack.planning.contents import find_other_contents
@@ -126,7 +126,7 @@ def plan_delta(project: Project, progress: Progress) -> Result:
         progress.phase("comparing with the destination")
         policies = read_policies(project.decisions, project.pack.playbook)
         there = run_async(_decide(work, policies), project.target.url)
-        made = _delta(work, policies, inputs.notes)
+        made = _delta(work, policies, inputs)
         remember_access(project, made, prepared.environment.live, prepared.environment.facts)
         counts = table_counts(engine, made, work.wanted, work.decided, folder)
         found = delta_findings(engine, work.wanted, work.decided, kept_file(state), policies)
@@ -218,7 +218,7 @@ async def _find_left(work: Work, policies: Policies, destination: Destination, f
     spare_used(engine, policies, edited, work.wanted, list(found.values()))
 
 
-def _delta(work: Work, policies: Policies, notes: tuple[str, ...]) -> Plan:
+def _delta(work: Work, policies: Policies, planned: PlanInputs) -> Plan:
     engine, project = work.engine, work.project
     inputs = DeltaInputs(
         work.wanted,
@@ -227,8 +227,8 @@ def _delta(work: Work, policies: Policies, notes: tuple[str, ...]) -> Plan:
         work.decided,
         work.live,
         policies,
-        load_applied_schema(project),
-        notes,
+        planned.schema.made,
+        planned.notes,
     )
     made = delta_plan(engine, inputs, work.folder)
     left = write_left_state(engine, work.wanted, work.standing[:2], made, work.folder)

@@ -1,6 +1,7 @@
 """`flitstack solution`: the schema that the plan needs, as a solution file that an administrator imports."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,17 @@ def _document(found: SolutionFile, to: Path, name: SolutionName) -> dict[str, An
     }
 
 
+def _left(operation: Mapping[str, Any]) -> str:
+    if operation["kind"] == "add_option":
+        return f"option {operation['value']} ({operation['label']})"
+    return ", ".join(f"{name} {operation[name]}" for name in ("length", "precision", "min", "max") if name in operation)
+
+
 def _lines(found: SolutionFile, to: Path, name: SolutionName) -> list[str]:
     lines = [f"+ {o['kind'].replace('_', ' ')} {o['table']}.{o['name']}" for o in found.made if o["kind"] != "publish"]
     lines += [
-        f"not in the file: option {o['value']} ({o['label']}) of {o['table']}.{o['name']}, a choice the environment has already; "
-        "add it there or let `flitstack load` do it"
+        f"not in the file: {_left(o)} of {o['table']}.{o['name']}, a column the environment has already; "
+        "change it there or let `flitstack load` do it"
         for o in found.left
     ]
     lines.append(f"{to}: unmanaged solution {name.unique_name}; labels in language {name.language}")

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
+
 from flitstack.destinations.dataverse import definitions
 from flitstack.destinations.dataverse.client import Client, query_url
 from flitstack.destinations.dataverse.definitions import Operation
@@ -40,6 +42,7 @@ class SchemaWriter:
             "create_table": (self._create_table, self._drop_table),
             "add_column": (self._add_column, self._drop_column),
             "add_option": (self._add_option, self._drop_option),
+            "widen_column": (self._widen_column, self._stay),
             "add_relationship": (self._add_relationship, self._drop_relationship),
             "add_key": (self._add_key, self._drop_key),
             "publish": (self._publish, self._publish),
@@ -93,6 +96,22 @@ class SchemaWriter:
     async def _drop_option(self, operation: Operation) -> None:
         if operation["value"] in (await self._options(operation) or ()):
             await self._client.post("DeleteOptionValue", {**_option_of(operation), "Value": operation["value"]})
+
+    async def _widen_column(self, operation: Operation) -> None:
+        """Source: Microsoft Learn, "Create and update column definitions using the Web API": PUT of the whole definition."""
+        kind = f"Microsoft.Dynamics.CRM.{operation['type']}AttributeMetadata"
+        found = await self._client.find(f"{_column(operation)}/{kind}", STRONG)
+        if found is None:
+            raise Fatal(f"{operation['table']}.{operation['name']} is no column of type {operation['type']}")
+        wider = {name: operation[member] for member, name in definitions.WIDER.items() if member in operation}
+        if all(found.get(name) == value for name, value in wider.items()):
+            return
+        definition = {name: value for name, value in found.items() if not name.startswith("@odata.")}
+        body = orjson.dumps({"@odata.type": kind, **definition, **wider})
+        await self._client.send("PUT", _column(operation), body, {**_JSON, "MSCRM.MergeLabels": "true"})
+
+    async def _stay(self, operation: Operation) -> None:
+        """What became wider stays so: the platform takes no smaller length, and the column goes as a whole."""
 
     async def _options(self, operation: Operation) -> set[int] | None:
         """Values of the column's options, None when there is no such choice column."""

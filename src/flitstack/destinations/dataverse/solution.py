@@ -22,12 +22,13 @@ async def solution_file(
 ) -> SolutionFile:
     """Make the operations in the blank environment behind `client` and export them.
 
-    Options for a choice that the destination has already are left: the file would have to carry the whole choice, and an import
-    would write over it.
+    Options for a choice that the destination has already, and columns that are to become wider, are left: the file would have to
+    carry the whole column, and an import would write over it.
     """
     tables = {o["table"] for o in operations if o["kind"] == "create_table"}
     columns = {(o["table"], o["name"]) for o in operations if o["kind"] == "add_column"}
-    left = tuple(o for o in operations if o["kind"] == "add_option" and (o["table"], o["name"]) not in columns)
+    more = {"add_option", "widen_column"}
+    left = tuple(o for o in operations if o["kind"] in more and (o["table"], o["name"]) not in columns)
     made = tuple(o for o in operations if o not in left)
     bare = SchemaWriter(client, name.language)
     mentioned = {table for o in made for table in (o["table"], o.get("other", ""), *o.get("targets", ())) if table}

@@ -113,8 +113,12 @@ def change(tables: Tables, operation: Operation, *, undo: bool) -> None:
         if not undo:
             columns.setdefault(operation["name"], new_column(operation))
         tables[name] = replace(table, columns=columns)
+    elif kind in {"add_option", "widen_column"} and undo and operation["name"] not in table.columns:
+        return
     elif kind == "add_option":
         tables[name] = _with_option(table, operation, undo=undo)
+    elif kind == "widen_column":
+        tables[name] = table if undo else _wider(table, operation)
     elif kind == "add_key":
         kept = tuple(key for key in table.keys if key.name != operation["name"])
         made = () if undo else (Key(operation["name"], tuple(operation["columns"])),)
@@ -129,6 +133,13 @@ def _with_option(table: Table, operation: Operation, *, undo: bool) -> Table:
     if not undo:
         options += (Option(operation["value"], operation["label"]),)
     return replace(table, columns={**table.columns, column.name: replace(column, options=options)})
+
+
+def _wider(table: Table, operation: Operation) -> Table:
+    column = table.columns[operation["name"]]
+    named = {"length": "max_length", "precision": "precision", "min": "min_value", "max": "max_value"}
+    facts: dict[str, Any] = {fact: operation[member] for member, fact in named.items() if member in operation}
+    return replace(table, columns={**table.columns, column.name: replace(column, **facts)})
 
 
 def _written(column: Column) -> Column:
