@@ -49,8 +49,12 @@ def patient(id_: str, **more: Any) -> dict[str, Any]:
     return {"resourceType": "Patient", "id": id_, **more}
 
 
+def bundle_of(*resources: object) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": "batch", "entry": [{"resource": one} for one in resources]}
+
+
 def bundle(*resources: object) -> str:
-    return json.dumps({"resourceType": "Bundle", "type": "batch", "entry": [{"resource": one} for one in resources]})
+    return json.dumps(bundle_of(*resources))
 
 
 def lines(*resources: object) -> str:
@@ -80,6 +84,7 @@ def test_a_bundle_and_ndjson_give_the_same_records(clinic: Export, form: Any) ->
     [
         {"reference": "Practitioner/d1"},
         {"reference": "https://ehr.example/fhir/Practitioner/d1"},
+        {"reference": "Practitioner/d1/_history/2"},
         {"reference": "urn:uuid:d1"},
         {"reference": f"Practitioner?identifier={NPI}|77"},
         {"identifier": {"system": NPI, "value": "77"}},
@@ -162,3 +167,23 @@ def test_a_bundle_whose_only_entry_stands_without_a_list_is_read(clinic: Export)
     staged = clinic.write("b.json", json.dumps({"resourceType": "Bundle", "entry": 5})).staged()
     assert staged.column("id", "Patient") == ["p1"]
     assert [found["file"] for found in staged.findings("not_fhir")] == ["b.json"]
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.json"])
+def test_a_broken_first_line_costs_itself_only(clinic: Export, name: str) -> None:
+    staged = clinic.write(name, '{"resourceType": "Patient", "id":\n' + lines(patient("p1"), patient("p2"))).staged()
+    assert staged.column("id", "Patient") == ["p1", "p2"]
+    assert [line for line, _, _ in staged.rejects()] == [1]
+
+
+def test_a_first_line_that_is_no_resource_does_not_make_the_others_none(clinic: Export) -> None:
+    staged = clinic.write("a.ndjson", "exported 2025\n" + lines(patient("p1"), bundle_of(patient("p2")))).staged()
+    assert staged.column("id", "Patient") == ["p1", "p2"]
+    assert [(line, raw) for line, _, raw in staged.rejects()] == [(1, "exported 2025")]
+
+
+def test_a_broken_entry_of_a_bundle_costs_itself_only(clinic: Export) -> None:
+    broken = bundle(patient("p1"), patient("p2"), patient("p3")).replace('"p2"', '"\\ud800"')
+    staged = clinic.write("a.json", broken).staged()
+    assert staged.column("id", "Patient") == ["p1", "p3"]
+    assert [record for _, record, _ in staged.rejects()] == ["2"]

@@ -5,7 +5,7 @@ JSON lines are streamed; an array or an XML document is held in memory as a whol
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,22 @@ class TreeSource:
                 yield Reject(number, line, "bad_row", reason, raw or _json_text(value))
 
     def trees(self) -> Iterator[Tree]:
-        """Each element: physical line, raw text, value."""
-        if self._elements is not None:
-            for element in self._elements:
-                yield (None, "", element) if _is_sound(element) else (None, _escaped(element), _UNREAD)
-            return
-        with Lines(self._path, self._encoding) as lines:
-            for text in lines:
-                if text.strip():
-                    yield lines.number, text.rstrip("\r\n"), parsed(text)
+        """Each element."""
+        return line_trees(self._path, self._encoding) if self._elements is None else element_trees(self._elements)
+
+
+def line_trees(path: Path, encoding: str) -> Iterator[Tree]:
+    """The value of each line that is not blank."""
+    with Lines(path, encoding) as lines:
+        for text in lines:
+            if text.strip():
+                yield lines.number, text.rstrip("\r\n"), parsed(text)
+
+
+def element_trees(elements: Iterable[Any]) -> Iterator[Tree]:
+    """Each element of a list that was read as a whole; raw text has only what is broken."""
+    for element in elements:
+        yield (None, "", element) if _is_sound(element) else (None, _escaped(element), _UNREAD)
 
 
 def read_trees(path: Path, encoding: str, each: str = "") -> Iterator[tuple[str, TreeSource]]:

@@ -71,6 +71,7 @@ def reference_key(value: Any, directory: Directory) -> str | None:
         return None
     written = value.get("reference")
     if isinstance(written, str) and written:
+        written = _of_any_version(written)
         kind, is_search, query = written.partition("?identifier=")
         if is_search:
             return directory.identifiers.get(f"{kind}|{query}", written)
@@ -84,6 +85,11 @@ def reference_key(value: Any, directory: Directory) -> str | None:
             (directory.identifiers[key] for kind in kinds if (key := f"{kind}|{named}") in directory.identifiers), named
         )
     return None
+
+
+def _of_any_version(reference: str) -> str:
+    """A reference to one version of a resource points to the resource. Source: HL7 FHIR R4, "References"."""
+    return reference.partition("/_history/")[0]
 
 
 def listed(value: Any) -> list[Any]:
@@ -207,7 +213,7 @@ def _reference_key(tokens: _Tokens) -> Step:
 def _points_to(kind: str, key: str, reference: Mapping[str, Any], directory: Directory) -> bool:
     """Whether a reference is to a resource of a type. A bare `urn:uuid:` does not say: the directory knows its own."""
     said = str(reference.get("type") or "")
-    written = str(reference.get("reference") or "")
+    written = _of_any_version(str(reference.get("reference") or ""))
     if not said and ("/" in written or "?" in written):
         said = written.partition("?")[0] if "?" in written else written.split("/")[-2]
     said = said or directory.types.get(key, "")

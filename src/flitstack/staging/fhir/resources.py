@@ -6,6 +6,7 @@ Source: HL7 FHIR R4, "Bundle"; HL7, "Bulk Data Access". A Bundle is held in memo
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -22,34 +23,37 @@ from flitstack.staging.fhir.paths import (
     reference_key,
 )
 from flitstack.staging.source import Record, Reject, Remarks
-from flitstack.staging.trees import Tree, TreeSource, as_text, parsed
+from flitstack.staging.trees import Tree, as_text, document, element_trees, line_trees, parsed
 
+HEAD_LINES = 3
 _BEGINS = re.compile(r'\{\s*"(?:resourceType"\s*:\s*"[A-Z]|[^{}]{0,2000}?"resourceType"\s*:\s*"[A-Z])')
 # Elements that say nothing about the record: what it is, how it is kept, the same once more as prose.
 _BOOKKEEPING = frozenset({"resourceType", "id", "meta", "text", "implicitRules", "language", "contained"})
 
 
 def is_fhir(path: FilePath, encoding: str) -> bool:
-    """Whether a JSON file begins as a FHIR resource."""
-    return _BEGINS.match(sample_text(path, encoding).lstrip()) is not None
+    """Whether a JSON file begins as a FHIR resource, or one of its first lines is one."""
+    begin = sample_text(path, encoding).lstrip()
+    return _BEGINS.match(begin) is not None or any(_types_of_lines((0, "", parsed(x)) for x in begin.split("\n")))
 
 
 class FhirFile:
     """The resources of one file, in order; a Bundle's entries count as its records."""
 
     def __init__(self, path: FilePath, encoding: str) -> None:
-        self._source = TreeSource(path, encoding)
-        self._entries: list[Any] | None = None
-        first = next(iter(self._source.trees()), None)
-        if first is None or not isinstance(first[2], Mapping) or first[2].get("resourceType") == "Bundle":
-            self._entries = _entries_of(path, encoding)
+        self._path, self._encoding = path, encoding
+        types = _types_of_lines(line_trees(path, encoding))
+        is_whole = not any(types) or types == ["Bundle"]
+        self._entries = _entries_of(document(read_text(path, encoding))) if is_whole else None
 
     def trees(self) -> Iterator[Tree]:
-        """Each resource with its physical line (NDJSON only) and raw text."""
-        if self._entries is None:
-            yield from self._source.trees()
-        else:
-            yield from ((None, "", entry) for entry in self._entries)
+        """Each resource with its physical line (NDJSON only) and raw text; those of a Bundle on a line by themselves."""
+        trees = line_trees(self._path, self._encoding) if self._entries is None else element_trees(self._entries)
+        for line, raw, value in trees:
+            if type_of(value) == "Bundle":
+                yield from ((line, "", entry) for entry in _entries_of(value))
+            else:
+                yield line, raw, value
 
     def types(self) -> Counter[str]:
         """How many resources of each type; "" for what is none."""
@@ -87,7 +91,7 @@ class FhirSource:
         for number, (line, raw, value) in enumerate(self._file.trees(), start=1):
             kind = type_of(value)
             if not kind and self._names_broken:
-                yield Reject(number, line, "bad_row", "not a FHIR resource", raw or str(value))
+                yield Reject(number, line, "bad_row", "not a FHIR resource", raw or as_text(value) or "null")
             elif kind == self._how.resource:
                 yield Record(number, line, [self._text(name, path, value) for name, path in self._paths.items()])
 
@@ -143,8 +147,12 @@ def type_of(value: Any) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def _entries_of(path: FilePath, encoding: str) -> list[Any]:
-    bundle = parsed(read_text(path, encoding))
+def _types_of_lines(lines: Iterable[Tree]) -> list[str]:
+    """Types of the resources on the first lines; a document over several lines has none there."""
+    return [type_of(value) for _, _, value in islice(lines, HEAD_LINES)]
+
+
+def _entries_of(bundle: Any) -> list[Any]:
     if type_of(bundle) != "Bundle":
         return [bundle]
     return [
