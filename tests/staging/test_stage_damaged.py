@@ -3,8 +3,10 @@
 import os
 import sys
 from dataclasses import replace
+from zipfile import ZipFile
 
 import pytest
+from openpyxl import Workbook
 from staging.export_case import Export, object_of_fields, pack_of
 
 from flitstack.packs.types import Field
@@ -79,3 +81,21 @@ def test_lists_inside_the_records_of_several_lists_are_all_read(export: Export) 
         ("pipes.json#service", "B", "Won"),
     ]
     assert "beside: at" in staged.findings("beside_the_list")[0]["what"]
+
+
+def test_escapes_of_a_workbook_are_read_once(export: Export) -> None:
+    texts = {"t1": "a_x000D_b", "t2": "a_x005F_x000D_b", "t3": "x_xD83D_y"}
+    book = Workbook()
+    book.active.append(["Id", "Name"])
+    for text in texts:
+        book.active.append([text, text])
+    book.save(export.folder / "plain.xlsx")
+    target = export.folder / "export" / "contacts.xlsx"
+    target.parent.mkdir()
+    with ZipFile(export.folder / "plain.xlsx") as plain, ZipFile(target, "w") as escaped:
+        for name in plain.namelist():
+            content = plain.read(name)
+            for text, escape in texts.items():
+                content = content.replace(f">{text}<".encode(), f">{escape}<".encode())
+            escaped.writestr(name, content)
+    assert export.staged().column("Name") == ["a\rb", "a_x000D_b", "x_xD83D_y"]

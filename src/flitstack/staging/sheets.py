@@ -1,6 +1,5 @@
 """Reads Excel workbooks through calamine: each sheet is a source of its own (`book.xlsx#Sheet`)."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -14,9 +13,6 @@ from flitstack.staging.source import Record, Reject, Remarks, is_totals_row, num
 
 SUFFIXES = frozenset((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"))
 HEAD_ROWS = 20
-
-# Control characters in a cell's XML: _x000D_ is a carriage return (ECMA-376, ST_Xstring).
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +99,7 @@ def cell_text(cell: Any) -> str | None:
             return cell.isoformat()
         case timedelta():
             return str(round(cell.total_seconds()))
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), str(cell)) or None
+    return str(cell) or None
 
 
 def _lowest_header_row(sheet: Sheet, header_row: int) -> int:
