@@ -1,4 +1,4 @@
-"""Damaged files: what cannot be read is told with its place, and costs no more than itself."""
+"""Damaged and unusual files: what cannot be read is told with its place, and costs no more than itself."""
 
 import os
 import sys
@@ -99,3 +99,10 @@ def test_escapes_of_a_workbook_are_read_once(export: Export) -> None:
                 content = content.replace(f">{text}<".encode(), f">{escape}<".encode())
             escaped.writestr(name, content)
     assert export.staged().column("Name") == ["a\rb", "a_x000D_b", "x_xD83D_y"]
+
+
+def test_text_around_the_parts_of_an_xml_element_is_kept(export: Export) -> None:
+    text = "<All><One><Id>1</Id><Note> Call <b>Ana</b>\n today, <b>not</b> Bo </Note></One><One><Id>2</Id></One></All>"
+    staged = export.write("contacts.xml", text).staged()
+    assert staged.column("Note.text") == ["Call today, Bo", None]
+    assert staged.column("Note.b") == ['["Ana", "not"]', None]

@@ -20,13 +20,14 @@ def parse_xml(text: str) -> Any:
 
 
 def _value(element: Element) -> Any:
-    """An object of attributes and parts, or the element's text when it has neither."""
+    """An object of attributes and parts, or the element's text when it has neither; text among the parts is `text`."""
     parts: dict[str, list[Any]] = {}
     for name, value in element.attrib.items():
         parts.setdefault(name.rpartition("}")[2], []).append(value)
     for child in element:
         parts.setdefault(_name(child), []).append(_value(child))
-    text = (element.text or "").strip()
+    texts = (element.text, *(child.tail for child in element))
+    text = " ".join(stripped for one in texts if (stripped := (one or "").strip()))
     if not parts:
         return text
     if text:
