@@ -106,3 +106,18 @@ def test_text_around_the_parts_of_an_xml_element_is_kept(export: Export) -> None
     staged = export.write("contacts.xml", text).staged()
     assert staged.column("Note.text") == ["Call today, Bo", None]
     assert staged.column("Note.b") == ['["Ana", "not"]', None]
+
+
+PLAIN = "".join(f"{number},Ana Ruiz,hello\n" for number in range(20_000))  # more than the sample a dialect is found on
+SAID = '1,Ana,"he said \\"hi\\", twice"\n'
+
+
+def test_a_backslash_far_down_that_escapes_nothing_is_not_lost(export: Export) -> None:
+    staged = export.write("contacts.csv", f"Id,Name,Note\n{SAID}{PLAIN}2,Bo,C:\\new\n").staged()
+    assert staged.column("Note")[-1] == "C:\\new"
+    assert [line for line, _, _ in staged.rejects()] == [2], "no way of quoting reads both; one is told"
+
+
+def test_quotes_that_are_escaped_far_down_alone_are_read(export: Export) -> None:
+    staged = export.write("contacts.csv", f"Id,Name,Note\n{PLAIN}{SAID}").staged()
+    assert (staged.column("Note")[-1], staged.rejects()) == ('he said "hi", twice', [])

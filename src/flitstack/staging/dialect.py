@@ -1,4 +1,7 @@
-"""How a text file is cut into cells: its delimiter and the way it quotes, decided once a file on its beginning."""
+"""How a text file is cut into cells: its delimiter and the way it quotes, decided once a file on its beginning.
+
+Whether backslashes escape is asked of all of it: where one is a plain character, reading it so would lose it.
+"""
 
 import csv
 import re
@@ -12,6 +15,7 @@ from flitstack.staging.encodings import sample_text
 
 DELIMITERS = (",", ";", "\t", "|")
 QUOTING_SAMPLE = 1 << 18
+ESCAPED_LINES = 20
 
 # The largest cell; Python's own limit is 131,072 characters.
 csv.field_size_limit((1 << 31) - 1)
@@ -57,8 +61,9 @@ def find_dialect(path: Path, encoding: str) -> Dialect:
     choices = [usual, replace(usual, skips_blank=True)]
     if _quotes_with("'", sample, usual.delimiter) and not _quotes_with('"', sample, usual.delimiter):
         choices.append(replace(usual, quote="'"))
-    if _escapes_well(sample, usual.delimiter):
+    if escaped := _first_escaped(path, encoding, usual.delimiter):
         choices.append(replace(usual, escapes=True))
+        sample += "" if "\\" in sample else escaped
     return min(choices, key=lambda dialect: _misfits(sample, dialect))
 
 
@@ -105,8 +110,25 @@ def _quotes_with(mark: str, sample: str, delimiter: str) -> bool:
     return bool(re.search(rf"{side}{mark}[^{mark}]*{mark}{side}", sample, re.MULTILINE))
 
 
+def _first_escaped(path: Path, encoding: str, delimiter: str) -> str:
+    """Lines from the first backslash on, where every backslash of the whole file escapes something; else nothing."""
+    with path.open("rb") as raw:
+        # Most files hold none, which bytes tell ten times as fast as text.
+        if not any(b"\\" in block for block in iter(lambda: raw.read(1 << 20), b"")):
+            return ""
+    found = ""
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        while block := file.read(1 << 20) + file.readline():
+            place = block.find("\\")
+            if place >= 0 and not _escapes_well(block, delimiter):
+                return ""
+            if place >= 0 and not found:
+                found = "".join(block[block.rfind("\n", 0, place) + 1 :].splitlines(keepends=True)[:ESCAPED_LINES])
+    return found
+
+
 def _escapes_well(sample: str, delimiter: str) -> bool:
-    """Whether every backslash escapes something: a path like C:\\new shows that backslashes are plain characters."""
+    """Whether every backslash of whole lines escapes something: a path like C:\\new shows that backslashes are plain characters."""
     behind = re.findall(r"\\(.|\n|$)", sample)
     return bool(behind) and all(char in f'"\\\n\r{delimiter}' for char in behind)
 
