@@ -12,7 +12,7 @@ from staging.export_case import Export
 from flitstack.staging.delimited import DelimitedSource
 from flitstack.staging.dialect import find_dialect
 from flitstack.staging.encodings import find_encoding
-from flitstack.staging.source import Record
+from flitstack.staging.source import Record, is_totals_row
 
 ANA = "Id,Name,Email,Note\n1,Ana Ruiz,ana@x.example,hello\n"
 
@@ -167,6 +167,25 @@ def test_a_company_called_total_is_a_record(export: Export) -> None:
     assert staged.column("Name") == ["Total"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "names", "sums"),
+    [
+        ("Total,7,\nAna,8,x\n", ["Total", "Ana"], []),  # a company called so: records follow
+        ("Ana,8,x\nTotal,15,\n", ["Ana"], [3]),
+        ("Ana,8,x\nTotal,15,\nMade by Bo,,\n", ["Ana", "Made by Bo"], [3]),
+        ("Ana,8,x\nTotal,8,\nBo,7,y\nTotal,15,\n", ["Ana", "Bo"], [3, 5]),
+        ("Ana,8,x\nTotal,15\nBo,7,y\n", ["Ana", "Bo"], [3]),  # no record of this table
+        ("Ana,8,x\nTotal,,\n", ["Ana", "Total"], []),  # without any sum
+    ],
+)
+def test_sums_stand_under_a_table_or_several_times_in_it(
+    export: Export, lines: str, names: list[str], sums: list[int]
+) -> None:
+    staged = export.write("contacts.csv", f"Name,Id,Note\n{lines}").staged()
+    assert staged.column("Name") == names
+    assert [found["line"] for found in staged.findings("totals_row")] == sums
+
+
 def test_a_header_alone_is_an_empty_table(export: Export) -> None:
     staged = export.write("contacts.csv", "Id,Name\n").staged()
     assert (staged.document.tables["Contact"].records, staged.rows()) == (0, [])
@@ -206,6 +225,7 @@ def test_any_table_written_as_csv_reads_back_equal(
         # Python's writer leaves line ends other than its own bare, and no reader can tell what they were.
         bare = {ord(mark): "" for mark in "\r\n" if mark not in end}
         table = [[cell.translate(bare) for cell in row] for row in table]
+    table = [row for row in table if not is_totals_row(row)]
     rows = [row for row in table if any(cell.strip() for cell in row)]
     # Enough plain rows to show the delimiter; without any, a table of punctuation could be cut in several ways.
     plain = [[f"v{place}" for place in range(width)]] * 60

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flitstack.staging.dialect import Dialect
 from flitstack.staging.encodings import UNREADABLE, Lines
-from flitstack.staging.source import Record, Reject, Remarks, is_totals_row, numbered_names, unique_names
+from flitstack.staging.source import Record, Reject, Remarks, is_totals_row, numbered_names, unique_names, without_sums
 
 # A record longer than this is taken for one whose quote never closes.
 MAX_RECORD_CHARACTERS = 16 << 20
@@ -47,7 +47,9 @@ class DelimitedSource:
 
     def records(self) -> Iterator[Record | Reject]:
         """All records after the header that are not blank."""
-        width = len(self.header)
+        return without_sums(self._judged(len(self.header)), len(self.header))
+
+    def _judged(self, width: int) -> Iterator[Record | Reject]:
         skipped = 0 if self.header_row is None else self.header_row + 1
         with Lines(self.path, self.dialect.encoding) as lines:
             for number, row in enumerate(islice(_rows(lines, self.dialect, width), skipped, None), start=1):

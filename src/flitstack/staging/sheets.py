@@ -9,7 +9,7 @@ from typing import Any
 
 from python_calamine import CalamineError, CalamineWorkbook
 
-from flitstack.staging.source import Record, Reject, Remarks, is_totals_row, numbered_names, unique_names
+from flitstack.staging.source import Record, Reject, Remarks, is_totals_row, numbered_names, unique_names, without_sums
 
 SUFFIXES = frozenset((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"))
 HEAD_ROWS = 20
@@ -54,7 +54,10 @@ class SheetSource:
 
     def records(self) -> Iterator[Record | Reject]:
         """Every row under the header that is not blank."""
-        width, number = len(self.header), 0
+        return without_sums(self._judged(len(self.header)), len(self.header))
+
+    def _judged(self, width: int) -> Iterator[Record | Reject]:
+        number = 0
         for line, row in enumerate(self._rows[self._first :], start=self._first + 1):
             values = [cell_text(cell) for cell in row[:width]]
             values += [None] * (width - len(values))

@@ -1,7 +1,7 @@
 """What every reader of a file gives: a header, records with their place, and what could not be read."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -90,14 +90,36 @@ def numbered_names(width: int) -> list[str]:
 
 
 TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "итого", "всього", "toplam", "razem")
+_DIGIT = re.compile(r"\d")
 _SUM = re.compile(r"\s*(?:[^\w\s]|[A-Z]{3})?\s*[-(]?[\d.,'\s]*\)?\s*\S{0,4}\s*")
 
 
 def is_totals_row(values: Sequence[str | None]) -> bool:
-    """Whether this is the sums line that spreadsheets put under a table: "Total" first, then nothing but numbers."""
+    """Whether this looks like a line of sums: "Total" first, then a number or more and nothing else."""
     first = values[0] if values else None
     if not first or first.isspace():
         first = next((value for value in values if value and not value.isspace()), None)
     if first is None or first.strip().rstrip(":").lower() not in TOTALS:
         return False
-    return all(value is first or not value or _SUM.fullmatch(value) for value in values)
+    others = [value for value in values if value and value is not first]
+    return any(map(_DIGIT.search, others)) and all(map(_SUM.fullmatch, others))
+
+
+def without_sums(records: Iterable[Record | Reject], width: int) -> Iterator[Record | Reject]:
+    """Lines of sums stand under a table, or several times in it; a lone one among the records is a company called Total.
+
+    It comes last, since only then is this known.
+    """
+    sums: list[Reject] = []
+    goes_on = False
+    for record in records:
+        if isinstance(record, Reject) and record.code == "totals_row":
+            sums.append(record)
+            continue
+        # A line below the sums may say who made the list; a record says more than one thing.
+        if sums and not goes_on and isinstance(record, Record):
+            goes_on = sum(value is not None for value in record.values) > 1
+        yield record
+    for line in sums:
+        is_record = goes_on and len(sums) == 1 and len(line.values) == width
+        yield Record(line.number, line.line, list(line.values)) if is_record else line
