@@ -169,6 +169,13 @@ def test_a_canonical_name_from_scoping_joins_variants_even_over_hosts(case: Make
     assert outcome.codes("possible_duplicate") == []
 
 
+def test_a_canonical_name_is_met_whatever_its_capitals_are(case: MakeCase) -> None:
+    rows = [company("a", "İZMİR Ltd", "a.example"), company("b", "IŞIK"), company("c", "ΖΕΥΣ", "c.example")]
+    names = {"İzmir Ltd": "Izmir Group", "IŞIK": "Izmir Group", "ΖΕΥΣ": "Izmir Group"}
+    outcome = case(objects={"Company": rows}, rules=COMPANIES, decisions={"canonical_names": names}).run()
+    assert outcome.merged() == {"b": "a", "c": "a"}
+
+
 def test_chains_over_several_rules_end_in_one_cluster(case: MakeCase) -> None:
     rules = "Person: {identity: [{rule: mail, key: email_key(Mail)}, {rule: phone, key: phone_key(Phone)}]}"
     count = 40

@@ -12,7 +12,9 @@ from staging.value_examples import EXAMPLES, OF_NULL
 
 from flitstack.errors import shape_of
 from flitstack.keys import SourceKey
+from flitstack.mapping.choices import choice_key
 from flitstack.staging.engine.engine import Engine
+from flitstack.staging.engine.labels import label_key
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 # Binding a query costs more than evaluating it: each example of a law is a whole column of values.
@@ -132,3 +134,12 @@ def test_a_function_is_made_when_a_statement_names_it_whatever_its_case(tmp_path
         engine.run("CREATE TEMP VIEW numbers AS SELECT to_number('1,5') AS n")
         assert engine.one("SELECT count(n) FROM numbers") == (1,)
         assert next(engine.batches("SELECT email_key('A@x.com') AS x", 10)).to_pylist() == [{"x": "a@x.com"}]
+
+
+def test_labels_that_people_write_are_met_as_the_engine_meets_them(module_engine: Engine) -> None:
+    letters = [chr(code) for code in (*range(1, 0x3100), *range(0xFE00, 0x10000), *range(0x10400, 0x10500))]
+    texts = [text for letter in letters for text in (f"A{letter} b", f"{letter}{letter}B{letter}")]
+    engines = [key or "" for key in column(module_engine, "label_key(x)", texts)]
+    assert [label_key(text) for text in texts] == engines
+    engines = [key or "" for key in column(module_engine, "choice_key(x)", texts)]
+    assert [choice_key(text) for text in texts] == engines

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flitstack.staging.engine.engine import Engine, literal
+from flitstack.staging.engine.labels import label_key
 
 HOSTS_FILE = Path(__file__).with_name("shared_hosts.txt")
 
@@ -32,7 +33,7 @@ def register_rule_values(engine: Engine, decisions: Mapping[str, Any]) -> None:
     )
     engine.run("CREATE OR REPLACE TEMP MACRO private_host(host) AS CASE WHEN NOT is_shared_host(host) THEN host END")
     engine.run("CREATE OR REPLACE TEMP MACRO canonical(name) AS " + _case("label_key(name)", variants, "name"))
-    itself = {_label(name): name for name in variants.values()}
+    itself = {label_key(name): name for name in variants.values()}
     engine.run(
         "CREATE OR REPLACE TEMP MACRO settled_name(name) AS lower("
         + _case("label_key(name)", itself | variants, "NULL")
@@ -47,14 +48,10 @@ def canonical_names(decided: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for left, right in decided.items() if isinstance(decided, Mapping) else ():
         if isinstance(right, list | tuple):
-            found |= {_label(variant): str(left) for variant in right}
+            found |= {label_key(str(variant)): str(left) for variant in right}
         else:
-            found[_label(left)] = str(right)
+            found[label_key(str(left))] = str(right)
     return found
-
-
-def _label(name: Any) -> str:
-    return " ".join(str(name).split()).lower()
 
 
 def _case(subject: str, answers: Mapping[str, str], otherwise: str) -> str:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from flitstack.mapping.maps import ColumnRule
 from flitstack.mapping.target import Target
 from flitstack.staging.engine.engine import literal
+from flitstack.staging.engine.labels import label_key
 
 Option = int | bool | None
 T = TypeVar("T")
@@ -17,6 +18,7 @@ U = TypeVar("U")
 
 # Stands before a label_key among the keys; no choice_key holds a blank.
 EXACT = " "
+_UNSEEN = dict.fromkeys(map(ord, " _.#/-"))
 
 
 class Unsuitable(ValueError):
@@ -77,13 +79,5 @@ def key_sql(text: str, known: Iterable[str]) -> str:
 
 
 def choice_key(text: str) -> str:
-    """The engine's `choice_key` for the plain text of labels: lower case without blanks and `_-.#/`.
-
-    Letter by letter, as the engine does: `İ` is `i`, not `i` and a dot above it.
-    """
-    return "".join(c.lower()[0] for c in text if not c.isspace() and c not in "_-.#/")
-
-
-def label_key(text: str) -> str:
-    """The engine's `label_key` for the plain text of labels: lower case, blanks once."""
-    return "".join(c.lower()[0] for c in " ".join(text.split()))
+    """The engine's `choice_key` for the plain text of labels: lower case without blanks and `_-.#/`."""
+    return label_key(text).translate(_UNSEEN)

@@ -8,12 +8,13 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flitstack.mapping.choices import choice_key, label_key
+from flitstack.mapping.choices import choice_key
 from flitstack.mapping.drafting import Drafting
 from flitstack.mapping.expressions import ExpressionError, fields_of
 from flitstack.mapping.options import labels_of
 from flitstack.packs.types import Field, Pack
 from flitstack.staging.engine.engine import quoted
+from flitstack.staging.engine.labels import label_key
 
 _CONFIDENCE = 0.95
 

@@ -16,7 +16,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.simplify import simplify
 from sqlglot.parsers.duckdb import DuckDBParser
 
-from flitstack.mapping.choices import EXACT, by_key, choice_key, label_key
+from flitstack.mapping.choices import EXACT, by_key, choice_key
+from flitstack.staging.engine.labels import label_key
 
 VALUE_FUNCTIONS = frozenset(
     (

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flitstack.mapping.choices import by_key, label_key, of_label
+from flitstack.mapping.choices import by_key, of_label
 from flitstack.packs.types import Pack
 from flitstack.staging.document import StagingDocument
 from flitstack.staging.engine.engine import Engine, quoted, read_parquet
+from flitstack.staging.engine.labels import label_key
 
 
 def number_options(
