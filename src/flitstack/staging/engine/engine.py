@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from flitstack.staging.engine.functions import ValueFunctions
 
-_PARQUET = "FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 20480, DICTIONARY_SIZE_LIMIT 1000"
+_PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy, ROW_GROUP_SIZE 20480, DICTIONARY_SIZE_LIMIT 1000"
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
