@@ -121,3 +121,10 @@ def test_a_backslash_far_down_that_escapes_nothing_is_not_lost(export: Export) -
 def test_quotes_that_are_escaped_far_down_alone_are_read(export: Export) -> None:
     staged = export.write("contacts.csv", f"Id,Name,Note\n{PLAIN}{SAID}").staged()
     assert (staged.column("Note")[-1], staged.rejects()) == ('he said "hi", twice', [])
+
+
+def test_bytes_that_are_no_text_cost_one_element_of_an_xml_document(export: Export) -> None:
+    good = "".join(f"\n<One><Id>{number}</Id><Name>Łukasz</Name></One>" for number in range(8)).encode()
+    staged = export.write("contacts.xml", b"<All>" + good + b"<One><Id>8</Id><Name>L\xff</Name></One></All>").staged()
+    assert staged.column("Name") == ["Łukasz"] * 8
+    assert [(f["record"], f["what"]) for f in staged.findings("bad_row")] == [("9", "not readable as XML")]

@@ -26,9 +26,9 @@ _INSIDE = "\ud800"
 class TreeSource:
     """Records of a JSON file, or of one list in it. The header is the union of all keys, in the order first met."""
 
-    def __init__(self, path: Path, encoding: str, elements: list[Any] | None = None) -> None:
+    def __init__(self, path: Path, encoding: str, elements: list[Any] | None = None, kind: str = "JSON") -> None:
         """`elements`: the list's elements, where the file was read as a whole; None for JSON lines."""
-        self._path, self._encoding, self._elements = path, encoding, elements
+        self._path, self._encoding, self._elements, self._kind = path, encoding, elements, kind
         self.remarks = Remarks()
         names: dict[str, None] = {}
         for _, _, value in self.trees():
@@ -44,7 +44,8 @@ class TreeSource:
                 flat = flatten(value)
                 yield Record(number, line, [flat.get(key) for key in self._keys])
             else:
-                reason = "not readable as JSON" if value is _UNREAD else "not a JSON object"
+                plain = "not a JSON object" if self._kind == "JSON" else "an XML element without parts"
+                reason = f"not readable as {self._kind}" if value is _UNREAD else plain
                 yield Reject(number, line, "bad_row", reason, raw or _json_text(value))
 
     def trees(self) -> Iterator[Tree]:
@@ -78,12 +79,13 @@ def read_trees(path: Path, encoding: str, each: str = "") -> Iterator[tuple[str,
         return
     text = read_text(path, encoding)
     data = parse_xml(text) if is_xml else document(text)
+    kind = "XML" if is_xml else "JSON"
     if data is _UNREAD or (is_xml and data is None):
-        yield "", TreeSource(path, encoding)
+        yield "", TreeSource(path, encoding, None, kind)
         return
     lists = {"": [data]} if each and isinstance(data, dict) and each in data else _lists_of(data)
     for name, elements in lists.items():
-        source = TreeSource(path, encoding, _elements(elements, each) if each else elements)
+        source = TreeSource(path, encoding, _elements(elements, each) if each else elements, kind)
         beside = [key for key in data if key not in lists] if isinstance(data, dict) and name else []
         if beside:
             keys = _SURROGATES.sub("\ufffd", ", ".join(beside))
