@@ -128,3 +128,14 @@ def test_bytes_that_are_no_text_cost_one_element_of_an_xml_document(export: Expo
     staged = export.write("contacts.xml", b"<All>" + good + b"<One><Id>8</Id><Name>L\xff</Name></One></All>").staged()
     assert staged.column("Name") == ["Łukasz"] * 8
     assert [(f["record"], f["what"]) for f in staged.findings("bad_row")] == [("9", "not readable as XML")]
+
+
+def test_the_last_moment_of_a_workbooks_calendar_is_read(export: Export) -> None:
+    book = Workbook()
+    book.active.append(["Id", "Until"])
+    for serial in (2_958_465.9999999, 2_958_465.25):
+        book.active.append([serial, serial])
+        book.active.cell(book.active.max_row, 2).number_format = "yyyy-mm-dd hh:mm:ss"
+    (export.folder / "export").mkdir()
+    book.save(export.folder / "export" / "contacts.xlsx")
+    assert export.staged().column("Until") == ["9999-12-31 23:59:59", "9999-12-31 06:00:00"]

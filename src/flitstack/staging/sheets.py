@@ -13,6 +13,7 @@ from flitstack.staging.source import Record, Reject, Remarks, is_totals_row, num
 
 SUFFIXES = frozenset((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"))
 HEAD_ROWS = 20
+_LAST_SECOND = datetime.fromisoformat("9999-12-31T23:59:59")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def cell_text(cell: Any) -> str | None:
             return str(int(cell)) if cell.is_integer() else format(Decimal(repr(cell)), "f")
         case datetime():
             # Serial numbers are binary fractions of a day: 10:30:00 may come as 10:29:59.9999.
-            moment = (cell + timedelta(milliseconds=500)).replace(microsecond=0)
+            moment = (min(cell, _LAST_SECOND) + timedelta(milliseconds=500)).replace(microsecond=0)
             return moment.date().isoformat() if moment.time() == time() else moment.isoformat(" ")
         case date() | time():
             return cell.isoformat()
