@@ -89,6 +89,8 @@ def test_what_the_map_asks_more_of_a_column_is_there_before_the_rows(loaded: tup
         ("add_option", "opportunity.flit_dealstage", "Trial"),
         ("widen_column", "opportunity.flit_nextstep", ""),
     ]
+    told = migration.run("solution", "--to", str(migration.folder / "schema.zip"))
+    assert [one["kind"] for one in told.document["left"]] == ["add_option", "widen_column"], "no file can carry them"
     (row,) = (row for row in migration.rows("opportunities") if row["flit_sourceid"] and record_of(row) == "d02")
     assert (row[f"flit_dealstage{LABEL}"], row["flit_nextstep"]) == ("Trial", LONG.strip())
     assert migration.do("reconcile", code={0, 3})["differences"] == 0

@@ -149,6 +149,20 @@ def test_a_key_is_done_when_its_index_is_active() -> None:
     assert len(waits) == 1
 
 
+def test_a_column_becomes_wider_by_its_whole_definition_and_only_once() -> None:
+    async def whole() -> None:
+        async with playing("widen") as wire:
+            client = Client(wire.url)
+            names = {"table": "account", "name": "cr1_code", "type": "String"}
+            try:
+                for _ in range(2):
+                    await SchemaWriter(client, 1033).apply({"kind": "widen_column", **names, "length": 400})
+            finally:
+                await client.close()
+
+    asyncio.run(whole())
+
+
 @pytest.mark.parametrize("path", sorted(EXCHANGES.glob("*.txt")), ids=lambda path: path.stem)
 def test_every_exchange_names_its_public_source(path: Path) -> None:
     assert read_exchanges(path.stem)
