@@ -92,6 +92,15 @@ def test_no_companion_column_is_made_when_everything_fits(case: Callable[..., Ma
     assert [column.name for column in mapped.route("deal").columns] == ["name"]
 
 
+@pytest.mark.parametrize(("kind", "length"), [("String", 100), ("Memo", 1_048_576)])
+def test_a_text_column_without_a_length_is_made_as_long_as_what_is_sent(
+    case: Callable[..., MapCase], kind: str, length: int
+) -> None:
+    mapped = deals(case, f"t_text: {{from: T, create: {{type: {kind}, label: Text}}}}", {"T": "x" * 150_000})
+    assert mapped.column("deal", "t_text").create == {"type": kind, "label": "Text", "length": length}
+    assert len(mapped.rows["deal"]["1"]["t_text"]) == min(length, 150_000)
+
+
 def test_where_no_column_can_be_made_the_finding_keeps_the_full_text(case: Callable[..., MapCase]) -> None:
     route = "routes: [{table: annotation, name: note, phase: rest, key: Id, columns: {subject: {from: S}}}]"
     made = case(objects={"Note": [{"Id": "1", "S": "a" * 501}]}, maps={"Note": route})

@@ -263,7 +263,9 @@ def _compile_value(
     _note_readings(compiler, program, expression)
     if conversion.full:
         program.fulls.append((rule.name, target.label or rule.name, conversion.full))
-    create = dict(rule.create) if rule.create is not None else None
+    # The length that texts are cut to is the one the column is made with, also where the map tells none.
+    length = {} if target.max_length is None else {"length": target.max_length}
+    create = {**length, **rule.create} if rule.create is not None else None
     program.columns.append(MappedColumn(rule.name, "value", target.type, field, expression.sql, create, rule.verify))
 
 
