@@ -246,13 +246,15 @@ class Sender:
         else:
             self.size.answered(len(calls), time.monotonic() - started)
         refused = [(call, d.refusal) for call, d in zip(calls, done, strict=False) if d.refusal is not None]
-        failed = {call for call, refusal in refused if verdicts.may_pass(call, refusal)}
+        # In their order: of a row with several calls the last one tells whether it is as wanted (`in_state`).
+        failed = [call for call, refusal in refused if verdicts.may_pass(call, refusal)]
         verdicts.doubtful |= {call.row for call in failed}
-        landed = await work.reached(list(failed)) if failed and work.reached else set()
+        landed = await work.reached(failed) if failed and work.reached else set()
         again = {call for call, refusal in refused if refusal.status in NOT_EXECUTED}
         again |= {call for call in failed if call.row not in landed}
         left = [*calls[len(done) :], *(call for call in calls if call in again)]
-        final = [(call, refusal) for call, refusal in refused if call not in again and call not in failed]
+        passing = again.union(failed)
+        final = [(call, refusal) for call, refusal in refused if call not in passing]
         asked = [call for call, refusal in final if _may_be_reached(work.operation, refusal)]
         there = await work.reached(asked) if asked and work.reached else set()
         lost = [call for call, _ in final if call.row in verdicts.doubtful]
