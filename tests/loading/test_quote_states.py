@@ -26,19 +26,21 @@ BASE = bytes([7] * 8)
 
 
 class Cut(MemoryDestination):
-    """Executes the first `after` calls of its first batches of states, and answers nothing, or that it was busy."""
+    """Executes the first `after` calls of its first batches of states, and answers nothing, that it was busy, or that each call failed."""
 
     after = 0
     times = 0
-    is_busy = False
+    answer = "nothing"
 
     async def batch(self, calls: Sequence[Call], *, continue_on_error: bool) -> list[Done]:
         if calls[0].kind == "create" or not self.times:
             return await super().batch(calls, continue_on_error=continue_on_error)
         self.times -= 1
         done = await super().batch(calls[: self.after], continue_on_error=continue_on_error)
-        if not self.is_busy:
+        if self.answer == "nothing":
             raise Unanswered("cut")
+        if self.answer == "failed":
+            return [Done(Refusal("0x80040216", 500, "An unexpected error occurred."))] * len(calls)
         # Only the next call was not executed; what follows it is refused for that.
         busy = Done(Refusal("0x80072322", 429, "busy"))
         return [*done, busy, *await super().batch(calls[self.after + 1 :], continue_on_error=continue_on_error)]
@@ -81,12 +83,12 @@ def test_a_draft_quote_is_activated_before_it_is_won_or_lost(tmp_path: Path) -> 
     assert (states, closings, refused) == ([LOST if n % 2 else WON for n in range(rows)], rows, 0)
 
 
-@pytest.mark.parametrize("is_busy", [False, True])
+@pytest.mark.parametrize("answer", ["nothing", "busy", "failed"])
 @pytest.mark.parametrize("after", range(7))
 def test_a_quote_that_was_activated_but_not_closed_is_closed_once_the_answer_is_missed(
-    tmp_path: Path, after: int, is_busy: bool
+    tmp_path: Path, after: int, answer: str
 ) -> None:
     destination = Cut(load_catalogue())
-    destination.after, destination.times, destination.is_busy = after, 2, is_busy
+    destination.after, destination.times, destination.answer = after, 2, answer
     states, closings, refused = close(tmp_path, destination, 3)
     assert (states, closings, refused) == ([WON, LOST, WON], 3, 0)
