@@ -198,7 +198,7 @@ def table(rounds: Sequence[Round], grown: Sequence[Ours]) -> list[str]:
         (
             "25 columns with choices, a day, money, 100,000 companies and 200 owners to look up; 500 rows a call over TLS, the "
             f"emulator on the same cores; medians of {len(rounds)} rounds. Every row's body equals the plain Python reference's. flitstack's "
-            "figures include the start of the process, the source key, ids from the journal, hashes and two durable points a "
+            "figures include the start of the process, the source key, ids from the journal, hashes and a durable point for every "
             "request. The count by reading all ids back, which ends the phase, stands beside them: no other client makes one."
         ),
         "",

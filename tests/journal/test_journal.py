@@ -4,6 +4,8 @@ import asyncio
 import os
 import stat
 import tempfile
+import threading
+import time
 from pathlib import Path
 from uuid import UUID
 
@@ -141,6 +143,40 @@ def test_coroutines_that_wait_together_share_one_sync(tmp_path: Path) -> None:
     with Journal(tmp_path, "ana", write=False) as journal:
         assert not journal.state.unsettled
         assert len(settled(journal)) == 150
+
+
+def test_a_quick_disk_is_written_to_directly_and_a_slow_one_in_a_thread(tmp_path: Path) -> None:
+    threads: list[int] = []
+    pause_s = 0.0
+
+    def write(point: str) -> None:
+        time.sleep(pause_s)
+        if point == "before commit":
+            threads.append(threading.get_ident())
+
+    async def commit(journal: Journal, times: int) -> None:
+        for _ in range(times):
+            intend(journal, len(threads))
+            await journal.commit()
+
+    with Journal(tmp_path, "ana", write=True) as journal:
+        journal.on_boundary = write
+        pause_s = 0.02
+        asyncio.run(commit(journal, 3))
+        assert threads[0] == threading.get_ident()
+        assert threads[-1] != threading.get_ident()
+    with Journal(tmp_path, "ana", write=False) as journal:
+        assert len(journal.state.unsettled) == 3
+
+
+def test_what_is_settled_is_durable_once_the_journal_is_refreshed(tmp_path: Path) -> None:
+    with Journal(tmp_path, "ana", write=True) as journal:
+        batch = intend(journal, 1)
+        asyncio.run(journal.commit())
+        journal.settle(Outcome(batch, 3))
+        journal.refresh()
+    with Journal(tmp_path, "ana", write=False) as journal:
+        assert not journal.state.unsettled
 
 
 def test_after_a_failed_write_nothing_is_promised_any_more(tmp_path: Path) -> None:

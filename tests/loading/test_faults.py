@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
+import pyarrow.parquet as pq
 import pytest
 from destinations.faulty import FaultyDestination
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from flitstack.destinations.faults import Refusal, Throttled, Unanswered, Unavai
 from flitstack.destinations.memory.destination import MemoryDestination
 from flitstack.destinations.port import Call, Done
 from flitstack.errors import StepFailed
+from flitstack.journal.journal import Journal
 from flitstack.loading.attempts import Attempts, pause_s
 from flitstack.loading.sending import message_shape
 
@@ -181,6 +183,32 @@ def test_a_destination_that_stays_away_ends_the_load_with_what_to_do(tmp_path: P
     assert "goes on where it stopped" in caught.value.render()
     case.memory = MemoryDestination(case.memory_catalogue)
     assert case.load().refused == 0
+
+
+class GoneLater(MemoryDestination):
+    """Takes three requests of rows and no more."""
+
+    taken = 0
+
+    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+        if self.taken == 3:
+            raise Unavailable("gone")
+        self.taken += 1
+        await super().create_rows(table, body, count)
+
+
+def test_a_load_that_gives_up_leaves_no_answered_request_in_doubt(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    case.memory = GoneLater(case.memory_catalogue)
+    with pytest.raises(StepFailed, match="did not take the request"):
+        case.load()
+    landed = sum(map(len, case.memory.stored.values()))
+    with Journal(tmp_path / "journal", "ana", write=False) as journal:
+        in_doubt = sum(len(intent.ids) // 16 for intent in journal.state.unsettled.values())
+        journal.refresh()
+        settled = sum(pq.read_metadata(path).num_rows for path in journal.rows_files())
+    assert settled == landed > 0
+    assert 0 < in_doubt <= case.options.in_flight * case.options.batch_rows
 
 
 def test_nothing_is_sent_during_a_pause_the_server_asked_for() -> None:

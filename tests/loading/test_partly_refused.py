@@ -151,6 +151,7 @@ def test_a_quote_that_was_activated_and_not_won_was_changed(tmp_path: Path) -> N
             sender = Sender(Attempts(destination, sleep=nap), journal, SendOptions(server_limit_s=0.01))
             work = Work(Operation.STATE, state_calls(table, batch), sender.in_state(table))
             await sender.change(0, work, table, batch)
+            await journal.commit()
             assert sender.attempts.counters.refused == 1
 
     asyncio.run(run())
@@ -174,6 +175,7 @@ def test_an_update_refused_after_a_lost_answer_may_have_been_done_where_no_versi
             sender = Sender(Attempts(destination, sleep=nap), journal, SendOptions(server_limit_s=0.01))
             calls = [Call("update", "contact", contact, b'{"lastname":"ours"}')]
             await sender.change(0, Work(Operation.UPDATE, calls), table, batch)
+            await journal.commit()
 
     asyncio.run(run())
     assert destination.stored["contact"][contact]["lastname"] == ("ours" if lost else "was here")

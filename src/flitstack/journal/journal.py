@@ -1,7 +1,7 @@
 """The write-ahead journal of one environment: what was about to be done, what became of it, which row a record is.
 
-Intent is durable before a request leaves, the outcome before its next use. The truth is in the segments; the Parquet files
-beside them and the key maps are what the engine joins, and can be made again.
+Intent is durable before a request leaves, the outcome with the next intent, at the latest before its next use. The truth is in
+the segments; the Parquet files beside them and the key maps are what the engine joins, and can be made again.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import os
 import secrets
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ from flitstack.journal.segments import Appender, Break, read_groups, segment_pat
 from flitstack.keys import BatchId, RowId, row_id_at
 
 LONGEST_SYNC_S = 60.0
+# Handing a write to a thread costs more than a quick disk takes; a slower disk must not hold up the answers of other requests.
+QUICK_WRITE_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Journal:
         self._failed: BaseException | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self._committer: asyncio.Task[None] | None = None
+        self._write_s = 0.0  # what a write took of late
         # Called with the point's name before and after each durable write; tests kill the process there.
         self.on_boundary: Callable[[str], None] = lambda _: None
 
@@ -225,15 +229,11 @@ class Journal:
         self._write(self._take())
 
     async def _commit_groups(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting:
             # Never blocks for long: the only other holder is `commit_now`, which runs on this same thread.
             self._writing.acquire()
             waiting, self._waiting = self._waiting, []
-            taken = self._take()
-            written = loop.run_in_executor(None, self._write, taken)
-            await asyncio.wait({written})
-            error = written.exception()
+            error = await self._write_group(self._take())
             for future in waiting:
                 if future.done():
                     continue
@@ -243,12 +243,25 @@ class Journal:
                     future.set_exception(error)
                     future.exception()  # its coroutine may have been cancelled: then nobody would ever look
 
+    async def _write_group(self, taken: tuple[bytes, bytes]) -> BaseException | None:
+        """What kept a group from the disk; a slow disk writes in a thread."""
+        if self._write_s > QUICK_WRITE_S:
+            written = asyncio.get_running_loop().run_in_executor(None, self._write, taken)
+            await asyncio.wait({written})
+            return written.exception()
+        try:
+            self._write(taken)
+        except BaseException as error:  # noqa: BLE001 (raised in every coroutine that waits)
+            return error
+        return None
+
     def _take(self) -> tuple[bytes, bytes]:
         group, self._buffer = bytes(self._buffer), bytearray()
         return group, self._images.take()
 
     def _write(self, taken: tuple[bytes, bytes]) -> None:
         """Write and sync; frees the lock. After a failure nothing is written any more: what the disk holds is unknown."""
+        started = time.monotonic()
         try:
             if self._failed is not None:
                 raise self._failed
@@ -264,12 +277,15 @@ class Journal:
             self._failed = error
             raise
         finally:
+            self._write_s += (time.monotonic() - started - self._write_s) / 8
             self._writing.release()
 
     # ------------------------------------------------------------------ reading
 
     def refresh(self) -> None:
-        """Replay what is new, so that the row files hold what this process did."""
+        """Replay what is new, so that the row files hold what this process did; it is durable then."""
+        if self._buffer:
+            self.commit_now()
         self.state = self._reader.read()
 
     def rows_files(self) -> list[Path]:

@@ -1,4 +1,4 @@
-"""One request at a time, exactly once: intent on disk, request, outcome on disk; what is unknown is asked for.
+"""One request at a time, exactly once: intent on disk, request, outcome on disk with the next intent; what is unknown is asked for.
 
 Rules (docs/loading.md):
 - Throttled and Unavailable: nothing was done; wait, send the same again.
@@ -108,9 +108,9 @@ class Sender:
         batch_id = self.journal.intend(step, Operation.CREATE, table.name, batch.ids, batch.hashes)
         await self.journal.commit()
         if bulk and await self._create_bulk(table, batch, head, tail):
-            await self._settle(batch_id, batch, {})
+            self._settle(batch_id, batch, {})
         else:
-            await self._settle(batch_id, batch, await self._create_singly(table, batch))
+            self._settle(batch_id, batch, await self._create_singly(table, batch))
 
     async def change(
         self,
@@ -130,14 +130,14 @@ class Sender:
         verdicts = _Verdicts()
         if not (calls and work.bulk is not None and await self._change_bulk(work.bulk, calls, verdicts)):
             await self._until_done(replace(work, calls=calls, bulk=None), verdicts)
-        await self._settle(batch_id, batch, verdicts.refusals, verdicts.partly(work))
+        self._settle(batch_id, batch, verdicts.refusals, verdicts.partly(work))
 
     async def refuse(
         self, step: int, operation: Operation, table: Table, batch: RowBatch, reasons: Mapping[UUID, Refusal]
     ) -> None:
         """Rows that are not sent, each with its reason. Their intent and outcome are one write: with rows that are sent a crash could
         leave them undecided, and then they would count as perhaps changed by us."""
-        await self._settle(self.journal.intend(step, operation, table.name, batch.ids, batch.hashes), batch, reasons)
+        self._settle(self.journal.intend(step, operation, table.name, batch.ids, batch.hashes), batch, reasons)
 
     def existing(self, table: Table) -> Reached:
         """Whether rows are there at all: what a create wants."""
@@ -280,13 +280,14 @@ class Sender:
         left = await self._send(work, calls[:middle], verdicts)
         return left + await self._send(work, calls[middle:], verdicts)
 
-    async def _settle(
+    def _settle(
         self, batch_id: BatchId, batch: RowBatch, refusals: Mapping[UUID, Refusal], partly: Container[UUID] = ()
     ) -> None:
+        """Write down what became of a batch. It reaches the disk with the intent that follows, at the latest when the journal is
+        refreshed: a crash before that leaves each worker one request to ask about, as a crash before the answer does."""
         rows = len(batch)
         outcome = outcome_of(batch_id, batch.row_ids(), refusals, partly) if refusals else Outcome(batch_id, rows)
         self.journal.settle(outcome)
-        await self.journal.commit()
         self.attempts.counters.refused += len(refusals)
         self.attempts.counters.done += rows - len(refusals)
 
