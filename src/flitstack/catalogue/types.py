@@ -10,6 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+# What a column that is there may become wider in: member of a schema operation -> the column's own fact, and which way is wider.
+WIDER: Mapping[str, tuple[str, int]] = {
+    "length": ("max_length", 1),
+    "precision": ("precision", 1),
+    "max": ("max_value", 1),
+    "min": ("min_value", -1),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Option:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flitstack.catalogue.types import Column, Table
+from flitstack.catalogue.types import WIDER, Column, Table
 from flitstack.errors import Problem, UsageError
 from flitstack.mapping.document import MappedColumn, MappedRoute, MappingDocument
 from flitstack.planning.live import options_of
@@ -13,8 +13,6 @@ SOURCE_KEY_LENGTH = 100
 SOURCE_ID_LENGTH = 400
 # Types whose options may grow. Those of a two-option column are always two.
 _CHOICES = frozenset({"Picklist", "MultiSelectPicklist"})
-# What may change in a column that is there: member of `create` -> the column's own, and which way it becomes wider.
-_WIDER = {"length": ("max_length", 1), "precision": ("precision", 1), "max": ("max_value", 1), "min": ("min_value", -1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +213,7 @@ def _wider(table: str, column: MappedColumn, existing: Column, ours: Sequence[Op
     if not any(one.kind == "add_column" for one in ours):
         return []
     wider = {}
-    for member, (fact, way) in _WIDER.items():
+    for member, (fact, way) in WIDER.items():
         wanted, there = (column.create or {}).get(member), getattr(existing, fact)
         if wanted is not None and there is not None and way * wanted > way * there:
             wider[member] = wanted

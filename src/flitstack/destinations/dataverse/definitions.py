@@ -22,10 +22,6 @@ _NO_CASCADE = {
 }
 
 
-# What a column may become wider in: member of the operation -> member of the definition.
-WIDER = {"length": "MaxLength", "precision": "Precision", "min": "MinValue", "max": "MaxValue"}
-
-
 def label(text: str, language: int) -> Body:
     """A Label with one language."""
     return {

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from flitstack.catalogue.types import WIDER
 from flitstack.destinations.dataverse import definitions
 from flitstack.destinations.dataverse.client import Client, query_url
 from flitstack.destinations.dataverse.definitions import Operation
@@ -103,7 +104,8 @@ class SchemaWriter:
         found = await self._client.find(f"{_column(operation)}/{kind}", STRONG)
         if found is None:
             raise Fatal(f"{operation['table']}.{operation['name']} is no column of type {operation['type']}")
-        wider = {name: operation[member] for member, name in definitions.WIDER.items() if member in operation}
+        # The definition's members are the catalogue's facts in camel case: max_length is MaxLength.
+        wider = {fact.title().replace("_", ""): operation[m] for m, (fact, _) in WIDER.items() if m in operation}
         if all(found.get(name) == value for name, value in wider.items()):
             return
         definition = {name: value for name, value in found.items() if not name.startswith("@odata.")}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flitstack.catalogue.types import Column, Key, Option, State, Table
+from flitstack.catalogue.types import WIDER, Column, Key, Option, State, Table
 from flitstack.destinations.faults import Fatal
 
 Operation = Mapping[str, Any]
@@ -137,8 +137,7 @@ def _with_option(table: Table, operation: Operation, *, undo: bool) -> Table:
 
 def _wider(table: Table, operation: Operation) -> Table:
     column = table.columns[operation["name"]]
-    named = {"length": "max_length", "precision": "precision", "min": "min_value", "max": "max_value"}
-    facts: dict[str, Any] = {fact: operation[member] for member, fact in named.items() if member in operation}
+    facts: dict[str, Any] = {fact: operation[member] for member, (fact, _) in WIDER.items() if member in operation}
     return replace(table, columns={**table.columns, column.name: replace(column, **facts)})
 
 
