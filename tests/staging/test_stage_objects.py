@@ -1,6 +1,7 @@
 """What belongs to which object and field, workbooks, JSON, files that travel with records, what is never read."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
@@ -381,6 +382,20 @@ def test_staging_twice_gives_the_same_and_another_file_another_fingerprint(expor
     ]
     assert load_json(second.folder / "document.json", StagingDocument) == second.document
     assert export.write("contacts.csv", "Id,Name\n1,Anna\n").staged().document.fingerprint != first.document.fingerprint
+
+
+def test_an_export_of_nothing_but_refused_files_names_each(export: Export) -> None:
+    export.write("contacts.csv", "Id,Name\n1,Ana\n")
+    inside = export.folder / "export"
+    (inside / "contacts.csv").rename(export.folder / "elsewhere.csv")
+    (inside / "contacts.csv").symlink_to(export.folder / "elsewhere.csv")
+    Path(os.fsdecode(os.fsencode(inside) + b"/caf\xe9.csv")).write_text("Id\n1\n")
+    with pytest.raises(UsageError, match="holds no files") as caught:
+        export.staged()
+    told = caught.value.render()
+    assert "contacts.csv" in told
+    assert "a link is not followed" in told
+    assert "caf?.csv" in told
 
 
 def test_a_failure_leaves_the_snapshot_before(export: Export) -> None:

@@ -70,9 +70,9 @@ def stage(
     export = export.resolve()
     files, refused = export_files(export)
     if not files:
-        raise UsageError(
-            Problem("export-empty", f"{export} holds no files", do="name the folder the export files lie in")
-        )
+        empty = Problem("export-empty", f"{export} holds no files", do="name the folder the export files lie in")
+        found = [_refused(path, pack) for path in refused]
+        raise UsageError(empty, *(Problem(one.code, one.what, where=one.file, do=one.do) for one in found))
     findings.add(_refused(path, pack) for path in refused)
     findings.add(_not_portable(pack, files))
     folder.parent.mkdir(parents=True, exist_ok=True)
