@@ -38,7 +38,7 @@ def make_plan(engine: Engine, journal: Journal, csv: Path, folder: Path, rows: i
                {_choice("gender", GENDERS)} AS gendercode, {_choice("marital", MARITAL)} AS familystatuscode,
                a.id AS parentcustomerid, CASE WHEN company IS NOT NULL THEN 'account' END AS parentcustomerid__table,
                o.id AS ownerid, 'systemuser' AS ownerid__table, _digest AS {KEY}
-        FROM read_csv({literal(str(csv))}, header = true, all_varchar = true) c
+        FROM read_csv({literal(str(csv))}, header = true, all_varchar = true, max_line_size = {1 << 20}, buffer_size = {2 << 20}) c
         LEFT JOIN accounts a ON a."key" = company LEFT JOIN owners o ON o."key" = owner
         """,
         folder / "contact.parquet",
