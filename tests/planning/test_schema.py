@@ -60,6 +60,29 @@ def test_a_column_of_another_type_and_a_table_that_takes_none_are_told_in_one_go
     assert [problem.code for problem in error.value.problems] == ["column-type-clash", "table-takes-no-columns"]
 
 
+@pytest.mark.parametrize(
+    ("there", "wanted", "clashes"),
+    [
+        ("DateOnly", {}, True),
+        ("UserLocal", {"format": "DateOnly"}, True),
+        ("DateOnly", {"format": "DateOnly"}, False),
+        ("UserLocal", {}, False),
+        ("TimeZoneIndependent", {}, False),
+    ],
+)
+def test_a_column_of_days_does_not_take_times(there: str, wanted: dict[str, str], clashes: bool) -> None:
+    definition = {"type": "DateTime", "label": "Met", **wanted}
+    column = MappedColumn("flit_met", "value", "DateTime", "Met", "", definition)
+    live = with_column(load_table("contact"), Column("flit_met", "flit_met", "DateTime", date_behaviour=there))
+    if clashes:
+        with pytest.raises(UsageError, match=r"as DateTime \(days.*wants DateTime \(days"):
+            schema_operations(mapping("contact", column), {"contact": live}, "flit")
+    else:
+        assert not [
+            o for o in schema_operations(mapping("contact", column), {"contact": live}, "flit") if o.name == "flit_met"
+        ]
+
+
 def test_a_table_nobody_defines_is_refused() -> None:
     with pytest.raises(UsageError, match="no table flit_thing"):
         schema_operations(mapping("flit_thing"), {"flit_thing": None}, "flit")

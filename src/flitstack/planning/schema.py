@@ -166,11 +166,12 @@ def _column_operations(
             )
             return []
         return [Operation("add_column", table, column.name, {"type": wanted.pop("type"), **wanted})]
-    if existing.type != wanted["type"]:
+    there, kind = _kind_there(existing), _kind_wanted(wanted)
+    if there != kind:
         problems.append(
             Problem(
                 "column-type-clash",
-                f"{table}.{column.name} exists in the destination as {existing.type}, the map wants {wanted['type']}",
+                f"{table}.{column.name} exists in the destination as {there}, the map wants {kind}",
                 where=f"mapping of field {column.field!r}",
                 do=f"map {column.field!r} to another column, or remove {table}.{column.name} from the environment",
             )
@@ -179,6 +180,19 @@ def _column_operations(
     if existing.type in _CHOICES:
         return [*ours, *_more_options(table, column, existing, ours, problems)]
     return [*ours, *_wider(table, column, existing, ours)]
+
+
+def _kind_there(existing: Column) -> str:
+    return _kind(existing.type, existing.date_behaviour == "DateOnly")
+
+
+def _kind_wanted(wanted: Mapping[str, Any]) -> str:
+    return _kind(wanted["type"], "DateOnly" in {wanted.get("behaviour"), wanted.get("format")})
+
+
+def _kind(type_name: str, is_day: bool) -> str:
+    """A column of days takes no time of the day and would lose it without a word."""
+    return f"{type_name} ({'days' if is_day else 'days and times'})" if type_name == "DateTime" else type_name
 
 
 def _more_options(
