@@ -109,13 +109,14 @@ def test_killed_before_or_after_any_write_it_goes_on_as_if_it_had_not_been(
         assert case.refusals() == refusals
 
 
-def test_killed_again_and_again_it_comes_to_an_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moments", [8, 9, 13])
+def test_killed_again_and_again_it_comes_to_an_end(tmp_path: Path, moments: int) -> None:
     case, undisturbed = make_case(tmp_path), make_case(tmp_path / "undisturbed")
     undisturbed.load()
     kills = 0
     while kills < 100:
         try:
-            case.load(hook=Fuse(13))
+            case.load(hook=Fuse(moments))
         except Killed:
             kills += 1
         else:

@@ -265,14 +265,14 @@ class Journal:
         try:
             if self._failed is not None:
                 raise self._failed
-            self.on_boundary("before commit")
             group, images = taken
             if group:
+                self.on_boundary("before commit")
                 writer = self._writer()
                 # An intent must never name an image that the disk has not.
                 self._images.write(images)
                 writer.write(group)
-            self.on_boundary("after commit")
+                self.on_boundary("after commit")
         except BaseException as error:
             self._failed = error
             raise

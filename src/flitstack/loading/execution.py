@@ -99,11 +99,11 @@ class Load:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            # Outcomes wait for the next intent, and here none follows: a load that ends early need not ask for what was answered.
-            self.journal.commit_now()
             # An open result keeps the engine from any other query.
             pieces.close()
             batches.close()
+            # Outcomes wait for the next intent, and here none follows: a load that ends early need not ask for what was answered.
+            self.journal.commit_now()
         if self.allowance is not None and is_exhausted:
             raise self.allowance.exhausted()
 
