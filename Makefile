@@ -1,6 +1,6 @@
 # make demo   the main job, end to end, in a virtual environment of its own
 # make test   everything CI runs: format, lint, types, all tests but the long ones
-# make soak   the long ones: loads killed at 50 instants, every pack's example and delta, laws over many more examples (half an hour on 2 cores)
+# make soak   the long ones: loads killed at 50 instants, every pack's example, delta and decisions, laws over many more examples (half an hour on 2 cores)
 PYTHON ?= python3
 VENV ?= .venv-make
 BIN := $(VENV)/bin

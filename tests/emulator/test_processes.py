@@ -63,8 +63,8 @@ def together(directory: Path, trials: int, requests: int) -> None:
 
 
 def test_a_new_directory_opened_by_eight_processes_at_once_is_made_once(tmp_path: Path) -> None:
-    together(tmp_path, 15, 0)
-    for trial in range(15):
+    together(tmp_path, 5, 0)
+    for trial in range(5):
         environment = Environment.open(tmp_path / str(trial))
         assert environment.connection.execute("SELECT count(*) FROM organization").fetchone() == (1,)
         assert environment.connection.execute("SELECT count(*) FROM role").fetchone() == (2,)

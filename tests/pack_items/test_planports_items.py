@@ -187,6 +187,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Landed]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("which", "decision", "seen", "wanted"), OUTCOMES)
 def test_another_decision_has_another_outcome(
     others: dict[str, Landed], which: str, decision: str, seen: Callable[[Landed], object], wanted: object

@@ -4,6 +4,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from route.route_case import EXAMPLE, TO_LOAD, TO_PLAN, Migration, begin, command, environment, serving
 
 SETS = ("accounts", "contacts", "opportunities", "emails", "phonecalls", "appointments", "tasks", "annotations")
@@ -15,6 +16,7 @@ def held(migration: Migration) -> dict[str, int]:
     return {name: len(migration.rows(name)) for name in SETS}
 
 
+@pytest.mark.slow
 def test_rows_whose_answer_the_killed_load_never_read_are_taken_back(tmp_path: Path) -> None:
     with serving(tmp_path / "emulator") as url:
         migration = begin(tmp_path / "O'Neill & Söhne", url, EXAMPLE)

@@ -52,9 +52,13 @@ def tags_of(migration: Migration) -> dict[str, set[str]]:
     ("text", "where"),
     [
         ("keep_apart: p01\n", "matches.yaml:1"),
-        ("format: 1\nkeep-apart: []\n", "matches.yaml:2"),
-        ("keep_apart:\n  - {object: Contact}\n", "matches.yaml:2"),
-        ("keep_apart:\n  - {object: Contact, record: p01}\n  - {object: Kontakt, record: p01}\n", "matches.yaml:3"),
+        pytest.param("format: 1\nkeep-apart: []\n", "matches.yaml:2", marks=pytest.mark.slow),
+        pytest.param("keep_apart:\n  - {object: Contact}\n", "matches.yaml:2", marks=pytest.mark.slow),
+        pytest.param(
+            "keep_apart:\n  - {object: Contact, record: p01}\n  - {object: Kontakt, record: p01}\n",
+            "matches.yaml:3",
+            marks=pytest.mark.slow,
+        ),
         ("keep_apart:\n  - {object: Contact, record: p01}\n  - {object: Contact, record: p0l}\n", "matches.yaml:3"),
         ("keep_apart:\n  - {object: Contact, record: p02}\n", "matches.yaml:2"),  # merged into p01
     ],
@@ -264,6 +268,7 @@ def test_a_record_kept_apart_in_the_csv_gets_a_row_of_its_own(planned: Migration
     assert "Contact,p01," not in sheet.read_text(encoding="utf-8-sig")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stores", [1, 2])
 def test_a_plan_killed_while_it_notes_who_was_found_takes_no_row_of_others_for_its_own(
     planned: Migration, stores: int
