@@ -73,9 +73,10 @@ class Measured:
 
 
 class Emulator:
-    """An emulator over TLS in a process of its own."""
+    """An emulator over TLS in a process of its own. Our sources are compiled first, as pip leaves an installed package: the peers' are."""
 
     def __init__(self, folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "compileall", "-q", str(SOURCES), str(HERE.parent)], check=True)
         folder.mkdir(parents=True)
         ready = folder / "ready"
         words = [*command(folder / "org", 0, extra=("--tls", "--ready-file", str(ready)))]
@@ -152,8 +153,6 @@ def run_client(client: str, emulator: Emulator, path: Path, folder: Path, rows: 
         words = [sys.executable, str(HERE / f"client_{client}.py"), emulator.url, str(path), str(folder), str(rows)]
     certificate = str(emulator.certificate)
     environment = {**os.environ, "SSL_CERT_FILE": certificate, "REQUESTS_CA_BUNDLE": certificate}
-    if client in OWN:  # as pip leaves an installed package; the peers' are so already
-        subprocess.run([sys.executable, "-m", "compileall", "-q", str(SOURCES), str(HERE.parent)], check=True)
     started = time.monotonic()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)

@@ -8,6 +8,7 @@ from people import GENDERS, MARITAL, TEXTS
 from flitstack.journal.journal import Journal
 from flitstack.planning.document import Plan, SendColumn, SendTable, Step
 from flitstack.planning.schema import SOURCE_KEY_LENGTH, source_key_column
+from flitstack.staging.delimited_fast import BUFFER_BYTES, MAX_LINE_BYTES
 from flitstack.staging.engine.engine import Engine, literal
 
 PREFIX = "ex"
@@ -38,7 +39,8 @@ def make_plan(engine: Engine, journal: Journal, csv: Path, folder: Path, rows: i
                {_choice("gender", GENDERS)} AS gendercode, {_choice("marital", MARITAL)} AS familystatuscode,
                a.id AS parentcustomerid, CASE WHEN company IS NOT NULL THEN 'account' END AS parentcustomerid__table,
                o.id AS ownerid, 'systemuser' AS ownerid__table, _digest AS {KEY}
-        FROM read_csv({literal(str(csv))}, header = true, all_varchar = true, max_line_size = {1 << 20}, buffer_size = {2 << 20}) c
+        FROM read_csv({literal(str(csv))}, header = true, all_varchar = true,
+                      max_line_size = {MAX_LINE_BYTES}, buffer_size = {BUFFER_BYTES}) c
         LEFT JOIN accounts a ON a."key" = company LEFT JOIN owners o ON o."key" = owner
         """,
         folder / "contact.parquet",

@@ -62,9 +62,10 @@ def together(directory: Path, trials: int, requests: int) -> None:
     assert done.stdout.splitlines() == ["0 0 0 0 0 0 0 0"] * trials, done.stderr
 
 
-def test_a_new_directory_opened_by_eight_processes_at_once_is_made_once(tmp_path: Path) -> None:
-    together(tmp_path, 5, 0)
-    for trial in range(5):
+@pytest.mark.parametrize("trials", [5, pytest.param(15, marks=pytest.mark.slow)])
+def test_a_new_directory_opened_by_eight_processes_at_once_is_made_once(tmp_path: Path, trials: int) -> None:
+    together(tmp_path, trials, 0)
+    for trial in range(trials):
         environment = Environment.open(tmp_path / str(trial))
         assert environment.connection.execute("SELECT count(*) FROM organization").fetchone() == (1,)
         assert environment.connection.execute("SELECT count(*) FROM role").fetchone() == (2,)

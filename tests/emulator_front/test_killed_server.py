@@ -131,7 +131,7 @@ def check(data: Path, sent: list[str], answered: set[str]) -> None:
 
 
 def test_what_was_answered_survives_a_kill_and_nothing_is_half_there(tmp_path: Path) -> None:
-    assert kill_at(tmp_path, [0.05, 0.2, 0.33]) > 1
+    assert kill_at(tmp_path, [0.05, 0.2, 0.33]) > 5
 
 
 @pytest.mark.slow

@@ -68,6 +68,7 @@ def test_a_column_of_another_type_and_a_table_that_takes_none_are_told_in_one_go
         ("DateOnly", {"format": "DateOnly"}, False),
         ("UserLocal", {}, False),
         ("TimeZoneIndependent", {}, False),
+        ("UserLocal", {"format": "DateOnly", "behaviour": "UserLocal"}, False),  # shown as days, kept as times
     ],
 )
 def test_a_column_of_days_does_not_take_times(there: str, wanted: dict[str, str], clashes: bool) -> None:

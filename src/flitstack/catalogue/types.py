@@ -9,6 +9,7 @@ Source of the facts: see docs/catalogue.md. Column types use the platform's own 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 # What a column that is there may become wider in: member of a schema operation -> the column's own fact, and which way is wider.
 WIDER: Mapping[str, tuple[str, int]] = {
@@ -77,6 +78,11 @@ class Column:
     max_kb: int | None = None
     is_secured: bool = False  # field-level security decides who may read and write it
     doubts: tuple[str, ...] = ()  # what the sources leave open: ops, required, default, presence (docs/catalogue.md)
+
+
+def behaviour_of(definition: Mapping[str, Any]) -> str:
+    """`Column.date_behaviour` of a DateTime column made by this definition (docs/destination.md, add_column)."""
+    return str(definition.get("behaviour") or ("DateOnly" if definition.get("format") == "DateOnly" else "UserLocal"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,57 +227,50 @@ class Journal:
         """The same for callers outside an event loop."""
         self._writing.acquire()
         self._write(self._take())
+        if self._failed is not None:
+            raise self._failed
 
     async def _commit_groups(self) -> None:
         while self._waiting:
             # Never blocks for long: the only other holder is `commit_now`, which runs on this same thread.
             self._writing.acquire()
             waiting, self._waiting = self._waiting, []
-            error = await self._write_group(self._take())
+            taken = self._take()
+            if self._write_s > QUICK_WRITE_S:
+                # Not awaited itself: a write that is cancelled before its turn would never free the lock.
+                await asyncio.wait({asyncio.get_running_loop().run_in_executor(None, self._write, taken)})
+            else:
+                self._write(taken)
             for future in waiting:
                 if future.done():
                     continue
-                if error is None:
+                if self._failed is None:
                     future.set_result(None)
                 else:
-                    future.set_exception(error)
+                    future.set_exception(self._failed)
                     future.exception()  # its coroutine may have been cancelled: then nobody would ever look
-
-    async def _write_group(self, taken: tuple[bytes, bytes]) -> BaseException | None:
-        """What kept a group from the disk; a slow disk writes in a thread."""
-        if self._write_s > QUICK_WRITE_S:
-            written = asyncio.get_running_loop().run_in_executor(None, self._write, taken)
-            await asyncio.wait({written})
-            return written.exception()
-        try:
-            self._write(taken)
-        except BaseException as error:  # noqa: BLE001 (raised in every coroutine that waits)
-            return error
-        return None
 
     def _take(self) -> tuple[bytes, bytes]:
         group, self._buffer = bytes(self._buffer), bytearray()
         return group, self._images.take()
 
     def _write(self, taken: tuple[bytes, bytes]) -> None:
-        """Write and sync; frees the lock. After a failure nothing is written any more: what the disk holds is unknown."""
-        started = time.monotonic()
+        """Write and sync; frees the lock. What kept a group from the disk is in `_failed`, for callers to raise; after it nothing is
+        written any more, for what the disk holds is unknown."""
+        group, images = taken
         try:
-            if self._failed is not None:
-                raise self._failed
-            group, images = taken
-            if group:
+            if group and self._failed is None:
+                started = time.monotonic()
                 self.on_boundary("before commit")
                 writer = self._writer()
                 # An intent must never name an image that the disk has not.
                 self._images.write(images)
                 writer.write(group)
                 self.on_boundary("after commit")
-        except BaseException as error:
+                self._write_s += (time.monotonic() - started - self._write_s) / 8
+        except BaseException as error:  # noqa: BLE001 (raised by commit and commit_now)
             self._failed = error
-            raise
         finally:
-            self._write_s += (time.monotonic() - started - self._write_s) / 8
             self._writing.release()
 
     # ------------------------------------------------------------------ reading

@@ -73,7 +73,7 @@ async def update_changed(load: Load, step: Step, send: SendTable, sender: Sender
         barred = edited_since(before, {row: v for row, v in versions.items() if row not in touched})
         if barred:
             places = [place for place, call in enumerate(calls) if call.row in barred]
-            await sender.refuse(step.index, Operation.UPDATE, table, batch.pick(places), barred)
+            sender.refuse(step.index, Operation.UPDATE, table, batch.pick(places), barred)
             batch = batch.pick([place for place, call in enumerate(calls) if call.row not in barred])
             calls, before = [call for call in calls if call.row not in barred], before.without(barred)
         if not calls:

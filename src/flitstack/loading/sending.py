@@ -132,7 +132,7 @@ class Sender:
             await self._until_done(replace(work, calls=calls, bulk=None), verdicts)
         self._settle(batch_id, batch, verdicts.refusals, verdicts.partly(work))
 
-    async def refuse(
+    def refuse(
         self, step: int, operation: Operation, table: Table, batch: RowBatch, reasons: Mapping[UUID, Refusal]
     ) -> None:
         """Rows that are not sent, each with its reason. Their intent and outcome are one write: with rows that are sent a crash could

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flitstack.catalogue.types import WIDER, Column, Table
+from flitstack.catalogue.types import WIDER, Column, Table, behaviour_of
 from flitstack.errors import Problem, UsageError
 from flitstack.mapping.document import MappedColumn, MappedRoute, MappingDocument
 from flitstack.planning.live import options_of
@@ -166,7 +166,7 @@ def _column_operations(
             )
             return []
         return [Operation("add_column", table, column.name, {"type": wanted.pop("type"), **wanted})]
-    there, kind = _kind_there(existing), _kind_wanted(wanted)
+    there, kind = _kind(existing.type, existing.date_behaviour), _kind(wanted["type"], behaviour_of(wanted))
     if there != kind:
         problems.append(
             Problem(
@@ -182,17 +182,11 @@ def _column_operations(
     return [*ours, *_wider(table, column, existing, ours)]
 
 
-def _kind_there(existing: Column) -> str:
-    return _kind(existing.type, existing.date_behaviour == "DateOnly")
-
-
-def _kind_wanted(wanted: Mapping[str, Any]) -> str:
-    return _kind(wanted["type"], "DateOnly" in {wanted.get("behaviour"), wanted.get("format")})
-
-
-def _kind(type_name: str, is_day: bool) -> str:
+def _kind(type_name: str, behaviour: str | None) -> str:
     """A column of days takes no time of the day and would lose it without a word."""
-    return f"{type_name} ({'days' if is_day else 'days and times'})" if type_name == "DateTime" else type_name
+    if type_name != "DateTime":
+        return type_name
+    return f"{type_name} ({'days' if behaviour == 'DateOnly' else 'days and times'})"
 
 
 def _more_options(

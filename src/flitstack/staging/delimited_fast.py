@@ -21,7 +21,7 @@ ENCODINGS = frozenset(("utf-8", "utf-8-sig"))
 MAX_LINE_BYTES = 1 << 20
 # Left to itself the engine's reader takes buffers of sixteen such lines, whatever its memory limit, and fresh memory for each: its
 # page faults were a tenth of the CPU of reading and mapping (benchmarks/load/cost.py).
-_BUFFER_BYTES = 2 * MAX_LINE_BYTES
+BUFFER_BYTES = 2 * MAX_LINE_BYTES
 # What Python's strip() takes off; and what `is_totals_row` may take for the first cell of a totals row.
 _BLANKS = r"[\s\p{Z}\x{0B}\x{1C}-\x{1F}\x{85}]*"
 _TOTALS = f"(?i){_BLANKS}(?:{'|'.join(TOTALS)}):*{_BLANKS}"
@@ -68,7 +68,7 @@ def _select(path: Path, dialect: Dialect, width: int, places: Sequence[int]) -> 
                     FROM (SELECT {", ".join(f"nullif({name}, '') AS {name}" for name in names)} FROM read_csv(
                         {literal(str(path))}, delim = {literal(dialect.delimiter)}, quote = '"', escape = '"', header = true,
                         columns = {{{columns}}}, auto_detect = false, strict_mode = true, ignore_errors = false,
-                        null_padding = false, parallel = true, max_line_size = {MAX_LINE_BYTES}, buffer_size = {_BUFFER_BYTES}))))
+                        null_padding = false, parallel = true, max_line_size = {MAX_LINE_BYTES}, buffer_size = {BUFFER_BYTES}))))
     """
 
 

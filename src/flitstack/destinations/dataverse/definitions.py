@@ -7,6 +7,7 @@ Sources: Microsoft Learn, "Create and update table definitions", "... column def
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from flitstack.catalogue.types import behaviour_of
 from flitstack.destinations.faults import Fatal
 
 Operation = Mapping[str, Any]
@@ -152,8 +153,7 @@ def _money(operation: Operation, language: int) -> Body:
 
 
 def _date_time(operation: Operation, language: int) -> Body:
-    behaviour = operation.get("behaviour") or ("DateOnly" if operation.get("format") == "DateOnly" else "UserLocal")
-    return {"Format": operation.get("format") or "DateAndTime", "DateTimeBehavior": {"Value": behaviour}}
+    return {"Format": operation.get("format") or "DateAndTime", "DateTimeBehavior": {"Value": behaviour_of(operation)}}
 
 
 def _boolean(operation: Operation, language: int) -> Body:

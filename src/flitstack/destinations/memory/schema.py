@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flitstack.catalogue.types import WIDER, Column, Key, Option, State, Table
+from flitstack.catalogue.types import WIDER, Column, Key, Option, State, Table, behaviour_of
 from flitstack.destinations.faults import Fatal
 
 Operation = Mapping[str, Any]
@@ -71,7 +71,6 @@ def new_column(operation: Operation) -> Column:
     """A custom column as `add_column` describes it."""
     kind, style = operation["type"], operation.get("format")
     targets = tuple(operation.get("targets", ()))
-    behaviour = operation.get("behaviour") or ("DateOnly" if style == "DateOnly" else "UserLocal")
     return _written(
         Column(
             name=operation["name"],
@@ -84,7 +83,7 @@ def new_column(operation: Operation) -> Column:
             precision=operation.get("precision"),
             precision_source=0 if kind == "Money" else None,
             format=style,
-            date_behaviour=behaviour if kind == "DateTime" else None,
+            date_behaviour=behaviour_of(operation) if kind == "DateTime" else None,
             options=tuple(Option(value, text) for value, text in operation.get("options", ())),
             targets=targets,
             navigation=dict.fromkeys(targets, str(operation["name"])),
