@@ -71,6 +71,23 @@ def test_dates_follow_the_decided_order_and_zone(case: Callable[..., MapCase]) -
     assert mapped.findings == [("bad_date", "3", "loaded", "D")]
 
 
+@pytest.mark.parametrize(
+    ("create", "value"),
+    [
+        ("format: DateOnly", date(2025, 4, 3)),
+        ("behaviour: DateOnly", date(2025, 4, 3)),
+        ("format: DateOnly, behaviour: UserLocal", datetime(2025, 4, 3, 10, tzinfo=UTC)),
+        ("format: DateAndTime", datetime(2025, 4, 3, 10, tzinfo=UTC)),
+    ],
+)
+def test_a_column_to_be_made_takes_what_it_will_hold(
+    case: Callable[..., MapCase], create: str, value: date | datetime
+) -> None:
+    """Its format is only how it looks: with the behaviour of user-local times it keeps the hour (docs/destination.md, add_column)."""
+    columns = f"t_when: {{from: D, create: {{type: DateTime, label: When, {create}}}}}"
+    assert deals(case, columns, {"D": "2025-04-03T10:00:00Z"}).rows["deal"]["1"]["t_when"] == value
+
+
 def test_an_unreadable_date_is_found_where_another_takes_its_place(case: Callable[..., MapCase]) -> None:
     mapped = deals(case, "overriddencreatedon: {from: 'coalesce(A, B)'}", {"A": "soon", "B": "2025-01-02"})
     assert mapped.rows["deal"]["1"]["overriddencreatedon"] == datetime(2025, 1, 2, tzinfo=UTC)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flitstack.catalogue.read import load_catalogue
-from flitstack.catalogue.types import Column, Table
+from flitstack.catalogue.types import Column, Table, behaviour_of
 from flitstack.mapping.maps import ColumnRule
 
 CUSTOM_STRING_LENGTH = 100  # the platform's own default for a new text column
@@ -90,7 +90,7 @@ def _of_definition(create: Mapping[str, Any]) -> Target:
         minimum=float(create["min"]) if "min" in create else low,
         maximum=float(create["max"]) if "max" in create else high,
         precision=_precision(kind, create.get("precision")),
-        is_date_only=kind == "DateTime" and create.get("format") == "DateOnly",
+        is_date_only=kind == "DateTime" and behaviour_of(create) == "DateOnly",
         options={int(value): str(label) for value, label in create.get("options", ())} or None,
         targets=tuple(create.get("targets", ())),
         label=str(create.get("label", "")),
