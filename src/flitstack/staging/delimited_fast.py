@@ -19,9 +19,10 @@ MIN_BYTES = 4 << 20
 ENCODINGS = frozenset(("utf-8", "utf-8-sig"))
 # Longer lines are the careful reader's.
 MAX_LINE_BYTES = 1 << 20
-# Left to itself the engine's reader takes buffers of sixteen such lines, whatever its memory limit, and fresh memory for each: its
-# page faults were a tenth of the CPU of reading and mapping (benchmarks/load/cost.py).
-BUFFER_BYTES = 2 * MAX_LINE_BYTES
+# Left to itself the engine's reader takes buffers of sixteen such lines, whatever its memory limit. Smaller ones mean fewer page
+# faults, but where its threads read side by side it keeps some until the limit is reached: at 2 MiB every eighth (then 10,000,000
+# rows took 1.6 times the CPU), at 8 MiB none that could be seen.
+BUFFER_BYTES = 8 * MAX_LINE_BYTES
 # What Python's strip() takes off; and what `is_totals_row` may take for the first cell of a totals row.
 _BLANKS = r"[\s\p{Z}\x{0B}\x{1C}-\x{1F}\x{85}]*"
 _TOTALS = f"(?i){_BLANKS}(?:{'|'.join(TOTALS)}):*{_BLANKS}"
