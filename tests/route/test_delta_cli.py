@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,3 +60,21 @@ def test_a_plan_of_everything_is_refused_while_a_later_export_is_staged(
 ) -> None:
     migration, _ = taken
     assert "--delta" in migration.run("plan").errors["delta-wanted"]["do"]
+
+
+def test_a_record_that_could_not_be_read_is_told_although_a_later_export_has_a_record_of_its_number(
+    taken: tuple[Migration, dict[str, Any]], tmp_path: Path
+) -> None:
+    migration, _ = taken
+    source = Source.example(tmp_path / "later")
+    source.change("contacts", "p90", First_Name="Nora", Email="nora@northbeam.example")
+    first = source.partial()
+    with (first / "contacts.csv").open("a", encoding="utf-8") as file:
+        file.write("p91,Otto\n")
+    migration.do("stage", "--export", str(first), "--partial", code=3)
+    source.change("contacts", "1", First_Name="Ida", Email="ida@northbeam.example")
+    source.change("contacts", "2", First_Name="Paul", Email="paul@northbeam.example")
+    migration.do("stage", "--export", str(source.partial()), "--partial", code=3)
+    assert [f["line"] for f in migration.do("findings", "--step", "stage") if f["outcome"] == "held"] == [3]
+    accounts = migration.do("plan", "--delta", code={0, 3})["accounts"]["Contact"]
+    assert (accounts["read"], accounts["held"], accounts["planned"]) == (4, 1, 3)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flitstack.app.project import Project
-from flitstack.app.steps.findings import findings_source
+from flitstack.app.steps.findings import finding_files, findings_of_files
 from flitstack.app.store import deduped_folder
 from flitstack.planning.changes import Side
 from flitstack.planning.document import Plan
@@ -13,22 +13,27 @@ from flitstack.staging.union import READ
 
 
 def read_records(engine: Engine, folders: list[Path]) -> None:
-    """Temporary table `round_records` (object, file, id, line): what the later exports held, each record by its last export."""
+    """Temporary table `round_records` (object, file, id, line, rejected): what the later exports held.
+
+    A record counts by its last export; one that could not be read (`rejected`) is known by its number, which may be another's id.
+    """
     parts = []
     for number, folder in enumerate(folders):
-        parts.append(f"SELECT {number} AS n, object, file, id, line FROM {read_parquet(folder / READ)}")
+        parts.append(
+            f"SELECT {number} AS n, object, file, id, line, FALSE AS rejected FROM {read_parquet(folder / READ)}"
+        )
         rejects = folder / "rejects.parquet"
         if rejects.exists():
             parts.append(
-                f"SELECT {number} AS n, object, file, record AS id, line FROM {read_parquet(rejects)} "
+                f"SELECT {number} AS n, object, file, record AS id, line, TRUE AS rejected FROM {read_parquet(rejects)} "
                 "WHERE outcome = 'held' AND object <> ''"
             )
-    listed = (
-        " UNION ALL ".join(parts) or "SELECT 0 AS n, '' AS object, '' AS file, '' AS id, 0::BIGINT AS line WHERE FALSE"
+    listed = " UNION ALL ".join(parts) or (
+        "SELECT 0 AS n, '' AS object, '' AS file, '' AS id, 0::BIGINT AS line, FALSE AS rejected WHERE FALSE"
     )
     engine.run(
-        f"""CREATE OR REPLACE TEMP TABLE round_records AS SELECT object, file, id, line FROM ({listed})
-        QUALIFY n = max(n) OVER (PARTITION BY object, id)"""
+        f"""CREATE OR REPLACE TEMP TABLE round_records AS SELECT object, file, id, line, rejected FROM ({listed})
+        QUALIFY rejected OR n = max(n) OVER (PARTITION BY object, id, rejected)"""
     )
 
 
@@ -47,7 +52,8 @@ def delta_accounts(
     )
     carried = _counts(
         engine,
-        "SELECT s.object, count(*) FROM round_sent s ANTI JOIN round_records r ON r.object = s.object AND r.id = s.record GROUP BY ALL",
+        "SELECT s.object, count(*) FROM round_sent s ANTI JOIN round_records r ON r.object = s.object AND r.id = s.record AND NOT r.rejected"
+        " GROUP BY ALL",
     )
     sent = _counts(engine, "SELECT object, count(*) FROM round_sent GROUP BY object")
     unchanged = _counts(engine, _unchanged(wanted))
@@ -88,25 +94,28 @@ def _unchanged(wanted: Side) -> str:
         for send in wanted.plan.tables
     )
     return f"""SELECT w.object, count(*) FROM (SELECT DISTINCT object, record FROM ({rows or _NOBODY})) w
-        SEMI JOIN round_records r ON r.object = w.object AND r.id = w.record
+        SEMI JOIN round_records r ON r.object = w.object AND r.id = w.record AND NOT r.rejected
         ANTI JOIN round_sent s ON s.object = w.object AND s.record = w.record GROUP BY w.object"""
 
 
 def _fallen(engine: Engine, project: Project) -> Mapping[str, Mapping[str, int]]:
     """Object -> merged | held | excluded -> records of this round; a record counts once, by its worst."""
     survivors = read_parquet(deduped_folder(project) / "survivors.parquet")
+    # What staging found is about files and records that could not be read, never about one that was.
+    findings = findings_of_files([path for path in finding_files(project) if path.stem != "stage"])
     rows = engine.rows(
         f"""
         SELECT object, worst, count(*) FROM (
             SELECT r.object, r.file, r.id, r.line,
                 CASE WHEN bool_or(s.loser_id IS NOT NULL) THEN 'merged' WHEN bool_or(f.outcome = 'held') THEN 'held'
                      WHEN bool_or(f.outcome = 'excluded') THEN 'excluded' WHEN bool_or(f.outcome = 'merged') THEN 'merged' END AS worst
-            FROM round_records r
-            LEFT JOIN (SELECT * FROM {findings_source(project)} WHERE outcome IN ('held', 'excluded', 'merged')) f
+            FROM (FROM round_records WHERE NOT rejected) r
+            LEFT JOIN (SELECT * FROM {findings} WHERE outcome IN ('held', 'excluded', 'merged')) f
                 ON f.object = r.object AND f.record = r.id AND f.line IS NOT DISTINCT FROM r.line AND f.file = r.file
             LEFT JOIN {survivors} s
                 ON s.object = r.object AND s.loser_id = r.id AND s.loser_line IS NOT DISTINCT FROM r.line AND s.loser_file = r.file
             GROUP BY r.object, r.file, r.id, r.line
+            UNION ALL SELECT object, file, id, line, 'held' FROM round_records WHERE rejected
         ) WHERE worst IS NOT NULL GROUP BY object, worst
         """
     )

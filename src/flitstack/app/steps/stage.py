@@ -75,7 +75,8 @@ def stage_later(project: Project, progress: Progress, export: Path, *, full: boo
             project.state / f"files-{earlier.number + 1}",
         )
         if later.partial:
-            findings.add_sql(_still_standing(kept, draft))
+            # They are about files, and records that could not be read: no later record is known to be one of those.
+            findings.add_sql(f"FROM {read_parquet(kept)}")
         keep_snapshot(project, earlier)
         swap_folder(draft, staged_folder(project))
         findings.save(kept)
@@ -95,14 +96,6 @@ def _held(engine: Engine, project: Project) -> int:
 
 def _read_file(project: Project) -> str:
     return read_parquet(staged_folder(project) / READ)
-
-
-def _still_standing(earlier: Path, folder: Path) -> str:
-    """Findings of earlier exports about records that the later one does not hold."""
-    return (
-        f"SELECT f.* FROM {read_parquet(earlier)} f "
-        f"ANTI JOIN {read_parquet(folder / READ)} r ON r.object = f.object AND r.id = f.record"
-    )
 
 
 def suppressed_fields(project: Project) -> dict[str, list[str]]:
