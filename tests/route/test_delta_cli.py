@@ -1,5 +1,6 @@
 """One round through the commands: what changed is sent, an edit made in Dynamics stays, mistakes are told."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +61,19 @@ def test_a_plan_of_everything_is_refused_while_a_later_export_is_staged(
 ) -> None:
     migration, _ = taken
     assert "--delta" in migration.run("plan").errors["delta-wanted"]["do"]
+
+
+def test_a_journal_lost_after_a_round_is_made_again_and_nothing_is_loaded_twice(
+    taken: tuple[Migration, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Notes carry no source key: the plan of the round names only those that it changed."""
+    migration, _ = taken
+    notes = len(migration.rows("annotations"))
+    shutil.move(next((migration.folder / ".flitstack").glob("*/journal")), tmp_path / "lost")
+    found = {one["table"]: one for one in migration.do("journal", "recover")["tables"]}
+    assert (found["annotation"]["by"], found["annotation"]["created"], notes > 0) == ("plan", notes, True)
+    plan = migration.do("plan", "--delta", code={0, 3})
+    assert [name for name, counts in plan["tables"].items() if counts.get("created")] == []
 
 
 def test_a_record_that_could_not_be_read_is_told_although_a_later_export_has_a_record_of_its_number(

@@ -1,7 +1,7 @@
 """`flitstack journal recover`: a lost journal is made again from what the destination's rows say of themselves.
 
-Every row that can carry one has its source key; rows of other tables are known by the plan, if it is still there. What
-cannot be known again is said, and rollback then covers creates only.
+Every row that can carry one has its source key; rows of other tables are known by the plan, and by what earlier loads left, as
+far as they are still there. What cannot be known again is said, and rollback then covers creates only.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from flitstack.app.operators import remember_operator
 from flitstack.app.processes import followed_tables
 from flitstack.app.project import Project
 from flitstack.app.result import Progress, Result
+from flitstack.app.rounds import laid_down
 from flitstack.app.running import run_async
 from flitstack.app.snapshots import fingerprint_folder, keep_versions
 from flitstack.app.store import load_applied_schema, load_plan, plan_folder
@@ -47,15 +48,16 @@ class Recovered:
     keys: int = 0
     created: int = 0
     updated: int = 0
-    by: str = "source key"  # source key | plan | nothing
+    by: str = "source key"  # source key | plan (or what an earlier load left) | nothing
 
 
 @dataclass
 class Recovery:
-    """What recovering needs."""
+    """What recovering needs. `sent`: by table, the send tables of the plan and of everything that was loaded, the newest first."""
 
     project: Project
     plan: Plan | None
+    sent: dict[str, list[Path]]
     destination: Destination
     journal: Journal
     engine: Engine
@@ -86,7 +88,8 @@ def recover(project: Project, progress: Progress) -> Result:
     document = {"tables": [asdict(one) for one in tables], "lost": lost}
     lines = [f"{one.table:<24} {one.keys:>9,} keys, {one.created:,} rows of ours, by {one.by}" for one in tables]
     lines += [f"lost: {what}" for what in lost]
-    return Result(document, tuple(lines), next="flitstack plan; flitstack load; flitstack reconcile")
+    plan_again = "flitstack plan --delta" if plan and plan.kind == "delta" else "flitstack plan"
+    return Result(document, tuple(lines), next=f"{plan_again}; flitstack load; flitstack reconcile")
 
 
 async def _recover(
@@ -94,10 +97,10 @@ async def _recover(
 ) -> tuple[list[Recovered], list[str]]:
     destination = open_destination(project)
     try:
-        this = Recovery(project, plan, destination, journal, engine)
+        this = Recovery(project, plan, _sent(project, plan), destination, journal, engine)
         journal.begin_run(plan.sha256 if plan else "", "journal recover")
         found = []
-        for name in _tables(project, plan):
+        for name in _tables(this):
             progress.phase(f"reading {name}")
             table = await destination.table(name)
             if table is not None:
@@ -114,11 +117,23 @@ async def _recover(
         await destination.close()
 
 
-def _tables(project: Project, plan: Plan | None) -> list[str]:
+def _sent(project: Project, plan: Plan | None) -> dict[str, list[Path]]:
+    """The plan of a delta holds only what the delta changes: rows of tables that carry no source key are known by what the load
+    before it left."""
+    sides = [(plan_folder(project), plan)] if plan else []
+    sides += [(state.folder, side) for state in laid_down(project) for side in (state.whole, state.left)]
+    found: dict[str, list[Path]] = {}
+    for folder, side in sides:
+        for send in side.tables:
+            found.setdefault(send.table, []).append(folder / send.parquet)
+    return found
+
+
+def _tables(this: Recovery) -> list[str]:
     """Tables that rows of ours may lie in, parents first as far as the plan knows."""
-    named = [send.table for send in plan.tables] if plan else []
-    named += [route.table for file in read_maps(project.maps).values() for route in file.routes]
-    named += followed_tables(project)
+    named = [*this.sent]
+    named += [route.table for file in read_maps(this.project.maps).values() for route in file.routes]
+    named += followed_tables(this.project)
     return [name for name in dict.fromkeys(named) if name]
 
 
@@ -128,7 +143,7 @@ async def _recover_table(this: Recovery, table: Table) -> Recovered:
     found = Recovered(table.name)
     if table.column(key) is not None and table.column(plain) is not None:
         await _read_keys(this, table, key, plain)
-    elif this.plan is not None:
+    elif this.sent:
         found.by = "plan"
         await _ask_for_planned(this, table)
     else:
@@ -172,22 +187,19 @@ async def _read_keys(this: Recovery, table: Table, key: str, plain: str) -> None
 
 
 async def _ask_for_planned(this: Recovery, table: Table) -> None:
-    """The same for a table whose rows carry none: those of the plan that exist."""
+    """The same for a table whose rows carry none: those of the plan, and of what loads left, that exist."""
     this.engine.run(
         'CREATE OR REPLACE TEMP TABLE found_keys (digest VARCHAR, plain VARCHAR, object VARCHAR, "row" UUID)'
     )
     this.engine.run('CREATE OR REPLACE TEMP TABLE written_rows ("row" UUID)')
-    assert this.plan is not None
-    for send in this.plan.tables:
-        if send.table != table.name:
-            continue
-        source = read_parquet(plan_folder(this.project) / send.parquet)
+    for path in this.sent.get(table.name, ()):
+        source = f"(FROM {read_parquet(path)} e ANTI JOIN found_keys f ON f.digest = e._digest)"
         for ids in list(_planned_ids(this.engine, source)):
             there = await this.destination.existing(table, ids)
             this.engine.connection.register("there", pa.table({"id": [str(one) for one in there]}, schema=_THERE))
             # The plain key of a row beside an object's own cannot be told from the plan; its digest can, and is what counts.
             this.engine.run(
-                f"INSERT INTO found_keys SELECT _digest, {literal(this.plan.system + '/')} || _object || '/' || _record, "
+                f"INSERT INTO found_keys SELECT _digest, {literal(this.project.pack.name + '/')} || _object || '/' || _record, "
                 f"_object, _row FROM {source} WHERE _row IN (SELECT CAST(id AS UUID) FROM there)"
             )
             this.engine.connection.unregister("there")
