@@ -70,6 +70,8 @@ def test_a_journal_lost_after_a_round_is_made_again_and_nothing_is_loaded_twice(
     migration, _ = taken
     notes = len(migration.rows("annotations"))
     shutil.move(next((migration.folder / ".flitstack").glob("*/journal")), tmp_path / "lost")
+    for command in (["status"], ["plan", "--delta"], ["load"], ["reconcile"], ["rollback"]):
+        assert "journal recover" in migration.run(*command).errors["journal-lost"]["do"]
     found = {one["table"]: one for one in migration.do("journal", "recover")["tables"]}
     assert (found["annotation"]["by"], found["annotation"]["created"], notes > 0) == ("plan", notes, True)
     plan = migration.do("plan", "--delta", code={0, 3})

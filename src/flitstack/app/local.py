@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from flitstack.app.project import Project
+from flitstack.app.rounds import loaded_file
+from flitstack.app.store import load_plan
+from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.staging.engine.engine import Engine
 
@@ -15,8 +18,25 @@ def open_engine(project: Project) -> Engine:
 
 
 def open_journal(project: Project, *, write: bool) -> Journal:
-    """The journal of the chosen environment."""
-    return Journal(journal_folder(project), project.operator, write=write)
+    """The journal of the chosen environment. Raises UsageError when it was lost: without it everything would be new."""
+    folder = journal_folder(project)
+    if not holds_journal(folder) and _was_begun(project):
+        what = f"{folder} holds no journal, but rows were planned or loaded for this environment"
+        do = "put the folder back; if there is no copy of it, make it again from what the destination holds: flitstack journal recover"
+        raise UsageError(Problem("journal-lost", what, do=do))
+    return Journal(folder, project.operator, write=write)
+
+
+def holds_journal(folder: Path) -> bool:
+    """Whether anything was ever written to this journal."""
+    return any((folder / "segments").glob("*.segment"))
+
+
+def _was_begun(project: Project) -> bool:
+    if loaded_file(project).exists():
+        return True
+    plan = load_plan(project)
+    return plan is not None and any(send.rows for send in plan.tables)
 
 
 def journal_folder(project: Project) -> Path:

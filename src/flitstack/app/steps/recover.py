@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flitstack.app.edits import versions_folder
-from flitstack.app.local import journal_folder, open_engine, open_journal
+from flitstack.app.local import holds_journal, journal_folder, open_engine
 from flitstack.app.operators import remember_operator
 from flitstack.app.processes import followed_tables
 from flitstack.app.project import Project
@@ -74,7 +74,7 @@ class Recovery:
 def recover(project: Project, progress: Progress) -> Result:
     """Make the journal again. Raises UsageError while there is one: what it knows is more than can be found again."""
     folder = journal_folder(project)
-    if any((folder / "segments").glob("*.segment")):
+    if holds_journal(folder):
         problem = Problem(
             "journal-there",
             f"{folder} holds a journal",
@@ -82,7 +82,7 @@ def recover(project: Project, progress: Progress) -> Result:
         )
         raise UsageError(problem)
     plan = load_plan(project)
-    with open_engine(project) as engine, open_journal(project, write=True) as journal:
+    with open_engine(project) as engine, Journal(folder, project.operator, write=True) as journal:
         tables, lost = run_async(_recover(project, plan, engine, journal, progress), project.target.url)
     remember_operator(project, "journal recover")
     document = {"tables": [asdict(one) for one in tables], "lost": lost}
