@@ -1,5 +1,6 @@
 """Laws: a journal cut anywhere opens as a prefix of whole commits; a journal changed anywhere is found out."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from flitstack.journal.frames import (
     read_outcome,
 )
 from flitstack.journal.journal import Journal
-from flitstack.journal.segments import Appender, verify_chain
+from flitstack.journal.segments import Appender, reaches, verify_chain
 
 # One step of a history: how many rows an intent has, how the batch ends (or not yet), whether a commit follows.
 STEPS = st.lists(
@@ -169,3 +170,27 @@ def test_a_group_moved_from_another_journal_breaks_the_chain(tmp_path: Path) -> 
     here.write_bytes(here.read_bytes() + other.read_bytes())
     with Journal(tmp_path / "a", "ana", write=False) as journal:
         assert "does not follow" in journal.verify()[1][0].what
+
+
+@given(held=st.integers(1, 12), kept=st.integers(0, 12), segment_bytes=st.sampled_from([200, 1 << 20]))
+def test_an_older_copy_does_not_reach_where_the_journal_ended(held: int, kept: int, segment_bytes: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, copy = Path(name) / "journal", Path(name) / "copy"
+        appender = Appender(folder, segment_bytes=segment_bytes)
+        assert appender.position is None
+        for number in range(held):
+            if number == kept:
+                shutil.copytree(folder, copy)
+            appender.write(bytes([number]) * 40)
+        position = appender.position
+        assert position is not None
+        assert reaches(folder, position)
+        appender.write(b"more")
+        appender.close()
+        assert reaches(folder, position)
+        other = Appender(Path(name) / "other", segment_bytes=segment_bytes)
+        for number in range(held + 1):
+            other.write(bytes([number + 100]) * 40)
+        other.close()
+        assert not reaches(Path(name) / "other", position) or position.end == 0
+        assert not copy.exists() or not reaches(copy, position)

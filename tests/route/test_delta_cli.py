@@ -69,12 +69,20 @@ def test_a_journal_lost_after_a_round_is_made_again_and_nothing_is_loaded_twice(
     """Notes carry no source key: the plan of the round names only those that it changed."""
     migration, _ = taken
     notes = len(migration.rows("annotations"))
-    shutil.move(next((migration.folder / ".flitstack").glob("*/journal")), tmp_path / "lost")
+    journal = next((migration.folder / ".flitstack").glob("*/journal"))
+    shutil.move(journal, tmp_path / "lost")
     for command in (["status"], ["plan", "--delta"], ["load"], ["reconcile"], ["rollback"]):
         assert "journal recover" in migration.run(*command).errors["journal-lost"]["do"]
     found = {one["table"]: one for one in migration.do("journal", "recover")["tables"]}
     assert (found["annotation"]["by"], found["annotation"]["created"], notes > 0) == ("plan", notes, True)
+    recovered = tmp_path / "recovered"
+    shutil.copytree(journal, recovered)
     plan = migration.do("plan", "--delta", code={0, 3})
+    shutil.move(journal, tmp_path / "newest")
+    shutil.move(recovered, journal)
+    assert "newest copy" in migration.run("status").errors["journal-older"]["do"]
+    shutil.rmtree(journal)
+    shutil.move(tmp_path / "newest", journal)
     assert [name for name, counts in plan["tables"].items() if counts.get("created")] == []
 
 

@@ -34,7 +34,7 @@ from flitstack.journal.frames import (
 from flitstack.journal.images import Images
 from flitstack.journal.lease import Lease
 from flitstack.journal.replay import Reader, Replay
-from flitstack.journal.segments import Appender, Break, read_groups, segment_paths, sync_folder, verify_chain
+from flitstack.journal.segments import Appender, Break, Position, read_groups, segment_paths, sync_folder, verify_chain
 from flitstack.keys import BatchId, RowId, row_id_at
 
 LONGEST_SYNC_S = 60.0
@@ -97,6 +97,11 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def position(self) -> Position | None:
+        """Where it ends; None when nothing was ever written, and when it is not open for writing."""
+        return self._appender.position if self._appender else None
 
     def close(self) -> None:
         """Close files and give the lease back. What was not committed is not there."""

@@ -100,6 +100,26 @@ def _is_torn(data: memoryview, sealed: int) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a journal ended: `end` bytes into `segment`, with the chain's value there in hex."""
+
+    segment: str
+    end: int
+    chain: str
+
+
+def reaches(folder: Path, position: Position) -> bool:
+    """Whether the journal holds what it held when it ended there, and maybe more."""
+    path = folder / position.segment
+    if not path.exists() or path.stat().st_size < position.end:
+        return False
+    with path.open("rb") as file:
+        file.seek(max(position.end - len(EMPTY_CHAIN), 0))
+        # A seal ends in the chain's value. A segment that was only begun has none.
+        return file.read(min(position.end, len(EMPTY_CHAIN))).hex() in {position.chain, ""}
+
+
 def verify_chain(folder: Path) -> tuple[int, list[Break]]:
     """Walk every group of every segment and compute the chain anew: (groups that hold, where it breaks)."""
     chain, groups, breaks = EMPTY_CHAIN, 0, []
@@ -152,6 +172,11 @@ class Appender:
         if self._size >= self._segment_bytes:
             self.close()
             self._open(self._folder / segment_name(int(self.path.stem) + 1))
+
+    @property
+    def position(self) -> Position | None:
+        """Where it ends now; None when nothing was ever written."""
+        return Position(self.path.name, self._size, self.chain.hex()) if self.chain != EMPTY_CHAIN else None
 
     def close(self) -> None:
         """Close the file."""

@@ -4,16 +4,17 @@ Every row that can carry one has its source key; rows of other tables are known 
 far as they are still there. What cannot be known again is said, and rollback then covers creates only.
 """
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flitstack.app.edits import versions_folder
-from flitstack.app.local import holds_journal, journal_folder, open_engine
+from flitstack.app.local import holds_journal, journal_folder, open_engine, remember_position
 from flitstack.app.operators import remember_operator
 from flitstack.app.processes import followed_tables
 from flitstack.app.project import Project
@@ -28,6 +29,8 @@ from flitstack.destinations.port import Destination
 from flitstack.errors import Problem, UsageError
 from flitstack.journal.frames import HASH_BYTES, ID_BYTES, Operation, Outcome
 from flitstack.journal.journal import Journal
+from flitstack.journal.lease import Lease
+from flitstack.journal.segments import sync_folder
 from flitstack.mapping.maps import read_maps
 from flitstack.planning.document import Plan
 from flitstack.planning.schema import source_id_column, source_key_column
@@ -82,8 +85,20 @@ def recover(project: Project, progress: Progress) -> Result:
         )
         raise UsageError(problem)
     plan = load_plan(project)
-    with open_engine(project) as engine, Journal(folder, project.operator, write=True) as journal:
-        tables, lost = run_async(_recover(project, plan, engine, journal, progress), project.target.url)
+    # Beside its place: half of it, after a failure, would be taken for all there is.
+    draft = folder.with_name("journal-recovering")
+    lease = Lease(project.env_state / "recover.lease", project.operator)
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        with open_engine(project) as engine, Journal(draft, project.operator, write=True) as journal:
+            tables, lost = run_async(_recover(project, plan, engine, journal, progress), project.target.url)
+            remember_position(project, journal)
+        if folder.exists():
+            folder.rename(folder.with_name(f"journal-remains-{uuid4().hex[:8]}"))
+        draft.rename(folder)
+        sync_folder(folder.parent)
+    finally:
+        lease.release()
     remember_operator(project, "journal recover")
     document = {"tables": [asdict(one) for one in tables], "lost": lost}
     lines = [f"{one.table:<24} {one.keys:>9,} keys, {one.created:,} rows of ours, by {one.by}" for one in tables]
