@@ -78,6 +78,8 @@ def test_a_journal_lost_after_a_round_is_made_again_and_nothing_is_loaded_twice(
     recovered = tmp_path / "recovered"
     shutil.copytree(journal, recovered)
     plan = migration.do("plan", "--delta", code={0, 3})
+    migration.do("approve", "load")
+    migration.do("load", code={0, 3})
     shutil.move(journal, tmp_path / "newest")
     shutil.move(recovered, journal)
     assert "newest copy" in migration.run("status").errors["journal-older"]["do"]
