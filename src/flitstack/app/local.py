@@ -46,7 +46,7 @@ def holds_journal(folder: Path) -> bool:
 
 
 def _refuse_older(project: Project, folder: Path) -> None:
-    again = f"make it again from what the destination holds: mv {folder} {folder}.old; flitstack journal recover"
+    again = "make it again from what the destination holds: flitstack journal recover"
     if not holds_journal(folder):
         if _was_begun(project):
             what = f"{folder} holds no journal, but rows were planned or loaded for this environment"
@@ -59,7 +59,13 @@ def _refuse_older(project: Project, folder: Path) -> None:
         known = load_json(path, Position)
         if not reaches(folder / "segments", known):
             what = f"{folder} is not the journal that was last written here: that one reached byte {known.end} of {known.segment}"
-            raise UsageError(Problem("journal-older", what, do=f"put back its newest copy; if there is none, {again}"))
+            raise UsageError(
+                Problem(
+                    "journal-older",
+                    what,
+                    do=f"put back its newest copy; if there is none, move {folder} away and {again}",
+                )
+            )
 
 
 def _position_file(project: Project) -> Path:
