@@ -13,27 +13,21 @@ from flitstack.staging.union import READ
 
 
 def read_records(engine: Engine, folders: list[Path]) -> None:
-    """Temporary table `round_records` (object, file, id, line, rejected): what the later exports held.
-
-    A record counts by its last export; one that could not be read (`rejected`) is known by its number, which may be another's id.
-    """
-    parts = []
+    """Temporary tables of what the later exports held: `round_records` (object, file, id, line), each record by its last export, and
+    `round_rejects` (object) of records that could not be read; those have a number, which may be another record's id."""
+    reads, rejects = [], []
     for number, folder in enumerate(folders):
-        parts.append(
-            f"SELECT {number} AS n, object, file, id, line, FALSE AS rejected FROM {read_parquet(folder / READ)}"
-        )
-        rejects = folder / "rejects.parquet"
-        if rejects.exists():
-            parts.append(
-                f"SELECT {number} AS n, object, file, record AS id, line, TRUE AS rejected FROM {read_parquet(rejects)} "
-                "WHERE outcome = 'held' AND object <> ''"
-            )
-    listed = " UNION ALL ".join(parts) or (
-        "SELECT 0 AS n, '' AS object, '' AS file, '' AS id, 0::BIGINT AS line, FALSE AS rejected WHERE FALSE"
+        reads.append(f"SELECT {number} AS n, object, file, id, line FROM {read_parquet(folder / READ)}")
+        path = folder / "rejects.parquet"
+        if path.exists():
+            rejects.append(f"SELECT object FROM {read_parquet(path)} WHERE outcome = 'held' AND object <> ''")
+    nothing = "SELECT 0 AS n, '' AS object, '' AS file, '' AS id, 0::BIGINT AS line WHERE FALSE"
+    engine.run(
+        f"""CREATE OR REPLACE TEMP TABLE round_records AS SELECT object, file, id, line FROM ({" UNION ALL ".join(reads) or nothing})
+        QUALIFY n = max(n) OVER (PARTITION BY object, id)"""
     )
     engine.run(
-        f"""CREATE OR REPLACE TEMP TABLE round_records AS SELECT object, file, id, line, rejected FROM ({listed})
-        QUALIFY rejected OR n = max(n) OVER (PARTITION BY object, id, rejected)"""
+        f"CREATE OR REPLACE TEMP TABLE round_rejects AS SELECT object FROM ({' UNION ALL '.join(rejects) or nothing})"
     )
 
 
@@ -42,18 +36,20 @@ def delta_accounts(
 ) -> dict[str, dict[str, int]]:
     """By object: read, merged, held, excluded, unchanged, planned, and `carried`: of `read`, records of earlier exports.
 
-    Needs `round_records`. `folder`: the delta's send tables.
+    Needs `read_records`. `folder`: the delta's send tables.
     """
     reference = set(project.pack.playbook.get("reference") or {})
-    read = _counts(engine, "SELECT object, count(*) FROM round_records GROUP BY object")
+    read = _counts(
+        engine,
+        "SELECT object, count(*) FROM (SELECT object FROM round_records UNION ALL FROM round_rejects) GROUP BY object",
+    )
     engine.run(
         f"""CREATE OR REPLACE TEMP TABLE round_sent AS
         SELECT DISTINCT object, record FROM ({_sent(plan, folder) or _NOBODY})"""
     )
     carried = _counts(
         engine,
-        "SELECT s.object, count(*) FROM round_sent s ANTI JOIN round_records r ON r.object = s.object AND r.id = s.record AND NOT r.rejected"
-        " GROUP BY ALL",
+        "SELECT s.object, count(*) FROM round_sent s ANTI JOIN round_records r ON r.object = s.object AND r.id = s.record GROUP BY ALL",
     )
     sent = _counts(engine, "SELECT object, count(*) FROM round_sent GROUP BY object")
     unchanged = _counts(engine, _unchanged(wanted))
@@ -94,7 +90,7 @@ def _unchanged(wanted: Side) -> str:
         for send in wanted.plan.tables
     )
     return f"""SELECT w.object, count(*) FROM (SELECT DISTINCT object, record FROM ({rows or _NOBODY})) w
-        SEMI JOIN round_records r ON r.object = w.object AND r.id = w.record AND NOT r.rejected
+        SEMI JOIN round_records r ON r.object = w.object AND r.id = w.record
         ANTI JOIN round_sent s ON s.object = w.object AND s.record = w.record GROUP BY w.object"""
 
 
@@ -109,13 +105,13 @@ def _fallen(engine: Engine, project: Project) -> Mapping[str, Mapping[str, int]]
             SELECT r.object, r.file, r.id, r.line,
                 CASE WHEN bool_or(s.loser_id IS NOT NULL) THEN 'merged' WHEN bool_or(f.outcome = 'held') THEN 'held'
                      WHEN bool_or(f.outcome = 'excluded') THEN 'excluded' WHEN bool_or(f.outcome = 'merged') THEN 'merged' END AS worst
-            FROM (FROM round_records WHERE NOT rejected) r
+            FROM round_records r
             LEFT JOIN (SELECT * FROM {findings} WHERE outcome IN ('held', 'excluded', 'merged')) f
                 ON f.object = r.object AND f.record = r.id AND f.line IS NOT DISTINCT FROM r.line AND f.file = r.file
             LEFT JOIN {survivors} s
                 ON s.object = r.object AND s.loser_id = r.id AND s.loser_line IS NOT DISTINCT FROM r.line AND s.loser_file = r.file
             GROUP BY r.object, r.file, r.id, r.line
-            UNION ALL SELECT object, file, id, line, 'held' FROM round_records WHERE rejected
+            UNION ALL SELECT object, '', '', NULL, 'held' FROM round_rejects
         ) WHERE worst IS NOT NULL GROUP BY object, worst
         """
     )
