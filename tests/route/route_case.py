@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
-import subprocess
+import signal
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -13,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from route.warm import warm
+
 import flitstack
 from flitstack.packs.read import load_pack
 
 SOURCE = Path(flitstack.__file__).parents[1]
 EXAMPLE = load_pack("klipy").folder / "example"
+VARIABLES = {"PYTHONPATH": f"{Path(__file__).parents[1] / 'absent'}{os.pathsep}{SOURCE}", "COLUMNS": "120"}
 # A choice column's label stands beside its value under this suffix.
 LABEL = "@OData.Community.Display.V1.FormattedValue"
 # Everything before the load, in the order a person takes it: (command, exit codes that are in order).
@@ -52,16 +56,19 @@ def command(*words: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment in which a child finds this checkout and, as with a user, no pandas; quiet about its warnings."""
-    absent = Path(__file__).parents[1] / "absent"
-    return {**os.environ, "PYTHONPATH": f"{absent}{os.pathsep}{SOURCE}", "COLUMNS": "120"}
+    """The environment in which a child finds this checkout and, as with a user, no pandas."""
+    return {**os.environ, **VARIABLES}
 
 
 def flit(*words: str) -> Answer:
     """Run a command with --json to its end. Fails when stdout carries anything but one JSON value."""
-    done = subprocess.run(command(*words, "--json"), capture_output=True, text=True, env=environment(), timeout=300)
-    assert "Traceback" not in done.stderr, done.stderr[-3000:]
-    return Answer(done.returncode, json.loads(done.stdout) if done.stdout else None, done.stdout, done.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        forking = warm(*VARIABLES.items())
+        code = forking.ended(forking.start("flitstack", (*words, "--json"), out, err, seconds=300), wait=True)
+        stdout, stderr = out.read_text(), err.read_text()
+    assert "Traceback" not in stderr, stderr[-3000:]
+    return Answer(code, json.loads(stdout) if stdout else None, stdout, stderr)
 
 
 @contextmanager
@@ -70,21 +77,23 @@ def serving(folder: Path, *, faults: Path | None = None) -> Iterator[str]:
     ready = folder / "ready"
     folder.mkdir(parents=True, exist_ok=True)
     ready.unlink(missing_ok=True)
-    words = ["emulator", "serve", "--data", str(folder / "org"), "--port", "0", "--ready-file", str(ready)]
+    words = ["serve", "--data", str(folder / "org"), "--port", "0", "--ready-file", str(ready)]
     if faults is not None:
         words += ["--faults", str(faults)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command(*words), stdout=log, stderr=log, env=environment())
-        try:
-            deadline = time.monotonic() + 60
-            while not (ready.exists() and ready.read_text().strip()):
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, "the emulator took over a minute to answer"
-                time.sleep(0.05)
-            yield ready.read_text().strip()
-        finally:
-            process.terminate()
-            process.wait(20)
+    forking, log = warm(*VARIABLES.items()), folder / "log"
+    pid, code = forking.start("flitstack.emulator", words, folder / "out", log), None
+    try:
+        deadline = time.monotonic() + 60
+        while not (ready.exists() and ready.read_text().strip()):
+            code = forking.ended(pid, wait=False)
+            assert code is None, log.read_text()
+            assert time.monotonic() < deadline, "the emulator took over a minute to answer"
+            time.sleep(0.02)
+        yield ready.read_text().strip()
+    finally:
+        if code is None:
+            os.kill(pid, signal.SIGTERM)
+            forking.ended(pid, wait=True)
 
 
 @dataclass(frozen=True)
