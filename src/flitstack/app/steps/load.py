@@ -26,7 +26,7 @@ from flitstack.errors import Problem, UsageError
 from flitstack.journal.journal import Journal
 from flitstack.limits import daily_requests, day_begins
 from flitstack.loading.allowance import Allowance
-from flitstack.loading.document import LoadDocument
+from flitstack.loading.document import LoadDocument, StepResult
 from flitstack.loading.load import Load, execute
 from flitstack.loading.refusals import save_refusals
 from flitstack.loading.rows import make_done_view
@@ -69,7 +69,7 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
         if journal.torn_bytes
         else ""
     )
-    lines = [line for line in (torn, *_lines(document, tables, only_sample=only_sample)) if line]
+    lines = [line for line in (torn, *lines_of(document, only_sample=only_sample)) if line]
     next_step = "flitstack approve sample" if only_sample else "flitstack reconcile"
     return Result(told, tuple(lines), EXIT_REJECTS if held and not only_sample else EXIT_DONE, next=next_step)
 
@@ -140,9 +140,15 @@ def _counts(project: Project) -> dict[str, dict[str, int]]:
     return load_json(path, dict[str, dict[str, int]]) if path.exists() else {}
 
 
-def _lines(document: LoadDocument, tables: dict[str, int], *, only_sample: bool) -> list[str]:
+def lines_of(document: LoadDocument, *, only_sample: bool) -> list[str]:
+    """What this run did, step by step: a step that found everything landed before is left out. Then its counts and requests."""
     what = "sample: " if only_sample else ""
-    lines = [f"{what}{rows:,} rows of {table}" for table, rows in tables.items() if table not in {"note", "file"}]
+    lines = [what + _line_of(step) for step in document.steps if step.done or step.refused]
+    if not lines:
+        lines.append(f"{what}nothing was left to do: all of the plan has landed before")
+    if made := sum(count.made for count in document.counts):
+        found = sum(count.found for count in document.counts)
+        lines.append(f"counted after each phase: {made:,} rows made, {found:,} of them found in the environment")
     asked = f", {document.asked} lost answers settled by asking" if document.asked else ""
     lines.append(
         f"{document.requests:,} requests in {document.seconds:.1f} s, {document.refused:,} rows rejected{asked}"
@@ -150,3 +156,10 @@ def _lines(document: LoadDocument, tables: dict[str, int], *, only_sample: bool)
     if only_sample:
         lines.append("field by field: reports/sample/reconciliation.html")
     return lines
+
+
+def _line_of(step: StepResult) -> str:
+    unit = "operations" if step.kind in {"schema", "revert"} else "rows"
+    before = f", {step.before:,} before" if step.before else ""
+    refused = f", {step.refused:,} rejected" if step.refused else ""
+    return f"{step.phase:<14} {step.kind:<10} {step.table:<24} {step.done:>10,} {unit}{before}{refused}"
