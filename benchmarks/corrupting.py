@@ -26,7 +26,7 @@ sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "benchmarks")]
 
 from every_type import OPTIONS, EveryType, every_type_case, id_sql  # noqa: E402
 from loading.loading_case import shared_engine  # noqa: E402
-from pages import write_section  # noqa: E402
+from pages import a_page, write_section  # noqa: E402
 from rehearsed import EXAMPLE  # noqa: E402
 
 from flitstack.app.emulators import EmulatorProcess, call  # noqa: E402
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=1_000)
     parser.add_argument("--contacts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     started = time.monotonic()
     with (

@@ -26,7 +26,7 @@ import aiohttp
 import orjson
 import psutil
 import uvloop
-from pages import write_section
+from pages import a_page, write_section
 
 BATCH = 500
 BODIES = 100  # different ones; sent again and again
@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=1, help="measure each server so often, tell the median by CPU")
     parser.add_argument("--growth", type=int, nargs=2, metavar=("SMALL", "LARGE"), help="millions of rows")
     parser.add_argument("--work", type=Path, help="where the files go; default: the temporary directory")
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     work = Path(tempfile.mkdtemp(dir=given.work))
     other_load = os.getloadavg()[0]

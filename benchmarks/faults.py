@@ -24,7 +24,7 @@ sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "benchmarks")]
 
 from bad_rows import play_bad_rows  # noqa: E402
 from disasters import Told, play_disaster, play_of  # noqa: E402
-from pages import write_section  # noqa: E402
+from pages import a_page, write_section  # noqa: E402
 from quick_time import WATCH, hurry  # noqa: E402
 from rehearsed import rehearse_all  # noqa: E402
 
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--bad-rows", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=list(MUST_BE_ZERO), default=list(MUST_BE_ZERO))
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     global MOST_S
     MOST_S = given.minutes * 60 if given.minutes else MOST_S

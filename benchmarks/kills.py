@@ -22,7 +22,7 @@ CHECKOUT = Path(__file__).parents[1]
 sys.path[:0] = [str(CHECKOUT / "benchmarks")]
 
 from disasters import Told, compare  # noqa: E402
-from pages import write_section  # noqa: E402
+from pages import a_page, write_section  # noqa: E402
 from rehearsed import PLAYS, SERVERS_OWN, Play, Rehearsed, rehearse_all  # noqa: E402
 
 from flitstack.app.emulators import EmulatorProcess, call  # noqa: E402
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e6, help="begin no more commands after so long")
     parser.add_argument("--copies", type=int, default=10)
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     started = time.monotonic()
     with (

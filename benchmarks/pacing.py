@@ -13,9 +13,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from pages import write_section
+from pages import a_page, write_section
 
 from flitstack.destinations.virtual import Assumed, Played, Request, VirtualService
 from flitstack.limits import WINDOW_S, rows_per_s
@@ -90,7 +89,7 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, nargs="+", default=[50, 150, 300])
     parser.add_argument("--only", choices=[scenario.name for scenario in SCENARIOS])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     worst: dict[str, list[tuple[float, float, int]]] = {}
     missed = count = 0

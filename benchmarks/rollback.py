@@ -25,7 +25,7 @@ CHECKOUT = Path(__file__).parents[1]
 sys.path[:0] = [str(CHECKOUT / "benchmarks")]
 
 from klipy_export import write_export  # noqa: E402
-from pages import write_section  # noqa: E402
+from pages import a_page, write_section  # noqa: E402
 
 from flitstack.app.emulators import EmulatorProcess, call  # noqa: E402
 from flitstack.app.project import Project  # noqa: E402
@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--edited", type=int, default=500)
     parser.add_argument("--referenced", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="flitstack-rollback-") as name,

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import duckdb
 from klipy_export import write_export
+from pages import a_page
 
 from flitstack.app.emulators import EmulatorProcess, call
 from flitstack.app.steps.emulator import read_destination
@@ -100,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--contacts", type=int, default=100_000)
     parser.add_argument("--work", type=Path, default=Path("benchmark-work"))
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     shutil.rmtree(given.work, ignore_errors=True)
     export, project = given.work / "export", given.work / "project"

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pages import write_section
+from pages import a_page, write_section
 from route import STEPS, measure, table
 
 from flitstack.app.emulators import EmulatorProcess, call
@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--packs", nargs="*", default=pack_names())
     parser.add_argument("--export", type=Path, help="instead of the pack's example")
     parser.add_argument("--work", type=Path, default=Path("benchmark-work"))
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     shutil.rmtree(given.work, ignore_errors=True)
     lines = []

@@ -25,7 +25,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import duckdb  # noqa: E402
 import orjson  # noqa: E402
-from pages import write_section  # noqa: E402
+from pages import a_page, write_section  # noqa: E402
 from people import ACCOUNTS, OWNERS, account_id, account_key, csv_sql, owner_email, owner_id, write_maps  # noqa: E402
 
 from flitstack.app.emulators import command  # noqa: E402
@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--clean-rows", type=int, default=200_000)
     parser.add_argument("--peers", type=Path, help="virtual environment with the other clients; kept when named")
     parser.add_argument("--only", nargs="+", choices=list(FAULTS), default=list(FAULTS))
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="flitstack-compare-"))
     peers = python_of_peers((given.peers or work / "peers").absolute())

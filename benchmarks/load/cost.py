@@ -25,7 +25,7 @@ import duckdb  # noqa: E402
 import orjson  # noqa: E402
 from compare import Emulator, python_of_peers, run_client  # noqa: E402
 from mapped import KEY, make_plan  # noqa: E402
-from pages import write_section  # noqa: E402
+from pages import a_page, write_section  # noqa: E402
 from people import csv_sql, read_maps, rows, write_maps  # noqa: E402
 
 from flitstack.catalogue.read import load_catalogue  # noqa: E402
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--sizes", type=float, nargs="*", default=[], help="millions of rows")
     parser.add_argument("--peers", type=Path, help="virtual environment with the other clients; kept when named")
-    parser.add_argument("--write", type=Path, help="also write the figures to this page")
+    parser.add_argument("--write", type=a_page, help="also write the figures to this page")
     given = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="flitstack-cost-"))
     peers = python_of_peers((given.peers or work / "peers").absolute())
