@@ -123,6 +123,11 @@ def test_a_file_without_column_names_loses_no_record(export: Export) -> None:
     assert len(staged.findings("header_missing")) == 1
 
 
+def test_a_document_of_lines_is_not_asked_for_column_names(export: Export) -> None:
+    staged = export.write("files/D1/notes.txt", "95696810\n" * 40).staged()
+    assert staged.findings("header_missing") == []
+
+
 def test_a_column_name_that_stands_twice_gets_a_number(export: Export) -> None:
     staged = export.write("contacts.csv", "Id,Tag,tag,Tag\n1,a,b,c\n").staged()
     assert staged.records() == [{"Id": "1", "Tag": "a", "tag (2)": "b", "Tag (3)": "c"}]

@@ -41,7 +41,7 @@ class DelimitedSource:
         rows = self.first_rows()
         if header_row is None:
             widths = Counter(map(len, rows)).most_common(1)
-            self.header = numbered_names(widths[0][0] if widths else 0)
+            self.header = numbered_names(widths[0][0] if widths else 0, self.remarks)
         else:
             self.header = unique_names(rows[header_row] if header_row < len(rows) else [], self.remarks)
 

@@ -184,7 +184,7 @@ def _workbook(intake: Intake, path: Path, inside: PurePosixPath) -> Iterator[Par
         for sheet in read_sheets(path):
             part = Part(str(inside), sheet.name, "xlsx")
             if any(cell for row in sheet.rows for cell in row):
-                place = _find_header(intake, sheet.head(), part)
+                place = _find_header(intake, sheet.head(), part.path)
                 yield _staged(intake, SheetSource(sheet, place), part)
             else:
                 part.remarks.append(("empty_sheet", "the sheet holds nothing"))
@@ -196,7 +196,7 @@ def _workbook(intake: Intake, path: Path, inside: PurePosixPath) -> Iterator[Par
 def _delimited(intake: Intake, path: Path, inside: PurePosixPath) -> Part:
     dialect = find_dialect(path, find_encoding(path))
     part = Part(str(inside), "", "csv", dialect.encoding, dialect.delimiter)
-    place = _find_header(intake, DelimitedSource(path, dialect).first_rows(), part)
+    place = _find_header(intake, DelimitedSource(path, dialect).first_rows(), part.path)
     source = DelimitedSource(path, dialect, place)
 
     def fast(places: Sequence[int], target: Path) -> int | None:
@@ -206,14 +206,9 @@ def _delimited(intake: Intake, path: Path, inside: PurePosixPath) -> Part:
     return _staged(intake, source, part, fast if is_large and place == 0 else None)
 
 
-def _find_header(intake: Intake, rows: Sequence[Sequence[str]], part: Part) -> int | None:
-    place = header_row(rows, intake.pack, part.path)
-    if not lacks_header(rows, place, intake.pack, part.path):
-        return place
-    part.remarks.append(
-        ("header_missing", "the file names no columns: they are numbered and known by their values only")
-    )
-    return None
+def _find_header(intake: Intake, rows: Sequence[Sequence[str]], path: str) -> int | None:
+    place = header_row(rows, intake.pack, path)
+    return None if lacks_header(rows, place, intake.pack, path) else place
 
 
 def _staged(

@@ -43,7 +43,7 @@ class SheetSource:
         self._rows = sheet.rows
         if header_row is None:
             self._first = 0
-            self.header = numbered_names(max(map(len, sheet.rows), default=0))
+            self.header = numbered_names(max(map(len, sheet.rows), default=0), self.remarks)
             return
         bottom = min(_lowest_header_row(sheet, header_row), HEAD_ROWS - 1, len(sheet.rows) - 1)
         head = sheet.head()

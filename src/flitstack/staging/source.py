@@ -84,8 +84,9 @@ def unique_names(cells: Sequence[str], remarks: Remarks) -> list[str]:
     return names
 
 
-def numbered_names(width: int) -> list[str]:
+def numbered_names(width: int, remarks: Remarks) -> list[str]:
     """Names for the columns of a file that names none."""
+    remarks.add("header_missing", "the file names no columns: they are numbered and known by their values only")
     return [f"Column {place}" for place in range(1, width + 1)]
 
 
