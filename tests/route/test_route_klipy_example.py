@@ -165,6 +165,14 @@ def test_rolled_back_rows_are_no_longer_counted_as_created(walk: Walk) -> None:
     assert sum(status["tables"].values()) == 0
 
 
+def test_after_a_rollback_the_next_step_is_a_plan_that_a_load_will_take(walk: Walk) -> None:
+    """What was planned before was compared with rows that are gone; `load` refuses it."""
+    status = walk.migration.do("status")
+    assert [name for name, done in status["steps"].items() if done] == ["stage", "profile", "dedupe", "map"]
+    assert status["rollback"]["verdict"] == "the destination is as it was before"
+    assert "plan-before-rollback" in walk.migration.run("load").errors
+
+
 def test_a_folder_without_project_is_told_in_json_too() -> None:
     answer = flit("status", "--project", "/nowhere")
     assert answer.code == 2

@@ -94,11 +94,12 @@ def lines_of(document: dict[str, Any], *, dry_run: bool) -> list[str]:
             f"keeps what the load wrote, for what it held before is lost: {row['table']} {row['row']}"
             for row in document["lost_rows"][:20]
         ]
-        lines.append(_verdict(document))
+        lines.append(verdict(document))
     return lines
 
 
-def _verdict(document: dict[str, Any]) -> str:
+def verdict(document: dict[str, Any]) -> str:
+    """What a rollback left, in a sentence: what was there before, and what of the load stays."""
     if not document["equal"]:
         return "the destination is NOT as it was before"
     if document["edited_rows"] and not document["kept"]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from flitstack.app.accounts import accounts_before, accounts_now, rows_by_table
+from flitstack.app.buckets import verdict
 from flitstack.app.checks import check_lines, checks_document, run_checks
 from flitstack.app.gates import Gate
 from flitstack.app.hypercare import hypercare_until
@@ -24,6 +25,7 @@ from flitstack.app.store import (
 )
 from flitstack.app.subjects import current_gates
 from flitstack.loading.rows import make_done_view
+from flitstack.planning.document import Plan
 from flitstack.staging.engine.engine import Engine
 
 
@@ -50,7 +52,7 @@ def status(project: Project) -> Result:
         "hypercare": _hypercare(gates["cutover"]),
         "checks": checks_document(checks),
     }
-    return Result(document, (*_lines(document), *check_lines(checks)), next=_next(steps))
+    return Result(document, (*_lines(document), *check_lines(checks)), next=_next(steps, _rollback(project)))
 
 
 def _rounds(project: Project) -> list[dict[str, Any]]:
@@ -86,24 +88,33 @@ def _rollback(project: Project) -> dict[str, Any]:
     undone, loaded = load_rollback(project), load_outcome(project)
     if undone is None or (loaded is not None and loaded.at > undone["at"]):
         return {}
-    return {name: undone[name] for name in ("at", "reversed", "kept", "failed", "equal")}
+    return {name: undone[name] for name in ("at", "reversed", "kept", "failed", "equal")} | {"verdict": verdict(undone)}
 
 
 def _steps(project: Project) -> dict[str, bool]:
-    rolled_back = bool(_rollback(project))
+    undone, sample = _rollback(project), load_outcome(project, sample=True)
     return {
         "stage": load_staging(project) is not None,
         "profile": load_profile(project) is not None,
         "dedupe": load_dedupe(project) is not None,
         "map": load_mapping(project) is not None or any(project.maps.glob("*.yaml")),
-        "plan": load_plan(project) is not None,
-        "sample": load_outcome(project, sample=True) is not None,
-        "load": load_outcome(project) is not None and not rolled_back,
-        "reconcile": load_reconciliation(project) is not None and not rolled_back,
+        "plan": _standing_plan(project) is not None,
+        "sample": sample is not None and (not undone or sample.at > undone["at"]),
+        "load": load_outcome(project) is not None and not undone,
+        "reconcile": load_reconciliation(project) is not None and not undone,
     }
 
 
+def _standing_plan(project: Project) -> Plan | None:
+    """The plan that a load would take: what was planned before a rollback was compared with what stood there then."""
+    plan, undone = load_plan(project), _rollback(project)
+    if plan is None or not undone or not plan.at:
+        return plan
+    return plan if datetime.fromisoformat(plan.at) > datetime.fromisoformat(undone["at"]) else None
+
+
 def _accounts(engine: Engine, project: Project) -> tuple[dict[str, Any], dict[str, int]]:
+    """Accounts by object, and by table the rows that stand by our doing: after a rollback those it kept."""
     staged, deduped, plan = load_staging(project), load_dedupe(project), load_plan(project)
     if staged is None or deduped is None:
         return {}, {}
@@ -111,7 +122,10 @@ def _accounts(engine: Engine, project: Project) -> tuple[dict[str, Any], dict[st
         return dict(accounts_before(engine, project, staged)), {}
     with open_journal(project, write=False) as journal:
         make_done_view(engine, journal)
-        return dict(accounts_now(engine, project, plan, journal)), rows_by_table(engine, project, plan)
+        tables = rows_by_table(engine, project, plan)
+        if _standing_plan(project) is None:
+            return dict(accounts_before(engine, project, staged)), tables
+        return dict(accounts_now(engine, project, plan, journal)), tables
 
 
 def _lines(document: dict[str, Any]) -> list[str]:
@@ -143,11 +157,12 @@ def _lines(document: dict[str, Any]) -> list[str]:
     for table, rows in document["tables"].items():
         lines.append(f"rows     {table:<32}{rows:>10,}")
     if undone := document["rollback"]:
-        proof = "as it was before" if undone["equal"] else "NOT as it was before"
-        lines.append(f"rolled back at {undone['at']}: {undone['reversed']:,} rows; the destination is {proof}")
+        lines.append(f"rolled back at {undone['at']}: {undone['reversed']:,} rows; {undone['verdict']}")
     return lines
 
 
-def _next(steps: dict[str, bool]) -> str:
+def _next(steps: dict[str, bool], undone: dict[str, Any]) -> str:
+    if undone and undone["failed"]:
+        return "flitstack rollback"
     names = {"sample": "load --sample"}
     return next((f"flitstack {names.get(name, name)}" for name, done in steps.items() if not done), "")
