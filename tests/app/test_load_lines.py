@@ -1,6 +1,6 @@
 """What `flitstack load` tells of a run: what it did itself, beside what had landed before."""
 
-from flitstack.app.steps.load import lines_of
+from flitstack.app.steps.load import left_lines, lines_of
 from flitstack.loading.document import LoadDocument, PhaseCount, StepResult
 
 
@@ -29,3 +29,11 @@ def test_schema_is_told_in_operations_and_a_sample_names_its_report() -> None:
 def test_a_run_with_nothing_left_says_so_and_no_step_that_did_nothing() -> None:
     told = lines_of(document(StepResult(1, "create", "people", "contact", 9, 0, 9, 0, 0, 0.0)), only_sample=False)
     assert told == ["nothing was left to do: all of the plan has landed before", "7 requests in 1.2 s, 0 rows rejected"]
+
+
+def test_records_left_out_are_told_with_what_brings_them_in() -> None:
+    held, rejected = left_lines({"held": 3, "rejected": 2}, is_delta=True)
+    assert held.startswith("held: 3 records;")
+    assert held.endswith("flitstack plan --delta, flitstack approve load, flitstack retry")
+    assert rejected.endswith("after the fix: flitstack retry")
+    assert left_lines({}, is_delta=False) == []

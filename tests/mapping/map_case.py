@@ -26,12 +26,13 @@ PHASES = ["accounts", "contacts", "rest"]
 
 @dataclass
 class Mapped:
-    """What a run made. `rows`: route name -> rows by source id; `findings`: (code, record, outcome, field)."""
+    """What a run made. `rows`: route name -> rows by source id; `findings`: (code, record, outcome, field); `advice` by code."""
 
     document: MappingDocument
     rows: dict[str, dict[str, dict[str, Any]]]
     findings: list[tuple[str, str, str, str]]
     all_rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    advice: dict[str, str] = field(default_factory=dict)
 
     def sorted_rows(self, name: str) -> list[dict[str, Any]]:
         """All rows of a route, by key."""
@@ -99,7 +100,8 @@ class MapCase:
         listed = {route.name: pq.read_table(target / route.parquet).to_pylist() for route in document.routes}
         rows = {name: {row["_record"]: row for row in its} for name, its in listed.items()}
         told = self.engine.rows(f"SELECT code, record, outcome, field FROM {findings.table} ORDER BY ALL")
-        return Mapped(document, rows, told, listed)
+        advice = dict(self.engine.rows(f'SELECT DISTINCT code, "do" FROM {findings.table}'))
+        return Mapped(document, rows, told, listed, advice)
 
     def _deduped(self) -> DedupeDocument:
         folder = self.folder / "deduped"

@@ -156,6 +156,15 @@ def test_a_value_outside_the_map_does_as_it_is_told(
     assert mapped.findings == [("unknown_choice", "2", outcome, "S")]
 
 
+def test_a_value_that_no_decision_names_is_told_with_the_decision_to_extend(case: Callable[..., MapCase]) -> None:
+    columns = (STAGE % "").replace("from: S,", """from: "mapped('stages', S)",""")
+    mapped = deals(case, columns, {"S": "W"}, {"S": "M"}, decisions={"stages": {"W": "Won"}})
+    assert mapped.findings == [("unknown_choice", "2", "loaded", "S")]
+    assert "under stages in decisions.yaml" in mapped.advice["unknown_choice"]
+    plain = deals(case, STAGE % "", {"S": "M"})
+    assert "under choices of t_stage in the map" in plain.advice["unknown_choice"]
+
+
 def test_labels_of_options_are_found_without_a_list_of_choices(case: Callable[..., MapCase]) -> None:
     columns = "t_c: {from: S, create: {type: Picklist, label: S, options: [[7, In progress]]}}"
     assert deals(case, columns, {"S": "in_progress"}).rows["deal"]["1"]["t_c"] == 7

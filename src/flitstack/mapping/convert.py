@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flitstack.mapping.choices import Unsuitable, choice_values, key_sql
-from flitstack.mapping.expressions import Expression
+from flitstack.mapping.expressions import Expression, maps_of
 from flitstack.mapping.maps import ColumnRule
 from flitstack.mapping.target import Target
 from flitstack.staging.engine.engine import literal, quoted
@@ -219,7 +219,9 @@ def _many_choices(value: Value) -> Conversion:
 def _unknown(value: Value, when: str) -> Trouble:
     outcome = outcome_of_unknown(value.rule, value.decisions)
     what = literal(f"not a known value of {value.rule.name}")
-    do = f"add the value under choices of {value.rule.name} in the map, or correct it in the source"
+    listed = " or ".join(maps_of(value.rule.source)) if value.rule.source else ""
+    place = f"{listed} in decisions.yaml" if listed else f"choices of {value.rule.name} in the map"
+    do = f"add the value under {place}, or correct it in the source"
     return value.trouble("unknown_choice", when, what, do, outcome=outcome)
 
 

@@ -91,6 +91,12 @@ def fields_of(text: str, fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in found if name.casefold() in spelled))
 
 
+def maps_of(text: str) -> tuple[str, ...]:
+    """Names of the decisions of kind map that an expression looks its values up in, in order."""
+    calls = parse_expression(text).find_all(exp.Anonymous, bfs=False)
+    return tuple(dict.fromkeys(_decision_name(call) for call in calls if _is_call(call, "mapped")))
+
+
 def problems_of(text: str, scope: Scope) -> Iterator[str]:
     """What is wrong with an expression, in words; nothing when it is right."""
     try:

@@ -1,5 +1,6 @@
 """`flitstack load` and `flitstack retry`: the approved plan is executed; running it again goes on."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -16,7 +17,7 @@ from flitstack.app.snapshots import keep_versions, see_versions, take_fingerprin
 from flitstack.app.steps.findings import findings_source
 from flitstack.app.steps.reconcile import reconcile_plan
 from flitstack.app.steps.report import write_migration_report
-from flitstack.app.store import LoadOutcome, load_plan, plan_folder
+from flitstack.app.store import LoadOutcome, load_plan, load_staging, plan_folder
 from flitstack.app.subjects import current_gates, plan_missing
 from flitstack.app.undoing import require_none_begun
 from flitstack.app.unsettled import server_limit_s
@@ -57,9 +58,7 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
         tables = rows_by_table(engine, project, plan)
         if not only_sample:
             finish_state(project, plan, engine, journal, accounts, _counts(project))
-        held = int(
-            engine.one(f"SELECT count(*) FROM {findings_source(project)} WHERE outcome IN ('held', 'rejected')")[0]
-        )
+        left = _records_left(project, engine)
     remember_operator(project, "load --sample" if only_sample else "load")
     outcome = LoadOutcome(plan.sha256, now(), document.seconds, document.requests, tables, document.refused)
     save_json(project.env_state / ("sample-load.json" if only_sample else "load.json"), outcome)
@@ -70,8 +69,31 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
         else ""
     )
     lines = [line for line in (torn, *lines_of(document, only_sample=only_sample)) if line]
-    next_step = "flitstack approve sample" if only_sample else "flitstack reconcile"
-    return Result(told, tuple(lines), EXIT_REJECTS if held and not only_sample else EXIT_DONE, next=next_step)
+    if only_sample:
+        return Result(told, tuple(lines), EXIT_DONE, next="flitstack approve sample")
+    staged = load_staging(project)
+    lines += left_lines(left, is_delta=staged is not None and staged.number > 0)
+    return Result(told, tuple(lines), EXIT_REJECTS if any(left.values()) else EXIT_DONE, next="flitstack reconcile")
+
+
+def _records_left(project: Project, engine: Engine) -> dict[str, int]:
+    """Records without a row of their own, by outcome: held before the load, rejected by the destination."""
+    counts = engine.rows(
+        f"""SELECT outcome, count(DISTINCT (object, file, record)) FROM {findings_source(project)}
+        WHERE outcome IN ('held', 'rejected') GROUP BY outcome"""
+    )
+    return {str(outcome): int(count) for outcome, count in counts}
+
+
+def left_lines(left: Mapping[str, int], *, is_delta: bool) -> list[str]:
+    """What a person does about records that were left out. `is_delta`: a later export was staged."""
+    plan = "flitstack plan --delta" if is_delta else "flitstack plan"
+    steps = {"held": f"{plan}, flitstack approve load, flitstack retry", "rejected": "flitstack retry"}
+    return [
+        f"{outcome}: {left[outcome]:,} records; `flitstack findings --outcome {outcome}` says why; after the fix: {then}"
+        for outcome, then in steps.items()
+        if left.get(outcome)
+    ]
 
 
 def _refuse_stale(plan: Plan, journal: Journal) -> None:
