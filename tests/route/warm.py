@@ -97,7 +97,7 @@ def _fork(order: Mapping[str, Any]) -> int:
     if pid:
         return pid
     # From here on it is the command's own process; nothing may return to the loop above.
-    code: Any = 70
+    code: Any
     try:
         for stream, name in ((0, os.devnull), (1, order["out"]), (2, order["err"])):
             handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC)

@@ -4,6 +4,7 @@ Made anew, it would take its own traces for somebody's edits: a deal it has reop
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from flitstack.app.project import Project
@@ -101,6 +102,11 @@ def require_not_everything_begun(project: Project, begun: Begun, asked: Asked) -
     if asked.last and not begun.asked.last:
         what = "a rollback of everything was begun and did not come to its end: the last delta can no longer be taken back by itself"
         raise _unfinished(project, what, f"run: {begun.asked.command} (it goes on where it stopped)")
+
+
+def planned_before(plan: Plan, rollback: str) -> bool:
+    """Whether a plan is older than a rollback (ISO 8601): it was compared with what stood then, and no load may take it."""
+    return bool(plan.at) and datetime.fromisoformat(plan.at) < datetime.fromisoformat(rollback)
 
 
 def _unfinished(project: Project, what: str, do: str) -> UsageError:

@@ -19,7 +19,7 @@ from flitstack.app.steps.reconcile import reconcile_plan
 from flitstack.app.steps.report import write_migration_report
 from flitstack.app.store import LoadOutcome, load_plan, load_staging, plan_folder
 from flitstack.app.subjects import current_gates, plan_missing
-from flitstack.app.undoing import require_none_begun
+from flitstack.app.undoing import planned_before, require_none_begun
 from flitstack.app.unsettled import server_limit_s
 from flitstack.app.wiring import open_destination
 from flitstack.documents import load_json, save_json
@@ -58,7 +58,7 @@ def load(project: Project, progress: Progress, *, only_sample: bool = False) -> 
         tables = rows_by_table(engine, project, plan)
         if not only_sample:
             finish_state(project, plan, engine, journal, accounts, _counts(project))
-        left = _records_left(project, engine)
+        left = {} if only_sample else _records_left(project, engine)
     remember_operator(project, "load --sample" if only_sample else "load")
     outcome = LoadOutcome(plan.sha256, now(), document.seconds, document.requests, tables, document.refused)
     save_json(project.env_state / ("sample-load.json" if only_sample else "load.json"), outcome)
@@ -98,8 +98,8 @@ def left_lines(left: Mapping[str, int], *, is_delta: bool) -> list[str]:
 
 def _refuse_stale(plan: Plan, journal: Journal) -> None:
     """Raise UsageError for a plan that was made before a rollback: it was compared with what stood there then."""
-    back_s = journal.last_rollback_ms() // 1000
-    if plan.at and datetime.fromisoformat(plan.at).timestamp() < back_s:
+    back = datetime.fromtimestamp(journal.last_rollback_ms() // 1000, UTC)
+    if planned_before(plan, back.isoformat()):
         raise UsageError(
             Problem(
                 "plan-before-rollback",

@@ -24,6 +24,7 @@ from flitstack.app.store import (
     load_staging,
 )
 from flitstack.app.subjects import current_gates
+from flitstack.app.undoing import planned_before
 from flitstack.loading.rows import make_done_view
 from flitstack.planning.document import Plan
 from flitstack.staging.engine.engine import Engine
@@ -31,10 +32,13 @@ from flitstack.staging.engine.engine import Engine
 
 def status(project: Project) -> Result:
     """Readable at any time, also while a load runs."""
-    steps = _steps(project)
+    undone = _rollback(project)
+    plan = load_plan(project)
+    standing = None if plan is not None and undone and planned_before(plan, undone["at"]) else plan
+    steps = _steps(project, undone, standing)
     gates = current_gates(project)
     with open_engine(project) as engine:
-        accounts, tables = _accounts(engine, project)
+        accounts, tables = _accounts(engine, project, plan, standing)
         checks = run_checks(engine, project, gates)
     document: dict[str, Any] = {
         "project": str(project.folder),
@@ -46,13 +50,13 @@ def status(project: Project) -> Result:
         },
         "accounts": accounts,
         "tables": tables,
-        "rollback": _rollback(project),
+        "rollback": undone,
         "rounds": _rounds(project),
         "freeze": _freeze(project, gates["cutover"].state),
         "hypercare": _hypercare(gates["cutover"]),
         "checks": checks_document(checks),
     }
-    return Result(document, (*_lines(document), *check_lines(checks)), next=_next(steps, _rollback(project)))
+    return Result(document, (*_lines(document), *check_lines(checks)), next=_next(steps, undone))
 
 
 def _rounds(project: Project) -> list[dict[str, Any]]:
@@ -91,31 +95,26 @@ def _rollback(project: Project) -> dict[str, Any]:
     return {name: undone[name] for name in ("at", "reversed", "kept", "failed", "equal")} | {"verdict": verdict(undone)}
 
 
-def _steps(project: Project) -> dict[str, bool]:
-    undone, sample = _rollback(project), load_outcome(project, sample=True)
+def _steps(project: Project, undone: dict[str, Any], standing: Plan | None) -> dict[str, bool]:
+    """`standing`: the plan that a load would take."""
+    sample = load_outcome(project, sample=True)
     return {
         "stage": load_staging(project) is not None,
         "profile": load_profile(project) is not None,
         "dedupe": load_dedupe(project) is not None,
         "map": load_mapping(project) is not None or any(project.maps.glob("*.yaml")),
-        "plan": _standing_plan(project) is not None,
+        "plan": standing is not None,
         "sample": sample is not None and (not undone or sample.at > undone["at"]),
         "load": load_outcome(project) is not None and not undone,
         "reconcile": load_reconciliation(project) is not None and not undone,
     }
 
 
-def _standing_plan(project: Project) -> Plan | None:
-    """The plan that a load would take: what was planned before a rollback was compared with what stood there then."""
-    plan, undone = load_plan(project), _rollback(project)
-    if plan is None or not undone or not plan.at:
-        return plan
-    return plan if datetime.fromisoformat(plan.at) > datetime.fromisoformat(undone["at"]) else None
-
-
-def _accounts(engine: Engine, project: Project) -> tuple[dict[str, Any], dict[str, int]]:
+def _accounts(
+    engine: Engine, project: Project, plan: Plan | None, standing: Plan | None
+) -> tuple[dict[str, Any], dict[str, int]]:
     """Accounts by object, and by table the rows that stand by our doing: after a rollback those it kept."""
-    staged, deduped, plan = load_staging(project), load_dedupe(project), load_plan(project)
+    staged, deduped = load_staging(project), load_dedupe(project)
     if staged is None or deduped is None:
         return {}, {}
     if plan is None:
@@ -123,9 +122,9 @@ def _accounts(engine: Engine, project: Project) -> tuple[dict[str, Any], dict[st
     with open_journal(project, write=False) as journal:
         make_done_view(engine, journal)
         tables = rows_by_table(engine, project, plan)
-        if _standing_plan(project) is None:
+        if standing is None:
             return dict(accounts_before(engine, project, staged)), tables
-        return dict(accounts_now(engine, project, plan, journal)), tables
+        return dict(accounts_now(engine, project, standing, journal)), tables
 
 
 def _lines(document: dict[str, Any]) -> list[str]:
