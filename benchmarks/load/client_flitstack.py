@@ -24,9 +24,12 @@ from flitstack.destinations.dataverse.client import Client  # noqa: E402
 from flitstack.destinations.dataverse.destination import DataverseDestination  # noqa: E402
 from flitstack.destinations.throttled import ThrottledDestination  # noqa: E402
 from flitstack.journal.journal import Journal  # noqa: E402
+from flitstack.loading import batch_size  # noqa: E402
 from flitstack.loading.load import Load, execute  # noqa: E402
 from flitstack.loading.sending import SendOptions  # noqa: E402
 from flitstack.staging.engine.engine import Engine  # noqa: E402
+
+BATCH = 500
 
 
 async def load(url: str, csv: Path, folder: Path, rows: int) -> None:
@@ -42,13 +45,14 @@ async def load(url: str, csv: Path, folder: Path, rows: int) -> None:
         return found
 
     loading.count_phase = timed_count
+    batch_size.MOST_ROWS = BATCH  # as many a call as the other clients send; by itself it would go up to 1,000
     client = Client(url)
     paced = ThrottledDestination([DataverseDestination(client, load_catalogue())], trial=64.0)
     client.pacer = paced.lanes[0]
     with Engine(folder / "scratch") as engine, Journal(folder / "journal", "benchmark", write=True) as journal:
         plan = make_plan(engine, journal, csv, folder, rows)
         marks.append((time.process_time(), time.monotonic()))
-        options = SendOptions(batch_rows=500, in_flight=8, server_limit_s=1.0)
+        options = SendOptions(batch_rows=BATCH, in_flight=8, server_limit_s=1.0)
         document = await execute(Load(plan, folder, paced, journal, engine, Silent(), options), "load")
         marks.append((time.process_time(), time.monotonic()))
         await paced.close()

@@ -111,7 +111,7 @@ def make_bodies(work: Path, count: int) -> Path:
         found = {}
         pieces = cut(read_rows(engine, work / "mapped", send, encoder.sql, Wanted()), lambda: BATCH, 1 << 30)
         for number, piece in enumerate(pieces):
-            body = piece.body(encoder.head, encoder.tail)
+            body = b"".join(piece.body(encoder.head, encoder.tail))
             (folder / f"{number:06}.json").write_bytes(body.replace(f'"{KEY}":'.encode(), b'"nickname":'))
             for row in orjson.loads(body)["Targets"]:
                 found[row["emailaddress1"]] = row

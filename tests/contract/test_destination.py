@@ -63,7 +63,7 @@ async def create(destination: Destination, name: str, *rows: dict[str, Any]) -> 
     table = await live(destination, name)
     columns = [column for column in rows[0] if not column.startswith("_")]
     encoder = destination.encoder(table, columns, with_id=True, nulls=False, parties=False)
-    body = encoder.head + b",".join(texts(destination, table, rows)) + encoder.tail
+    body = encoder.head, b",".join(texts(destination, table, rows)), encoder.tail
     await destination.create_rows(table, body, len(rows))
 
 

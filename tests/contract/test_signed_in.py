@@ -16,6 +16,7 @@ from flitstack.destinations.dataverse.client import Client, Timeouts
 from flitstack.destinations.dataverse.destination import DataverseDestination
 from flitstack.destinations.dataverse.tokens import ClientCredentials, FixedToken
 from flitstack.destinations.faults import Fatal, Throttled, Unanswered, Unavailable
+from flitstack.destinations.port import Body
 from flitstack.destinations.throttled import ThrottledDestination
 
 CATALOGUE = load_catalogue()
@@ -48,12 +49,10 @@ def signed_in(url: str, variable: str = "CONTRACT_SECRET", answer_s: float = 5.0
     return DataverseDestination(Client(url, tokens, Timeouts(answer_s=answer_s)), CATALOGUE)
 
 
-def one_row() -> tuple[UUID, bytes]:
+def one_row() -> tuple[UUID, Body]:
     row = UUID(bytes=os.urandom(6) + b"\x80\x00\x80\x00" + os.urandom(6))
-    return (
-        row,
-        f'{{"Targets":[{{"@odata.type":"Microsoft.Dynamics.CRM.account","accountid":"{row}","name":"x"}}]}}'.encode(),
-    )
+    text = f'{{"@odata.type":"Microsoft.Dynamics.CRM.account","accountid":"{row}","name":"x"}}'
+    return row, (b'{"Targets":[', text.encode(), b"]}")
 
 
 def test_an_application_user_signs_in_and_is_itself(url: str) -> None:

@@ -9,7 +9,7 @@ from loading.loading_case import Case, make_case
 
 from flitstack.catalogue.types import Table
 from flitstack.destinations.memory.destination import MemoryDestination
-from flitstack.destinations.port import Call, Done
+from flitstack.destinations.port import Body, Call, Done
 from flitstack.loading.sending import SendOptions
 
 BAD = ("contact 3", "email 1")
@@ -37,7 +37,7 @@ class Guillotine(MemoryDestination):
 
     fuse = Fuse(1_000_000)
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         self.fuse()
         await super().create_rows(table, body, count)
         self.fuse()

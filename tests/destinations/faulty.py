@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Fault, Refusal, Refused, Throttled, Unanswered, Unavailable
-from flitstack.destinations.port import Call, Destination, Done, Encoder, Facts
+from flitstack.destinations.port import Body, Call, Destination, Done, Encoder, Facts
 
 BEFORE = ("throttled", "unavailable", "refused", "lost before")
 AFTER = ("lost after",)
@@ -47,7 +47,7 @@ class FaultyDestination:
         if kind in when:
             raise _fault(kind)
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         kind = self._mishap()
         self._strike(kind, BEFORE)
         await self.inner.create_rows(table, body, count)

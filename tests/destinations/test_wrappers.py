@@ -14,15 +14,15 @@ from flitstack.catalogue.types import Table
 from flitstack.destinations.dry_run import DryRunDestination
 from flitstack.destinations.faults import Refused, Throttled, Unanswered, Unavailable
 from flitstack.destinations.memory.destination import MemoryDestination
-from flitstack.destinations.port import Call
+from flitstack.destinations.port import Body, Call
 from flitstack.destinations.throttled import ThrottledDestination
 
 CATALOGUE = load_catalogue()
 ACCOUNT = CATALOGUE.tables["account"]
 
 
-def body(*ids: UUID, name: str = "x") -> bytes:
-    return b"[" + b",".join(f'{{"_row":"{row}","name":"{name}"}}'.encode() for row in ids) + b"]"
+def body(*ids: UUID, name: str = "x") -> Body:
+    return b"[", b",".join(f'{{"_row":"{row}","name":"{name}"}}'.encode() for row in ids), b"]"
 
 
 class Clock:

@@ -9,7 +9,7 @@ from loading.loading_case import Case, Silent, make_case, nap, shared_engine
 
 from flitstack.catalogue.types import Table
 from flitstack.destinations.memory.destination import MemoryDestination
-from flitstack.destinations.port import Call, Done
+from flitstack.destinations.port import Body, Call, Done
 from flitstack.journal.journal import Journal
 from flitstack.loading.load import Load, execute
 from flitstack.loading.sending import SendOptions
@@ -23,7 +23,7 @@ class Interrupting(MemoryDestination):
     main: "asyncio.Task[object] | None" = None
     left = NEVER
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         await self._moment()
         await super().create_rows(table, body, count)
         await self._moment()

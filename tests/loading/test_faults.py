@@ -16,7 +16,7 @@ from loading.loading_case import Case, make_case, row
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Refusal, Throttled, Unanswered, Unavailable
 from flitstack.destinations.memory.destination import MemoryDestination
-from flitstack.destinations.port import Call, Done
+from flitstack.destinations.port import Body, Call, Done
 from flitstack.errors import StepFailed
 from flitstack.journal.journal import Journal
 from flitstack.loading.attempts import Attempts, pause_s
@@ -61,10 +61,10 @@ def test_a_refusal_planted_on_whole_requests_costs_no_good_row_in_bulk(
 class LateServer(MemoryDestination):
     """Cuts the connection and finishes the request only after the client has asked once."""
 
-    late: bytes = b""
+    late: Body = ()
     asked = 0
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         if table.name == "account" and not self.asked:
             self.late = body
             raise Unanswered("cut")
@@ -74,8 +74,8 @@ class LateServer(MemoryDestination):
         there = await super().existing(table, ids)
         self.asked += 1
         if self.late:
-            body, self.late = self.late, b""
-            await super().create_rows(table, body, body.count(b'"_row"'))
+            body, self.late = self.late, ()
+            await super().create_rows(table, body, b"".join(body).count(b'"_row"'))
         return there
 
 
@@ -171,7 +171,7 @@ def test_a_part_at_which_the_service_fails_each_time_is_told_with_its_reason(tmp
 class Away(MemoryDestination):
     """Takes nothing any more."""
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         raise Unavailable("gone")
 
 
@@ -190,7 +190,7 @@ class GoneLater(MemoryDestination):
 
     taken = 0
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         if self.taken == 3:
             raise Unavailable("gone")
         self.taken += 1

@@ -13,7 +13,7 @@ from loading.loading_case import ROWS, Case, make_case, row, shared_engine
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Refusal, Refused, Throttled, Unanswered
 from flitstack.destinations.memory.destination import MemoryDestination
-from flitstack.destinations.port import Call, Done
+from flitstack.destinations.port import Body, Call, Done
 from flitstack.journal.frames import Intent, Operation
 from flitstack.journal.journal import Journal
 from flitstack.loading.attempts import Attempts
@@ -39,7 +39,7 @@ class Narrow(MemoryDestination):
         self.sizes: list[int] = []
         return self
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         self._measure(count)
         await super().create_rows(table, body, count)
 
@@ -150,7 +150,7 @@ class Busy(MemoryDestination):
 
     throttles = 30
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         if self.throttles:
             self.throttles -= 1
             raise Throttled(0.001, "0x80072321")

@@ -16,7 +16,7 @@ from loading.loading_case import LOST, ROWS, WON, Case, make_case, row, shared_e
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Unavailable
 from flitstack.destinations.memory.destination import MemoryDestination
-from flitstack.destinations.port import Call, Done
+from flitstack.destinations.port import Body, Call, Done
 from flitstack.errors import StepFailed
 from flitstack.journal.journal import Journal
 from flitstack.loading import counting, refusals
@@ -34,7 +34,7 @@ class Recording(MemoryDestination):
         self.batches: list[list[str]] = []
         return self
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         self.bulk.append((table.name, count))
         await super().create_rows(table, body, count)
 
@@ -216,7 +216,7 @@ def test_a_file_that_became_a_link_out_of_the_export_is_never_read(tmp_path: Pat
 class Forgetful(MemoryDestination):
     """Answers that a contact was made, and has not made it."""
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         await super().create_rows(table, body, count)
         self.stored.get("contact", {}).pop(row("contact", 5), None)
 

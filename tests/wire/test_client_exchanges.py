@@ -39,7 +39,7 @@ def test_create_multiple() -> None:
         f'{{"@odata.type":"Microsoft.Dynamics.CRM.account","accountid":"{IDS[n]}","name":"sample record 000000{n}"}}'
         for n in (1, 2)
     ]
-    body = b'{"Targets":[' + ",".join(texts).encode() + b"]}"
+    body = b'{"Targets":[', ",".join(texts).encode(), b"]}"
     play("create_multiple", lambda d: d.create_rows(ACCOUNT, body, 2))
 
 
@@ -99,13 +99,13 @@ def test_pages_are_followed_by_their_next_link() -> None:
 
 def test_throttling_tells_the_seconds_to_wait() -> None:
     with pytest.raises(Throttled, match="0x80072322") as caught:
-        play("throttled", lambda d: d.create_rows(ACCOUNT, b'{"Targets":[]}', 0))
+        play("throttled", lambda d: d.create_rows(ACCOUNT, (b'{"Targets":[]}',), 0))
     assert caught.value.retry_after_s == 17
 
 
 def test_a_duplicate_is_refused_with_its_code() -> None:
     with pytest.raises(Refused) as caught:
-        play("duplicate", lambda d: d.create_rows(ACCOUNT, b'{"Targets":[]}', 0))
+        play("duplicate", lambda d: d.create_rows(ACCOUNT, (b'{"Targets":[]}',), 0))
     assert (caught.value.refusal.code, caught.value.refusal.status) == ("0x80040237", 412)
 
 

@@ -18,7 +18,7 @@ from flitstack.destinations.faults import Fatal, Refusal, Refused
 from flitstack.destinations.memory.encoding import create_encoder
 from flitstack.destinations.memory.schema import change
 from flitstack.destinations.memory.values import checked
-from flitstack.destinations.port import Call, Destination, Done, Encoder, Facts
+from flitstack.destinations.port import Body, Call, Destination, Done, Encoder, Facts
 
 
 class DryRunDestination:
@@ -65,9 +65,9 @@ class DryRunDestination:
         """See the port: neutral text, good for checking."""
         return create_encoder(table, columns, with_id=with_id, nulls=nulls, parties=parties)
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         """See the port."""
-        for row in orjson.loads(body):
+        for row in orjson.loads(b"".join(body)):
             _check(table, row)
         self.written["create", table.name] += count
 

@@ -13,6 +13,9 @@ import pyarrow as pa
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Refusal
 
+# A request body as parts that are sent one after another. The rows among them are the engine's own memory, which is not copied.
+Body = tuple[bytes | memoryview, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -135,7 +138,7 @@ class Destination(Protocol):
         (VARCHAR), and `_parties` as LIST(STRUCT(mask INTEGER, table VARCHAR, id UUID, address VARCHAR)).
         """
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         """Bulk create, all or nothing: `body` is head + rows + tail of `encoder`. Refused means no row landed."""
 
     async def update_rows(self, table: Table, rows: Sequence[tuple[UUID, bytes]]) -> None:

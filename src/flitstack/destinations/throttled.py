@@ -12,7 +12,7 @@ import pyarrow as pa
 from flitstack.catalogue.types import Table
 from flitstack.destinations.faults import Throttled
 from flitstack.destinations.pacing import Pace, choose
-from flitstack.destinations.port import Call, Destination, Done, Encoder, Facts, reach
+from flitstack.destinations.port import Body, Call, Destination, Done, Encoder, Facts, reach
 
 T = TypeVar("T")
 # A wait is cut into pieces, so that the end of another request is never overslept for long; and never shorter than a
@@ -113,7 +113,7 @@ class ThrottledDestination:
         """See the port."""
         return self.lanes[0].destination.encoder(table, columns, with_id=with_id, nulls=nulls, parties=parties)
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         """See the port."""
         await self._call(("create_rows", table.name), count, lambda d: d.create_rows(table, body, count))
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from flitstack.destinations.port import Body
 from flitstack.journal.frames import HASH_BYTES, ID_BYTES, Operation, Status
 from flitstack.journal.journal import Journal
 from flitstack.journal.replay import STANDING_ROWS
@@ -40,9 +41,9 @@ class RowBatch:
         """One row's JSON text."""
         return bytes(self.data[self.offsets[place] : self.offsets[place + 1] - 1])
 
-    def body(self, head: bytes, tail: bytes) -> bytes:
+    def body(self, head: bytes, tail: bytes) -> Body:
         """All texts as one body."""
-        return b"".join((head, self.data[self.offsets[0] : self.offsets[-1] - 1], tail))
+        return head, self.data[self.offsets[0] : self.offsets[-1] - 1], tail
 
     def row_id(self, place: int) -> UUID:
         """One row's id."""
@@ -168,7 +169,7 @@ def read_rows(
         f"SELECT _row AS id, {text_sql} AS text{more} "
         f"FROM {read_parquet(folder / send.parquet)} {joins}WHERE {wanted.where}"
     )
-    for batch in engine.batches(sql, READ_ROWS):
+    for batch in engine.batches(sql, READ_ROWS, one_thread=True):
         packed = _packed(batch)
         if wanted.marked:
             packed = replace(packed, marks=batch.column("mark").to_numpy().tobytes())

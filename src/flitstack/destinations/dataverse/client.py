@@ -27,6 +27,7 @@ from yarl import URL
 from flitstack.destinations.dataverse.pieces import Pieces
 from flitstack.destinations.dataverse.tokens import NoTokens, Tokens
 from flitstack.destinations.faults import Fatal, Fault, Refusal, Refused, Throttled, Unanswered, Unavailable
+from flitstack.destinations.port import Body
 
 API = "/api/data/v9.2/"
 _ALWAYS = {
@@ -145,15 +146,15 @@ class Client:
             raise
 
     async def post(self, path: str, body: object, headers: Mapping[str, str] = _NONE) -> Answer:
-        """A write with a JSON body, sent once."""
-        data = body if isinstance(body, bytes) else orjson.dumps(body)
+        """A write with a JSON body, sent once: the text (bytes, or a tuple of its parts), or an object to be written as one."""
+        data = body if isinstance(body, bytes | tuple) else orjson.dumps(body)
         return await self.send("POST", path, data, {"Content-Type": "application/json", **headers})
 
     async def send(
         self,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | Body | None = None,
         headers: Mapping[str, str] = _NONE,
         accept: frozenset[int] = frozenset(),
     ) -> Answer:
@@ -175,7 +176,7 @@ class Client:
             return answer
         raise fault_of(answer)
 
-    async def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    async def _exchange(self, method: str, path: str, body: bytes | Body | None, headers: Mapping[str, str]) -> Answer:
         session = self._opened()
         while (pause_s := self._open_at - asyncio.get_running_loop().time()) > 0:
             await self._sleep(pause_s)

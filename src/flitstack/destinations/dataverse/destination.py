@@ -18,7 +18,7 @@ from flitstack.destinations.dataverse.multipart import read_batch, write_batch
 from flitstack.destinations.dataverse.reading import read_existing, read_ids, read_rows
 from flitstack.destinations.dataverse.schema import SchemaWriter
 from flitstack.destinations.faults import NOT_THERE, Fatal, Refused, Unanswered
-from flitstack.destinations.port import Call, Done, Encoder, Facts
+from flitstack.destinations.port import Body, Call, Done, Encoder, Facts
 from flitstack.limits import CALLS_PER_BATCH
 
 
@@ -66,7 +66,7 @@ class DataverseDestination:
             parties=parties,
         )
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         """See the port: CreateMultiple."""
         path = f"{table.entity_set}/Microsoft.Dynamics.CRM.CreateMultiple"
         answer = await self._client.post(path, body, self._client.write_headers)

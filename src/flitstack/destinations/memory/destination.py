@@ -15,7 +15,7 @@ from flitstack.destinations.faults import NOT_THERE, Fatal, Refusal, Refused
 from flitstack.destinations.memory import schema
 from flitstack.destinations.memory.encoding import LOOKUPS, create_encoder
 from flitstack.destinations.memory.values import Row, checked, refuse, to_batch
-from flitstack.destinations.port import Call, Currency, Done, Encoder, Facts, User
+from flitstack.destinations.port import Body, Call, Currency, Done, Encoder, Facts, User
 
 ME = UUID("00000000-0000-4000-8000-00000000000a")
 US_DOLLAR = UUID("00000000-0000-4000-8000-0000000000d0")
@@ -77,9 +77,9 @@ class MemoryDestination:
         """See the port."""
         return create_encoder(table, columns, with_id=with_id, nulls=nulls, parties=parties)
 
-    async def create_rows(self, table: Table, body: bytes, count: int) -> None:
+    async def create_rows(self, table: Table, body: Body, count: int) -> None:
         """See the port."""
-        rows = orjson.loads(body)
+        rows = orjson.loads(b"".join(body))
         if len(rows) != count:
             raise Fatal(f"{count} rows were announced, the body has {len(rows)}")
         before = dict(self.stored.get(table.name, {}))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from flitstack.staging.engine.functions import ValueFunctions
 
-_PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy, ROW_GROUP_SIZE 20480, DICTIONARY_SIZE_LIMIT 1000"
+_PARQUET = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy, ROW_GROUP_SIZE 10240, DICTIONARY_SIZE_LIMIT 1000"
 
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
@@ -25,11 +25,15 @@ class Engine:
     def __init__(self, scratch: Path, memory_mb: int = 256, threads: int = 2) -> None:
         scratch.mkdir(parents=True, exist_ok=True)
         self.scratch = scratch
+        self._threads = threads
         self.connection = duckdb.connect(
             ":memory:",
             config={
                 "memory_limit": f"{memory_mb}MB",
                 "threads": threads,
+                # They wait for remote files. Here each would idle, and after half a second of that hand all free memory of the
+                # process back to the system, which then maps it page by page again.
+                "async_threads": 0,
                 "temp_directory": str(scratch),
                 "preserve_insertion_order": True,
                 "autoinstall_known_extensions": False,
@@ -69,10 +73,21 @@ class Engine:
             raise LookupError(f"no row: {sql[:200]}")
         return tuple(row)
 
-    def batches(self, sql: str, rows_per_batch: int) -> Iterator[pa.RecordBatch]:
-        """A result as Arrow batches, streamed."""
+    def batches(self, sql: str, rows_per_batch: int, *, one_thread: bool = False) -> Iterator[pa.RecordBatch]:
+        """A result as Arrow batches, streamed.
+
+        `one_thread`: on the caller's thread, for one who is slower than the engine anyway. What another thread made and this one
+        frees goes back to the system page by page, to be mapped anew for the next batch: a fifth of the CPU of reading rows to send.
+        """
         self._functions.provide(sql)
-        yield from self.connection.sql(sql).to_arrow_reader(rows_per_batch)
+        if one_thread:
+            self.connection.execute("SET threads = 1")
+        try:
+            yield from self.connection.sql(sql).to_arrow_reader(rows_per_batch)
+        finally:
+            if one_thread:
+                self.connection.abort()  # a reader may leave early, and an unread rest would keep the connection busy
+                self.connection.execute(f"SET threads = {self._threads}")
 
     def table(self, sql: str) -> pa.Table:
         """A result as one Arrow table: for results that fit memory."""
