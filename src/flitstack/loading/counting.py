@@ -19,7 +19,7 @@ from flitstack.staging.engine.engine import literal, read_parquet
 # Asking for ids takes a request for some hundred of them; reading all rows with a source key one for some thousand.
 FEW_ROWS = 5_000
 ROWS_PER_QUESTION = 1_000
-# Ids joined at a time, about 300 bytes each: ten million rows are counted in the memory that one million take.
+# Ids joined at a time, about 200 bytes each: ten million rows are counted in the memory that one million take.
 ROWS_PER_PART = 500_000
 _FOUND = pa.schema([("_row", pa.uuid())])
 
