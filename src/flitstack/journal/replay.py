@@ -4,10 +4,10 @@ Rows are kept as packed bytes and become Arrow columns; no Python object a row i
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -135,21 +135,22 @@ class Reader:
         """Take a segment into the state; returns the file with its settled rows, if rows are wanted and there are any."""
         if self._rows is None or _is_whole(ready := self._file(path, path.stat().st_size)):
             for group in read_groups(path, is_last=is_last):
-                for _ in _group_rows(group, state, wants_rows=False):
+                for _ in _group_rows(group, state):
                     pass
             return None if self._rows is None else ready
-        loose: list[pa.RecordBatch] = []
+        loose: list[_Settled] = []
         loose_rows = end = 0
         with _RowsFile(self._rows / f"{path.stem}.part") as written:
             for group in read_groups(path, is_last=is_last):
                 end = group.end
-                for batch in _group_rows(group, state, wants_rows=True):
-                    loose.append(batch)
-                    loose_rows += batch.num_rows
+                for settled in _group_rows(group, state):
+                    loose.append(settled)
+                    loose_rows += settled.intent.rows
                 if loose_rows >= _ROWS_PER_BATCH:
-                    written.write(_merged(loose))
+                    written.write(_rows(loose))
                     loose, loose_rows = [], 0
-            written.write(_merged(loose))
+            if loose:
+                written.write(_rows(loose))
         if not written.has_rows:
             return None
         target = self._file(path, end)
@@ -182,18 +183,15 @@ class _RowsFile:
         if self._writer is not None:
             self._writer.close()
 
-    def write(self, batches: list[pa.RecordBatch]) -> None:
+    def write(self, batch: pa.RecordBatch) -> None:
         """Add rows."""
-        if not batches:
-            return
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Ids and hashes never repeat: a dictionary of them costs twice the time and space.
             repeating = [name for name in ROWS_SCHEMA.names if name not in {"row", "hash"}]
             self._writer = pq.ParquetWriter(self.path, ROWS_SCHEMA, compression="lz4", use_dictionary=repeating)
             self.has_rows = True
-        for batch in batches:
-            self._writer.write_batch(batch)
+        self._writer.write_batch(batch)
 
 
 def _is_whole(path: Path) -> bool:
@@ -205,11 +203,17 @@ def _is_whole(path: Path) -> bool:
         return file.read() == _PARQUET_END
 
 
-def _merged(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    return pa.Table.from_batches(batches, ROWS_SCHEMA).combine_chunks().to_batches() if batches else []
+class _Settled(NamedTuple):
+    """An intent with what became of it."""
+
+    intent: Intent
+    outcome: Outcome
+    run: int
+    at_ms: int
 
 
-def _group_rows(group: Group, state: Replay, *, wants_rows: bool) -> Iterator[pa.RecordBatch]:
+def _group_rows(group: Group, state: Replay) -> Iterator[_Settled]:
+    """Take a group into the state; what it settles."""
     for kind, payload in group.frames:
         if kind is Kind.NOTE:
             note = orjson.loads(payload)
@@ -228,24 +232,36 @@ def _group_rows(group: Group, state: Replay, *, wants_rows: bool) -> Iterator[pa
             if settled is not None:
                 run = state.run_of_batch.pop(outcome.batch)
                 _keep_refusals(settled, outcome, state)
-                if wants_rows:
-                    yield _rows(settled, outcome, run, group.at_ms)
+                yield _Settled(settled, outcome, run, group.at_ms)
 
 
-def _rows(intent: Intent, outcome: Outcome, run: int, at_ms: int) -> pa.RecordBatch:
-    count = intent.rows
-    statuses = np.frombuffer(outcome.statuses, np.int8) if outcome.statuses else np.full(count, Status.LANDED, np.int8)
+def _rows(settled: Sequence[_Settled]) -> pa.RecordBatch:
+    """The rows of many intents at once."""
+    intents = [one.intent for one in settled]
+    counts = np.array([intent.rows for intent in intents])
+    count = int(counts.sum())
+    statuses = b"".join(one.outcome.statuses or bytes([Status.LANDED]) * one.intent.rows for one in settled)
+    names = list(dict.fromkeys(intent.table for intent in intents))
+    tables = pa.DictionaryArray.from_arrays(
+        np.repeat(np.array([names.index(intent.table) for intent in intents], np.int32), counts), names
+    )
+
+    def each(values: Iterable[int], kind: type[np.signedinteger[Any]]) -> pa.Array:
+        return pa.array(np.repeat(np.array(list(values), kind), counts))
+
     return pa.record_batch(
         [
-            pa.ExtensionArray.from_storage(pa.uuid(), _packed(intent.ids, ID_BYTES, count)),
-            _packed(intent.hashes, HASH_BYTES, count),
-            pa.repeat(pa.scalar(intent.table, pa.string()), count),
-            pa.array(np.full(count, int(intent.operation), np.int8)),
-            pa.array(np.full(count, intent.batch, np.int64)),
-            pa.array(np.full(count, intent.step, np.int32)),
-            pa.array(statuses),
-            pa.array(np.full(count, run, np.int32)),
-            pa.array(np.full(count, at_ms, np.int64)),
+            pa.ExtensionArray.from_storage(
+                pa.uuid(), _packed(b"".join(intent.ids for intent in intents), ID_BYTES, count)
+            ),
+            _packed(b"".join(intent.hashes for intent in intents), HASH_BYTES, count),
+            tables.cast(pa.string()),
+            each((intent.operation for intent in intents), np.int8),
+            each((intent.batch for intent in intents), np.int64),
+            each((intent.step for intent in intents), np.int32),
+            pa.array(np.frombuffer(statuses, np.int8)),
+            each((one.run for one in settled), np.int32),
+            each((one.at_ms for one in settled), np.int64),
         ],
         schema=ROWS_SCHEMA,
     )
