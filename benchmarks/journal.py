@@ -8,9 +8,13 @@ Every intent is durable before its batch goes on, and takes earlier outcomes wit
 import argparse
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+# As in a user's environment there is no pandas, which is here for a peer and takes longer to import than the rows to write.
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "absent"))
 
 from flitstack.journal.frames import Operation, Outcome
 from flitstack.journal.journal import Journal

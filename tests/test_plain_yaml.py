@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flitstack import plain_yaml
@@ -75,6 +75,7 @@ PIECES = (
 
 
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=14).map("".join))
+@example("\n? \n- a: ")  # a key that is a list of mappings
 def test_any_text_reads_the_same_or_fails_with_the_same_line_by_both_readers(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:

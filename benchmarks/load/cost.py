@@ -58,6 +58,7 @@ class Ours:
     sent_s: float
     wall_s: float
     peak_mib: int
+    instructions: int | None  # of all of it, the count too
 
     def us(self, seconds: float) -> float:
         """Microseconds a row."""
@@ -72,6 +73,7 @@ class Round:
     raw_rate: float
     sdk_us: float
     sdk_rate: float
+    sdk_instructions: int | None
     ours: Ours
 
 
@@ -82,7 +84,8 @@ def one_round(emulator: Emulator, work: Path, bodies: Path, peers: Path, rows: i
     sdk = run_client("sdk", emulator, make_csv(work, rows), work / "sdk", rows, peers)
     if sdk.exit_code:
         raise SystemExit(sdk.log[-800:])
-    return Round(raw_us, raw_rate, sdk.cpu_s / rows * 1e6, rows / sdk.wall_s, load(emulator, work, rows))
+    ours = load(emulator, work, rows)
+    return Round(raw_us, raw_rate, sdk.cpu_s / rows * 1e6, rows / sdk.wall_s, sdk.instructions, ours)
 
 
 def make_csv(work: Path, count: int) -> Path:
@@ -136,7 +139,10 @@ def load(emulator: Emulator, work: Path, count: int) -> Ours:
     shutil.rmtree(folder)
     count_s = float(counted[1])
     cpu_s, load_s = run.cpu_s - count_s, cpu2 - cpu1 - count_s
-    return Ours(count, cpu_s, cpu0, cpu1 - cpu0, load_s, count_s, float(sent[1]), wall2 - wall0, run.peak_mib)
+    wall_s = wall2 - wall0
+    return Ours(
+        count, cpu_s, cpu0, cpu1 - cpu0, load_s, count_s, float(sent[1]), wall_s, run.peak_mib, run.instructions
+    )
 
 
 def blast(emulator: Emulator, bodies: Path) -> tuple[float, float]:
@@ -215,6 +221,13 @@ def table(rounds: Sequence[Round], grown: Sequence[Ours]) -> list[str]:
             f"{middle(lambda r: r.ours.rows / r.ours.sent_s / r.raw_rate):.0%} of their rate."
         ),
     ]
+    ours, sdk = rounds[0].ours.instructions, rounds[0].sdk_instructions
+    if ours and sdk:
+        rows = rounds[0].ours.rows
+        lines.append(
+            f"By instructions in user mode, which do not depend on how fast the machine is just now: {ours / rows:,.0f} a row, the count "
+            f"included, and the SDK {sdk / rows:,.0f}, {ours / sdk:.2f} of its."
+        )
     if len(grown) > 1:
         small, large = grown[0], grown[-1]
         lines.append(

@@ -137,7 +137,7 @@ def _yaml_text(path: Path, content: bytes) -> str:
 def _commented_tree(path: Path, text: str, *, is_plain: bool) -> tuple[dict[str, Any], Lines]:
     lines: Lines = {}
     try:
-        data = YAML().load(text)
+        data = _commented(text)
         _collect_lines(data, (), lines)
         if is_plain:
             data = _plain_tree_of(data, {})
@@ -155,6 +155,13 @@ def _commented_tree(path: Path, text: str, *, is_plain: bool) -> tuple[dict[str,
     if not isinstance(data, dict):
         raise _no_yaml(path, 1, "must hold a mapping", "write keys and values")
     return data, lines
+
+
+def _commented(text: str) -> Any:
+    try:
+        return YAML().load(text)
+    except TypeError as error:  # ruamel.yaml looks up the key `- a: 1`, which holds a mapping
+        raise YAMLError("a key is a list that holds keys and values") from error
 
 
 def _plain_tree_of(node: Any, seen: dict[int, Any]) -> Any:
