@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
@@ -14,7 +15,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarbool import ScalarBoolean
@@ -159,7 +160,10 @@ def _commented_tree(path: Path, text: str, *, is_plain: bool) -> tuple[dict[str,
 
 def _commented(text: str) -> Any:
     try:
-        return YAML().load(text)
+        with warnings.catch_warnings():
+            # An anchor may be given twice (YAML 1.2.2, 3.2.2.2); nobody at a terminal wants to read about it.
+            warnings.simplefilter("ignore", ReusedAnchorWarning)
+            return YAML().load(text)
     except TypeError as error:  # ruamel.yaml looks up the key `- a: 1`, which holds a mapping
         raise YAMLError("a key is a list that holds keys and values") from error
 
