@@ -4,7 +4,7 @@ Rows are kept as packed bytes and become Arrow columns; no Python object a row i
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,7 +135,7 @@ class Reader:
         """Take a segment into the state; returns the file with its settled rows, if rows are wanted and there are any."""
         if self._rows is None or _is_whole(ready := self._file(path, path.stat().st_size)):
             for group in read_groups(path, is_last=is_last):
-                for _ in _group_rows(group, state):
+                for _ in _settled_in(group, state):
                     pass
             return None if self._rows is None else ready
         loose: list[_Settled] = []
@@ -143,7 +143,7 @@ class Reader:
         with _RowsFile(self._rows / f"{path.stem}.part") as written:
             for group in read_groups(path, is_last=is_last):
                 end = group.end
-                for settled in _group_rows(group, state):
+                for settled in _settled_in(group, state):
                     loose.append(settled)
                     loose_rows += settled.intent.rows
                 if loose_rows >= _ROWS_PER_BATCH:
@@ -212,7 +212,7 @@ class _Settled(NamedTuple):
     at_ms: int
 
 
-def _group_rows(group: Group, state: Replay) -> Iterator[_Settled]:
+def _settled_in(group: Group, state: Replay) -> Iterator[_Settled]:
     """Take a group into the state; what it settles."""
     for kind, payload in group.frames:
         if kind is Kind.NOTE:
@@ -238,33 +238,23 @@ def _group_rows(group: Group, state: Replay) -> Iterator[_Settled]:
 def _rows(settled: Sequence[_Settled]) -> pa.RecordBatch:
     """The rows of many intents at once."""
     intents = [one.intent for one in settled]
-    counts = np.array([intent.rows for intent in intents])
-    count = int(counts.sum())
+    counts = [intent.rows for intent in intents]
     statuses = b"".join(one.outcome.statuses or bytes([Status.LANDED]) * one.intent.rows for one in settled)
-    names = list(dict.fromkeys(intent.table for intent in intents))
-    tables = pa.DictionaryArray.from_arrays(
-        np.repeat(np.array([names.index(intent.table) for intent in intents], np.int32), counts), names
-    )
-
-    def each(values: Iterable[int], kind: type[np.signedinteger[Any]]) -> pa.Array:
-        return pa.array(np.repeat(np.array(list(values), kind), counts))
-
-    return pa.record_batch(
-        [
-            pa.ExtensionArray.from_storage(
-                pa.uuid(), _packed(b"".join(intent.ids for intent in intents), ID_BYTES, count)
-            ),
-            _packed(b"".join(intent.hashes for intent in intents), HASH_BYTES, count),
-            tables.cast(pa.string()),
-            each((intent.operation for intent in intents), np.int8),
-            each((intent.batch for intent in intents), np.int64),
-            each((intent.step for intent in intents), np.int32),
-            pa.array(np.frombuffer(statuses, np.int8)),
-            each((one.run for one in settled), np.int32),
-            each((one.at_ms for one in settled), np.int64),
-        ],
-        schema=ROWS_SCHEMA,
-    )
+    of_intent = {
+        "table": [intent.table for intent in intents],
+        "operation": [int(intent.operation) for intent in intents],
+        "batch": [intent.batch for intent in intents],
+        "step": [intent.step for intent in intents],
+        "run": [one.run for one in settled],
+        "at_ms": [one.at_ms for one in settled],
+    }
+    place = np.repeat(np.arange(len(intents)), counts)
+    columns = {name: pa.array(each, ROWS_SCHEMA.field(name).type).take(place) for name, each in of_intent.items()}
+    ids = _packed(b"".join(intent.ids for intent in intents), ID_BYTES, sum(counts))
+    columns["row"] = pa.ExtensionArray.from_storage(pa.uuid(), ids)
+    columns["hash"] = _packed(b"".join(intent.hashes for intent in intents), HASH_BYTES, sum(counts))
+    columns["status"] = pa.array(np.frombuffer(statuses, np.int8))
+    return pa.record_batch([columns[name] for name in ROWS_SCHEMA.names], schema=ROWS_SCHEMA)
 
 
 def _packed(data: bytes, width: int, count: int) -> pa.Array:
