@@ -1,6 +1,8 @@
 """A phase ends with its counts: every planned row has a verdict, and the destination has every row made in this run."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -19,9 +21,10 @@ from flitstack.staging.engine.engine import literal, read_parquet
 # Asking for ids takes a request for some hundred of them; reading all rows with a source key one for some thousand.
 FEW_ROWS = 5_000
 ROWS_PER_QUESTION = 1_000
-# Ids joined at a time, about 200 bytes each: ten million rows are counted in the memory that one million take.
-ROWS_PER_PART = 500_000
-_FOUND = pa.schema([("_row", pa.uuid())])
+# Rows joined at a time, about 200 bytes each: ten million are counted in the memory that one million take.
+ROWS_PER_PART = 250_000
+PLANNED, FOUND = "planned.parquet", "found.parquet"
+_IDS = pa.schema([("_row", pa.uuid())])
 
 
 async def count_phase(load: Load, phase: str, run: int, attempts: Attempts) -> list[PhaseCount]:
@@ -35,85 +38,97 @@ async def count_phase(load: Load, phase: str, run: int, attempts: Attempts) -> l
 
 
 async def _count_table(load: Load, send: SendTable, run: int, attempts: Attempts) -> PhaseCount:
-    table, parts = await load.table(send.table), _Parts(load, send, run)
+    table, parts = await load.table(send.table), list(_parts(load, send, run))
     source_key = f"{load.plan.prefix}_sourcekey"
-    reads_all = parts.most_made() > FEW_ROWS and table.column(source_key) is not None
+    reads_all = _most_made(load, send.table, run) > FEW_ROWS and table.column(source_key) is not None
     there = await _read_there(load, table, source_key, attempts) if reads_all else None
     landed = made = refused = found = 0
-    for part in range(parts.count):
-        counts = load.engine.one(
-            f"""SELECT count(*) FILTER (WHERE landed), count(*) FILTER (WHERE landed AND is_new),
-            count(*) FILTER (WHERE refused AND NOT landed), count(*) FILTER (WHERE landed AND is_new AND is_there)
-            FROM (SELECT *, {parts.is_in(there, part) if there else "FALSE"} AS is_there FROM ({parts.verdicts(part)}))"""
-        )
+    for part in parts:
+        with load.engine.on_one_thread():
+            counts = load.engine.one(
+                f"""SELECT count(*) FILTER (WHERE landed), count(*) FILTER (WHERE landed AND is_new),
+                count(*) FILTER (WHERE refused AND NOT landed), count(*) FILTER (WHERE landed AND is_new AND is_there)
+                FROM (SELECT *, {part.is_in(there) if there else "FALSE"} AS is_there FROM ({part.verdicts()}))"""
+            )
         old = landed, made, refused, found
         landed, made, refused, found = (before + int(now) for before, now in zip(old, counts, strict=True))
-    if there:
-        there.unlink()
-    else:
+    if there is None:
         found = await _ask_for(load, table, parts, attempts)
+    for name in (PLANNED, FOUND):
+        (load.engine.scratch / name).unlink(missing_ok=True)
     return PhaseCount(send.phase, send.table, send.rows, landed, refused, made, found)
 
 
-class _Parts:
-    """A send table's rows with the journal's verdicts, in parts by a hash of the id: joined in one go, their number would
-    bound memory."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of a send table's rows with the journal's verdicts: joined in one go, their number would bound memory.
 
-    def __init__(self, load: Load, send: SendTable, run: int) -> None:
-        self.count = -(-send.rows // ROWS_PER_PART) or 1
-        self._source = read_parquet(load.folder / send.parquet)
-        self._table, self._run, self._engine = send.table, run, load.engine
+    Ids follow each other in the order of rows, so a part's least and greatest spare most of the other files; ids of another
+    order only cost more time.
+    """
 
-    def of(self, column: str, part: int) -> str:
-        """SQL: whether an id belongs to a part."""
-        return f"hash({column}) % {self.count} = {part}" if self.count > 1 else "TRUE"
+    rows: str  # SELECT _row
+    ids: str  # of "least AND greatest"
+    table: str
+    run: int
 
-    def verdicts(self, part: int) -> str:
+    def verdicts(self) -> str:
         """SELECT _row, landed, is_new (sent in this run), refused of the rows that the journal knows."""
-        return f"""SELECT _row, landed, is_new, refused FROM {self._source} JOIN (
-            SELECT "row", coalesce(arg_max(operation, batch) FILTER (WHERE status = {Status.LANDED}) = {Operation.CREATE}, FALSE) AS landed,
-                bool_or(operation = {Operation.CREATE} AND run = {self._run}) AS is_new,
+        return f"""SELECT "row" AS _row,
+                coalesce(arg_max(operation, batch) FILTER (WHERE status = {Status.LANDED}) = {Operation.CREATE}, FALSE) AS landed,
+                bool_or(operation = {Operation.CREATE} AND run = {self.run}) AS is_new,
                 bool_or(operation = {Operation.CREATE} AND status = {Status.REFUSED}) AS refused
-            FROM journal_rows WHERE "table" = {literal(self._table)} AND {self.of('"row"', part)}
-                AND operation IN ({Operation.CREATE}, {Operation.DELETE}) GROUP BY "row") ON "row" = _row
-            WHERE {self.of("_row", part)}"""
+            FROM journal_rows WHERE "table" = {literal(self.table)} AND operation IN ({Operation.CREATE}, {Operation.DELETE})
+                AND "row" BETWEEN {self.ids} AND "row" IN ({self.rows})
+            GROUP BY "row" """
 
-    def most_made(self) -> int:
-        """How many rows of the table were made in this run; a table may have several send tables."""
-        made = f"operation = {Operation.CREATE} AND status = {Status.LANDED} AND run = {self._run}"
-        mine = f'"table" = {literal(self._table)}'
-        return int(self._engine.one(f"SELECT count(*) FROM journal_rows WHERE {mine} AND {made}")[0])
-
-    def new(self, part: int) -> str:
+    def new(self) -> str:
         """SELECT _row of the rows made in this run."""
-        return f"SELECT _row FROM ({self.verdicts(part)}) WHERE landed AND is_new"
+        return f"SELECT _row FROM ({self.verdicts()}) WHERE landed AND is_new"
 
-    def is_in(self, there: Path, part: int) -> str:
+    def is_in(self, there: Path) -> str:
         """SQL: whether `_row` is one of a file's ids."""
-        return f"_row IN (SELECT _row FROM {read_parquet(there)} WHERE {self.of('_row', part)})"
+        return f"_row IN (SELECT _row FROM {read_parquet(there)} WHERE _row BETWEEN {self.ids})"
+
+
+def _parts(load: Load, send: SendTable, run: int) -> Iterator[_Part]:
+    """All rows of a send table, a part at a time. What its file says of its many columns would be read with each part."""
+    planned = load.engine.scratch / PLANNED
+    load.engine.write_parquet(f"SELECT _row FROM {read_parquet(load.folder / send.parquet)}", planned)
+    for first in range(0, send.rows, ROWS_PER_PART):
+        numbered = f"{read_parquet(planned, 'file_row_number = true')} WHERE file_row_number"
+        rows = f"SELECT _row FROM {numbered} BETWEEN {first} AND {first + ROWS_PER_PART - 1}"
+        least, greatest = load.engine.one(f"SELECT min(_row), max(_row) FROM ({rows})")
+        if least is not None:
+            yield _Part(rows, f"'{least}' AND '{greatest}'", send.table, run)
+
+
+def _most_made(load: Load, table: str, run: int) -> int:
+    """How many rows of a table were made in this run; a table may have several send tables."""
+    made = f"operation = {Operation.CREATE} AND status = {Status.LANDED} AND run = {run}"
+    return int(load.engine.one(f'SELECT count(*) FROM journal_rows WHERE "table" = {literal(table)} AND {made}')[0])
 
 
 async def _read_there(load: Load, table: Table, source_key: str, attempts: Attempts) -> Path:
     """A file with the ids of all rows of the table that have a source key."""
-    path = load.engine.scratch / "found.parquet"
+    path = load.engine.scratch / FOUND
 
     async def read() -> None:
-        # Ids never repeat and are looked for by hash: dictionaries and bounds would be for nothing.
-        plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-        with parquet.ParquetWriter(path, _FOUND, **plain) as file:
+        plain = {"compression": "none", "use_dictionary": False}  # ids never repeat
+        with parquet.ParquetWriter(path, _IDS, **plain) as file:
             async for page in attempts.destination.rows(table, [], source_keyed=source_key):
                 ids = pa.ExtensionArray.from_storage(pa.uuid(), page.column(0))
-                file.write_batch(pa.record_batch([ids], schema=_FOUND))
+                file.write_batch(pa.record_batch([ids], schema=_IDS))
 
     await attempts.repeat(read)
     return path
 
 
-async def _ask_for(load: Load, table: Table, parts: _Parts, attempts: Attempts) -> int:
+async def _ask_for(load: Load, table: Table, parts: Sequence[_Part], attempts: Attempts) -> int:
     """How many of the rows made in this run the destination has, asked for by their ids."""
     found, asked = 0, []
-    for part in range(parts.count):
-        query = f"SELECT CAST(_row AS VARCHAR) FROM ({parts.new(part)})"
+    for part in parts:
+        query = f"SELECT CAST(_row AS VARCHAR) FROM ({part.new()})"
         for batch in load.engine.batches(query, ROWS_PER_QUESTION):
             asked.append(attempts.existing(table, [UUID(row) for row in batch.column(0).to_pylist()]))
             if len(asked) == load.options.in_flight:
