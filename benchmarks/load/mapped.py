@@ -44,6 +44,7 @@ def make_plan(engine: Engine, journal: Journal, csv: Path, folder: Path, rows: i
         LEFT JOIN accounts a ON a."key" = company LEFT JOIN owners o ON o."key" = owner
         """,
         folder / "contact.parquet",
+        in_order=False,
     )
     if written != rows:
         raise SystemExit(f"{written} rows were mapped, not {rows}")
@@ -52,6 +53,7 @@ def make_plan(engine: Engine, journal: Journal, csv: Path, folder: Path, rows: i
     engine.write_parquet(
         f"SELECT _digest AS digest, 'example/Contact/' || _record AS plain, _object AS object, _row AS \"row\" FROM {source}",
         keys,
+        in_order=False,
     )
     journal.store_keys("contact", keys)
     columns = tuple(SendColumn(name, kind, name, name, name in LOOKUPS) for name, kind in TYPES.items())

@@ -104,8 +104,11 @@ class Engine:
         self._functions.provide(sql)
         return [str(kind) for kind in self.connection.sql(sql).types]
 
-    def write_parquet(self, sql: str, path: Path) -> int:
+    def write_parquet(self, sql: str, path: Path, *, in_order: bool = True) -> int:
         """Write a query's result beside and rename it into place; returns the number of rows.
+
+        `in_order`: as the query gives them; otherwise a thread does not wait for its turn, which takes less memory, and rows
+        are about in order.
 
         Snappy in small groups, dictionaries only of what repeats: a sixth less time than LZ4 in groups of 50,000, for 4 % more
         bytes. Small groups also keep what two threads hold until their turn to write below the memory limit.
@@ -115,7 +118,8 @@ class Engine:
         beside = path.with_name(f".{path.name}.{uuid4().hex}")
         try:
             target = literal(str(beside))
-            row = self.connection.execute(f"COPY ({sql}) TO {target} ({_PARQUET})").fetchone()
+            order = "" if in_order else ", PRESERVE_ORDER false"
+            row = self.connection.execute(f"COPY ({sql}) TO {target} ({_PARQUET}{order})").fetchone()
             self.connection.complete()
             with beside.open("rb") as file:
                 os.fsync(file.fileno())
