@@ -143,32 +143,20 @@ class Run:
     peak_mib: int
     exit_code: int
     log: str
-    instructions: int | None = None  # in user mode; None where they cannot be counted
 
 
-def counter(out: Path) -> list[str]:
-    """Words before a command so that its instructions are counted into `out`; none where `perf` is missing or not allowed."""
-    words = ["perf", "stat", "-x", ",", "-e", "instructions:u", "-o", str(out), "--"]
-    if shutil.which("perf") is None or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
-        return []
-    return words if _counted(out) else []
-
-
-def _counted(out: Path) -> int | None:
-    found = re.search(r"^(\d+),", out.read_text(), re.MULTILINE) if out.exists() else None
-    return int(found[1]) if found else None
-
-
-def run_client(client: str, emulator: Emulator, path: Path, folder: Path, rows: int, python: Path) -> Run:
-    """One client from its start to its end. `path`: what it reads; `folder`: where it may write."""
+def run_client(
+    client: str, emulator: Emulator, path: Path, folder: Path, rows: int, python: Path, before: Sequence[str] = ()
+) -> Run:
+    """One client from its start to its end. `path`: what it reads; `folder`: where it may write; `before`: words of a command
+    that watches it."""
     folder.mkdir(exist_ok=True)
     words = [str(python), str(HERE / "client_peers.py"), client, emulator.url, str(path)]
     if client in OWN:
         words = [sys.executable, str(HERE / f"client_{client}.py"), emulator.url, str(path), str(folder), str(rows)]
     certificate = str(emulator.certificate)
     environment = {**os.environ, "SSL_CERT_FILE": certificate, "REQUESTS_CA_BUNDLE": certificate}
-    instructions = folder / "instructions"
-    words = [*counter(instructions), *words]
+    words = [*before, *words]
     started = time.monotonic()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)
@@ -178,7 +166,7 @@ def run_client(client: str, emulator: Emulator, path: Path, folder: Path, rows: 
     text = (folder / "log").read_text(errors="replace")
     peak = max(map(int, re.findall(r"peak_kib (\d+)", text)), default=usage.ru_maxrss) // 1024
     cpu_s = usage.ru_utime + usage.ru_stime
-    return Run(wall_s, cpu_s, peak, process.returncode, text, _counted(instructions))
+    return Run(wall_s, cpu_s, peak, process.returncode, text)
 
 
 def measure(client: str, faults: str, emulator: Emulator, work: Path, rows: int, peers: Path) -> Measured:
