@@ -4,6 +4,7 @@ The order of day and month is given (`DMY` | `MDY` | `YMD`), never inferred; wha
 """
 
 _OFFSET = r"Z|UTC|GMT|[+-]\d\d(?::?\d\d)?"
+_ISO_DAY, _ISO_TIME = r"(?:18|19|20)\d\d-\d\d-\d\d", r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?"
 _THREE_NUMBERS = r"^(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})"
 
 # A macro's arguments are pasted where it uses them. What is used more than once is bound to a lambda's parameter; else nested
@@ -59,10 +60,15 @@ DATE_MACROS = (
         list_transform([{'at': local_moment(x, date_order), 'off': CASE WHEN has_clock(x) THEN offset_text(x) ELSE '' END}],
             lambda found: CASE WHEN found.off <> '' THEN timezone('UTC', found.at - offset_of(found.off))
                 ELSE timezone(zone, found.at) END)[1])""",
-    "to_datetime(x, date_order, zone) AS list_transform([clean(x)], lambda moment_text: read_moment(moment_text, date_order, zone))[1]",
+    # As programs write them, first: most moments of most exports, in a sixth of the time.
+    rf"""to_datetime(x, date_order, zone) AS CASE
+        WHEN regexp_full_match(x, '{_ISO_DAY}[ T]{_ISO_TIME}(?:Z|\+00:00)') THEN TRY_CAST(x AS TIMESTAMPTZ)
+        WHEN regexp_full_match(x, '{_ISO_DAY}(?:[ T]{_ISO_TIME})?') THEN timezone(zone, TRY_CAST(x AS TIMESTAMP))
+        ELSE list_transform([clean(x)], lambda moment_text: read_moment(moment_text, date_order, zone))[1] END""",
     # The day as written: an offset or a zone does not move it.
     """read_day(x, date_order) AS known_date(CAST(coalesce(unix_moment(x), serial_moment(x), local_moment(x, date_order)) AS DATE))""",
-    "to_date(x, date_order) AS list_transform([clean(x)], lambda day_text: read_day(day_text, date_order))[1]",
+    f"""to_date(x, date_order) AS CASE WHEN regexp_full_match(x, '{_ISO_DAY}') THEN TRY_CAST(x AS DATE)
+        ELSE list_transform([clean(x)], lambda day_text: read_day(day_text, date_order))[1] END""",
     # Names of days as schedules write them: 1 is Monday, as in ISO 8601.
     """weekday_number(x) AS CASE
         WHEN regexp_matches(x, '^(mon|пн|пон|lun|pzt|paz[aă]rtesi)') THEN 1

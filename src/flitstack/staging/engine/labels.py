@@ -16,8 +16,7 @@ def label_key(text: str) -> str:
 
 def _letters(ranges: str) -> re.Pattern[str]:
     """A class of letters as Python writes it."""
-    inside = re.sub(r"\\x\{(....)\}", r"\\u\1", ranges.replace(r"\s", r"\t\n\f\r "))
-    return re.compile(f"[{inside}]+")
+    return re.compile("[" + re.sub(r"\\x\{(....)\}", r"\\u\1", ranges) + "]+")
 
 
 _BLANKS, _INVISIBLES = _letters(BLANK), _letters(INVISIBLE)

@@ -8,6 +8,9 @@ _PARTICLES = "van|von|vom|zu|zur|der|den|de|del|della|di|da|dos|das|du|la|le|ten
 _SUFFIXES = "jr|sr|ii|iii|iv|esq|ph[.]?d|m[.]?d|inc|llc|ltd|gmbh"
 _TITLES = "mr|mrs|ms|miss|dr|prof|herr|frau|sr|sra|m|mme|пан|пані"
 
+# A name that nothing is done to: words, one beginning with a capital and going on in small letters.
+_PLAIN = r"\p{Lu}\p{Ll}+(?:[ ''’-]?\p{L}+)*"
+
 _NONE = "{'given': NULL::VARCHAR, 'family': NULL::VARCHAR, 'rank': 0}"
 
 NAME_MACROS = (
@@ -50,12 +53,18 @@ NAME_MACROS = (
             plain_name(given_part, cut.family, given_part, cut.family))[1] END)[1]""",
     # Bound once: names and their unremarked forms are used many times over (see dates.py).
     """person_name(full_name) AS calmed(list_transform([name_text(full_name)], lambda whole_text: whole_name(whole_text))[1]),
-        (first_name, last_name) AS calmed(list_transform(
+        (first_name, last_name) AS CASE
+            WHEN regexp_full_match(first_name, '"""
+    + _PLAIN
+    + """') AND regexp_full_match(last_name, '"""
+    + _PLAIN
+    + """') THEN {'given': first_name, 'family': last_name, 'rank': 5}
+            ELSE calmed(list_transform(
             [{'f': name_text(first_name), 'l': name_text(last_name), 'of': clean(first_name), 'ol': clean(last_name)}],
             lambda halves: CASE
                 WHEN halves.l IS NULL AND is_turned(halves.f) THEN turned_name(halves.f)
                 WHEN halves.f IS NULL AND is_turned(halves.l) THEN turned_name(halves.l)
-                ELSE plain_name(halves.f, halves.l, halves.of, halves.ol) END)[1])""",
+                ELSE plain_name(halves.f, halves.l, halves.of, halves.ol) END)[1]) END""",
     "given_name(full_name) AS person_name(full_name).given, (first_name, last_name) AS person_name(first_name, last_name).given",
     "family_name(full_name) AS person_name(full_name).family, (first_name, last_name) AS person_name(first_name, last_name).family",
     # How much a name tells, for choosing among duplicates: 0 none, 1 one part, 2 initials, 3 turned or shouted, 4 with a remark, 5 plain.

@@ -31,20 +31,24 @@ NUMBER_MACROS = (
         END""",
     """signed_number(p, digits) AS CASE WHEN signs_of(p) <= 1 AND (p.open = '') = (p.shut = '')
         THEN TRY_CAST(CASE WHEN is_negative(p) THEN '-' ELSE '' END || digits AS DECIMAL(38, 10)) END""",
+    # A unit has three letters at most.
+    "may_be_number(x) AS regexp_matches(x, '[0-9]') AND NOT regexp_matches(x, '[A-Za-z]{4}')",
     # 1.5E+3 as spreadsheets write it.
     r"""exponent_number(x) AS CASE WHEN regexp_full_match(clean(x), '[-+]?\d+(?:\.\d+)?[eE][+-]?\d{1,2}')
         THEN TRY_CAST(TRY_CAST(clean(x) AS DOUBLE) AS DECIMAL(38, 10)) END""",
-    """to_number(x) AS coalesce(list_transform([number_parts(x)], lambda parts: signed_number(parts, plain_digits(parts.digits)))[1],
-            exponent_number(x)),
-        (x, decimal_sign) AS coalesce(list_transform([number_parts(x)], lambda parts:
-            signed_number(parts, plain_digits_by(parts.digits, decimal_sign)))[1], exponent_number(x))""",
+    # As programs write them, first: most numbers of most exports.
+    r"""to_number(x) AS CASE WHEN regexp_full_match(x, '-?[0-9]{1,18}(?:\.[0-9]{1,10})?') THEN CAST(x AS DECIMAL(38, 10))
+            WHEN may_be_number(x) THEN coalesce(list_transform([number_parts(x)], lambda parts:
+                signed_number(parts, plain_digits(parts.digits)))[1], exponent_number(x)) END,
+        (x, decimal_sign) AS CASE WHEN may_be_number(x) THEN coalesce(list_transform([number_parts(x)], lambda parts:
+            signed_number(parts, plain_digits_by(parts.digits, decimal_sign)))[1], exponent_number(x)) END""",
     # National Provider Identifier: ten digits whose Luhn sum over 80840 + number ends in 0. Source: CMS, "NPI check digit".
     r"""is_npi(x) AS CASE WHEN clean(x) IS NULL THEN NULL WHEN NOT regexp_full_match(clean(x), '[12]\d{9}') THEN FALSE
         ELSE (24 + list_sum(list_transform(range(1, 11), lambda place:
             CASE WHEN place % 2 = 0 THEN CAST(clean(x)[place] AS INT)
                  ELSE (CAST(clean(x)[place] AS INT) * 2) // 10 + (CAST(clean(x)[place] AS INT) * 2) % 10 END))) % 10 = 0 END""",
-    """to_boolean(x) AS CASE
-        WHEN choice_key(x) IN ('yes', 'y', 'true', 't', '1', '1.0', 'on', 'x', 'ja', 'oui', 'si', 'sí', 'evet', 'так', 'да', '✓', '✔') THEN TRUE
-        WHEN choice_key(x) IN ('no', 'n', 'false', 'f', '0', '0.0', 'off', 'nein', 'non', 'hayır', 'hayir', 'ні', 'нет') THEN FALSE
-        END""",
+    """to_boolean(x) AS list_transform([choice_key(x)], lambda said: CASE
+        WHEN said IN ('yes', 'y', 'true', 't', '1', '1.0', 'on', 'x', 'ja', 'oui', 'si', 'sí', 'evet', 'так', 'да', '✓', '✔') THEN TRUE
+        WHEN said IN ('no', 'n', 'false', 'f', '0', '0.0', 'off', 'nein', 'non', 'hayır', 'hayir', 'ні', 'нет') THEN FALSE
+        END)[1]""",
 )
