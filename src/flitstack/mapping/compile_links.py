@@ -95,14 +95,12 @@ def compile_tags(compiler: Compiler, program: Program, place: Place) -> None:
     separator = str(vocabulary.get("separator", ";")).replace("'", "''")
     field = compiler.sql(str(quoted(given["field"])), *place, "vocabulary")
     strategy = str(compiler.context.decisions.get(str(given.get("strategy", "")), "auto")).partition(" ")[0]
-    keys = f"list_transform(split_list(CAST({field} AS VARCHAR), '{separator}'), lambda v: choice_key(v))"
     program.tags = TagPlan(
         vocabulary=str(given["of"]),
         column=str(given["column"]),
         label=str(given.get("label", given["column"])),
         field=str(given["field"]),
-        # Each tag once, in the order of the source (list_distinct keeps none).
-        keys=f"list_filter({keys}, lambda v, i: v IS NOT NULL AND list_position({keys}, v) = i)",
+        keys=f"choice_keys(CAST({field} AS VARCHAR), '{separator}')",
         strategy=strategy,
         table=str(given.get("table", "")),
         options={str(label): int(value) for label, value in (given.get("options") or {}).items()},

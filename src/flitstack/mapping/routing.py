@@ -31,7 +31,7 @@ def route_records(engine: Engine, programs: Iterable[Program], view: str, path: 
     taken = f"SELECT n FROM {read_parquet(path)}"
     for program in exclusive:
         program.takes = f"_n IN ({taken} WHERE route = {program.number})"
-    return f"_n NOT IN ({taken})"
+    return f"_n IN ({taken} WHERE route IS NULL)"
 
 
 def _write_numbers(engine: Engine, programs: Iterable[Program], view: str, path: Path) -> None:
@@ -40,4 +40,5 @@ def _write_numbers(engine: Engine, programs: Iterable[Program], view: str, path:
     source = f"SELECT * FROM {view}"
     for layer in [*layers, columns]:
         source = f"SELECT *{''.join(f', {sql} AS {quoted(name)}' for name, sql in layer)} FROM ({source})"
-    engine.write_parquet(f"SELECT _n AS n, _route AS route FROM ({source}) WHERE _route IS NOT NULL", path)
+    # Records of no route, too: a filter would be pushed down, and with it each layer written out at every use.
+    engine.write_parquet(f"SELECT _n AS n, _route AS route FROM ({source})", path)

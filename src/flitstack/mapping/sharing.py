@@ -10,7 +10,13 @@ from sqlglot import exp
 
 from flitstack.mapping.expressions import VALUE_FUNCTIONS, expression_sql, parse_expression
 
-SHARED = VALUE_FUNCTIONS | {"plus_seconds_at"}
+SHARED = VALUE_FUNCTIONS | {"plus_seconds_at", "person_name"}
+# What is a part of another function's result: that one is shared.
+_PARTS = {
+    "given_name": ("person_name", "given"),
+    "family_name": ("person_name", "family"),
+    "name_rank": ("person_name", "rank"),
+}
 Columns = list[tuple[str, str]]
 
 
@@ -43,6 +49,10 @@ def _share(
             depth = max([depth, *(below for _, below in parts)])
     if not (isinstance(node, exp.Anonymous) and node.name.casefold() in SHARED and node.find(exp.Column)):
         return node, depth
+    if node.name.casefold() in _PARTS:
+        name, part = _PARTS[node.name.casefold()]
+        whole, height = _share(exp.Anonymous(this=name, expressions=node.expressions), layers, names)
+        return exp.Dot(this=whole, expression=exp.to_identifier(part, quoted=True)), height
     sql = expression_sql(node)
     if sql not in names:
         while len(layers) <= depth:
