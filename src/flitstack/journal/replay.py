@@ -44,7 +44,7 @@ ROWS_SCHEMA = pa.schema(
 STANDING_ROWS = f"""SELECT "table", "row", arg_max(run, batch) AS run FROM journal_rows
     WHERE status = {Status.LANDED} AND operation IN ({Operation.CREATE}, {Operation.DELETE})
     GROUP BY "table", "row" HAVING arg_max(operation, batch) = {Operation.CREATE}"""
-_ROWS_PER_BATCH = 250_000
+_ROWS_PER_BATCH = 65_536
 _PARQUET_END = b"PAR1"
 # Reasons kept once for all rows that have them; of messages that name their row there may be as many as rows.
 _MOST_SHARED = 1_000
