@@ -277,12 +277,15 @@ class ReadsPages(Forgetful):
                 yield page
 
 
+@pytest.mark.parametrize("order", ["_ord", "hash(_row)"])
 def test_many_rows_are_counted_by_reading_what_has_a_source_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
     monkeypatch.setattr(counting, "FEW_ROWS", 12)
     monkeypatch.setattr(counting, "ROWS_PER_PART", 9)
     case = make_case(tmp_path)
+    contacts = tmp_path / "contact.parquet"
+    shared_engine().write_parquet(f"SELECT * FROM read_parquet('{contacts}') ORDER BY {order}", contacts)
     case.memory = ReadsPages(case.memory_catalogue)
     for name in ("account", "contact"):
         table = case.memory.tables[name]

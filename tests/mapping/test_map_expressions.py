@@ -124,7 +124,17 @@ def test_every_function_of_the_allow_list_exists_in_the_engine(tmp_path: Path) -
 
 @given(
     st.lists(
-        st.sampled_from(["clean(Name)", "choice_key(clean(Name))", "Id", "upper(Id) || clean(Name)", "NULL"]),
+        st.sampled_from(
+            [
+                "clean(Name)",
+                "choice_key(clean(Name))",
+                "Id",
+                "upper(Id) || clean(Name)",
+                "NULL",
+                "given_name(Id, Name)",
+                "family_name(Id, Name) || 'x'",
+            ]
+        ),
         min_size=1,
     )
 )

@@ -8,9 +8,6 @@ _PARTICLES = "van|von|vom|zu|zur|der|den|de|del|della|di|da|dos|das|du|la|le|ten
 _SUFFIXES = "jr|sr|ii|iii|iv|esq|ph[.]?d|m[.]?d|inc|llc|ltd|gmbh"
 _TITLES = "mr|mrs|ms|miss|dr|prof|herr|frau|sr|sra|m|mme|пан|пані"
 
-# A name that nothing is done to: words, one beginning with a capital and going on in small letters.
-_PLAIN = r"\p{Lu}\p{Ll}+(?:[ ''’-]?\p{L}+)*"
-
 _NONE = "{'given': NULL::VARCHAR, 'family': NULL::VARCHAR, 'rank': 0}"
 
 NAME_MACROS = (
@@ -39,6 +36,8 @@ NAME_MACROS = (
             WHEN is_shouted(first_name) OR is_shouted(last_name) THEN 3
             WHEN first_name IS DISTINCT FROM original_first OR last_name IS DISTINCT FROM original_last THEN 4
             ELSE 5 END}""",
+    # Nothing is done to it: words, the first beginning with a capital and going on in small letters.
+    r"is_plain(x) AS regexp_full_match(x, '\p{Lu}\p{Ll}+(?:[ ''’-]?\p{L}+)*')",
     # A whole name: titles go, the last word with its particles is the family name, a word alone is a family name.
     f"untitled(x) AS regexp_replace(x, '(?i)^(?:(?:{_TITLES})[.]? +)+', '')",
     f"""family_part(x) AS regexp_extract(x, '(?i)^(?:.*? )??((?:(?:{_PARTICLES}) )*[^ ]+(?:,? (?:{_SUFFIXES})[.]?)?)$', 1)""",
@@ -54,11 +53,7 @@ NAME_MACROS = (
     # Bound once: names and their unremarked forms are used many times over (see dates.py).
     """person_name(full_name) AS calmed(list_transform([name_text(full_name)], lambda whole_text: whole_name(whole_text))[1]),
         (first_name, last_name) AS CASE
-            WHEN regexp_full_match(first_name, '"""
-    + _PLAIN
-    + """') AND regexp_full_match(last_name, '"""
-    + _PLAIN
-    + """') THEN {'given': first_name, 'family': last_name, 'rank': 5}
+            WHEN is_plain(first_name) AND is_plain(last_name) THEN {'given': first_name, 'family': last_name, 'rank': 5}
             ELSE calmed(list_transform(
             [{'f': name_text(first_name), 'l': name_text(last_name), 'of': clean(first_name), 'ol': clean(last_name)}],
             lambda halves: CASE
