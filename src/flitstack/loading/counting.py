@@ -92,9 +92,13 @@ class _Part:
 
 
 def _parts(load: Load, send: SendTable, run: int) -> Iterator[_Part]:
-    """All rows of a send table, a part at a time. What its file says of its many columns would be read with each part."""
-    planned = load.engine.scratch / PLANNED
-    load.engine.write_parquet(f"SELECT _row FROM {read_parquet(load.folder / send.parquet)}", planned, in_order=False)
+    """All rows of a send table, a part at a time."""
+    planned = load.folder / send.parquet
+    if send.rows > ROWS_PER_PART:
+        # What the file says of its many columns would be read with each part.
+        ids = f"SELECT _row FROM {read_parquet(planned)}"
+        planned = load.engine.scratch / PLANNED
+        load.engine.write_parquet(ids, planned, in_order=False)
     for first in range(0, send.rows, ROWS_PER_PART):
         numbered = f"{read_parquet(planned, 'file_row_number = true')} WHERE file_row_number"
         rows = f"SELECT _row FROM {numbered} BETWEEN {first} AND {first + ROWS_PER_PART - 1}"
