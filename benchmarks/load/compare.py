@@ -165,8 +165,7 @@ def run_client(
     process.returncode = os.waitstatus_to_exitcode(status)
     text = (folder / "log").read_text(errors="replace")
     peak = max(map(int, re.findall(r"peak_kib (\d+)", text)), default=usage.ru_maxrss) // 1024
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return Run(wall_s, cpu_s, peak, process.returncode, text)
+    return Run(wall_s, usage.ru_utime + usage.ru_stime, peak, process.returncode, text)
 
 
 def measure(client: str, faults: str, emulator: Emulator, work: Path, rows: int, peers: Path) -> Measured:

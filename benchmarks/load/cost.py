@@ -83,8 +83,7 @@ def one_round(emulator: Emulator, work: Path, bodies: Path, peers: Path, rows: i
     sdk = run_client("sdk", emulator, make_csv(work, rows), work / "sdk", rows, peers)
     if sdk.exit_code:
         raise SystemExit(sdk.log[-800:])
-    ours = load(emulator, work, rows)
-    return Round(raw_us, raw_rate, sdk.cpu_s / rows * 1e6, rows / sdk.wall_s, ours)
+    return Round(raw_us, raw_rate, sdk.cpu_s / rows * 1e6, rows / sdk.wall_s, load(emulator, work, rows))
 
 
 def make_csv(work: Path, count: int) -> Path:
@@ -138,8 +137,7 @@ def load(emulator: Emulator, work: Path, count: int) -> Ours:
     shutil.rmtree(folder)
     count_s = float(counted[1])
     cpu_s, load_s = run.cpu_s - count_s, cpu2 - cpu1 - count_s
-    wall_s = wall2 - wall0
-    return Ours(count, cpu_s, cpu0, cpu1 - cpu0, load_s, count_s, float(sent[1]), wall_s, run.peak_mib)
+    return Ours(count, cpu_s, cpu0, cpu1 - cpu0, load_s, count_s, float(sent[1]), wall2 - wall0, run.peak_mib)
 
 
 def instructions(emulator: Emulator, work: Path, peers: Path, rows: int) -> tuple[float, float] | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from staging.value_columns import column
 from staging.value_examples import EXAMPLES, OF_NULL
 
 from flitstack.errors import shape_of
@@ -22,15 +23,6 @@ TEXTS = st.lists(ANY_TEXT, min_size=1, max_size=40)
 EARLIEST, LATEST = datetime.fromisoformat("1753-01-02"), datetime.fromisoformat("9999-12-30")
 FUNCTIONS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "functions.md"
 laws = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
-
-
-def column(engine: Engine, sql: str, values: list[Any], *more: Any) -> list[Any]:
-    """`sql` over the column x of values."""
-    rows = engine.rows(
-        f"SELECT {sql} FROM (SELECT unnest(?) AS x, generate_subscripts(?, 1) AS place) ORDER BY place",
-        [*more, values, values],
-    )
-    return [row[0] for row in rows]
 
 
 def call(engine: Engine, sql: str, *values: Any) -> Any:

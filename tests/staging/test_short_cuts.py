@@ -1,22 +1,15 @@
 """Values as programs write them are read on a shorter way: what comes out is what the long way gives."""
 
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from staging.value_columns import column
 
 from flitstack.staging.engine.engine import Engine
 from flitstack.staging.engine.labels import label_key
 
 laws = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 BLANKS = " \t\n\u00a0\u2009\u3000\u200b\u200d\ufeff"
-
-
-def column(engine: Engine, sql: str, values: list[Any]) -> list[Any]:
-    """`sql` over the column x of values."""
-    numbered = "SELECT unnest(?) AS x, generate_subscripts(?, 1) AS place"
-    return [row[0] for row in engine.rows(f"SELECT {sql} FROM ({numbered}) ORDER BY place", [values, values])]
 
 
 def near(pattern: str, letters: str) -> st.SearchStrategy[list[str]]:
